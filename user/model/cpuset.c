@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/model/cpuset.h"
+
+#include <string.h>
+
+void cpuset_or(struct cpuset *set, const struct cpuset *other)
+{
+	for (size_t i = 0; i < CPUSET_WORDS; i++)
+		set->words[i] |= other->words[i];
+}
+
+void cpuset_and(struct cpuset *set, const struct cpuset *other)
+{
+	for (size_t i = 0; i < CPUSET_WORDS; i++)
+		set->words[i] &= other->words[i];
+}
+
+void cpuset_andnot(struct cpuset *set, const struct cpuset *other)
+{
+	for (size_t i = 0; i < CPUSET_WORDS; i++)
+		set->words[i] &= ~other->words[i];
+}
+
+bool cpuset_empty(const struct cpuset *set)
+{
+	return cpuset_next(set, 0) < 0;
+}
+
+bool cpuset_equal(const struct cpuset *a, const struct cpuset *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+bool cpuset_intersects(const struct cpuset *a, const struct cpuset *b)
+{
+	for (size_t i = 0; i < CPUSET_WORDS; i++)
+		if (a->words[i] & b->words[i])
+			return true;
+	return false;
+}
+
+bool cpuset_subset(const struct cpuset *inner, const struct cpuset *outer)
+{
+	for (size_t i = 0; i < CPUSET_WORDS; i++)
+		if (inner->words[i] & ~outer->words[i])
+			return false;
+	return true;
+}
+
+unsigned int cpuset_weight(const struct cpuset *set)
+{
+	unsigned int weight = 0;
+
+	for (size_t i = 0; i < CPUSET_WORDS; i++)
+		weight += (unsigned int)__builtin_popcountll(set->words[i]);
+	return weight;
+}
+
+int cpuset_next(const struct cpuset *set, unsigned int from)
+{
+	for (size_t i = from / 64; i < CPUSET_WORDS; i++) {
+		uint64_t word = set->words[i];
+
+		if (i == from / 64)
+			word &= ~UINT64_C(0) << (from % 64);
+		if (word)
+			return (int)(i * 64) + __builtin_ctzll(word);
+	}
+	return -1;
+}

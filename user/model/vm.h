@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What was found on the host: VMs (QEMU processes) and their threads. Facts only, no wishes. */
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "user/model/cpuset.h"
+
+enum thread_class { THREAD_VCPU, THREAD_EMULATOR, THREAD_IOTHREAD, THREAD_VHOST, THREAD_CLASSES };
+
+/* Who told a VM's vCPU threads from the others. */
+enum vm_source { SOURCE_NAME, SOURCE_QMP, SOURCE_LIBVIRT, SOURCE_KVM };
+
+enum {
+	VM_NAME_SIZE = 128,  /* a longer name is cut */
+	COMM_SIZE = 16,      /* TASK_COMM_LEN */
+	VCPUS_MAX = 8192,    /* a higher vCPU index is a lie */
+	IOTHREADS_MAX = 4096,
+	THREADS_MAX = 32768, /* of one VM; more are not looked at, and that is said */
+};
+
+struct vm_thread {
+	pid_t tid;
+	uint64_t start_time; /* field 22 of /proc/PID/stat: clock ticks since boot */
+	enum thread_class class;
+	int index;             /* of a vCPU or iothread; 0 for the others */
+	char comm[COMM_SIZE];  /* chosen by QEMU: shown, never trusted */
+	struct cpuset affinity; /* sched_getaffinity() */
+	int last_cpu;
+	char *cgroup; /* its cgroup v2 path without the leading slash, "" for the root; owned */
+	uint64_t switches, run_ns, wait_ns; /* from /proc/PID/task/TID/schedstat */
+};
+
+struct vm {
+	char name[VM_NAME_SIZE]; /* printable, no '/', no leading '.': fit for a file name */
+	pid_t pid;
+	uint64_t start_time;
+	enum vm_source source;
+	struct vm_thread *threads; /* by tid, ascending; the first is the main thread */
+	size_t n_threads;
+	char *problem; /* a sentence about what could not be found out, or NULL; owned */
+};
+
+/* VMs ordered by name; every name is there once. */
+struct vms {
+	struct vm *items;
+	size_t n_items;
+};
+
+void vm_deinit(struct vm *vm);
+void vms_deinit(struct vms *vms);
+const struct vm *vms_find(const struct vms *vms, const char *name);
+
+const char *thread_class_name(enum thread_class class);
+const char *vm_source_name(enum vm_source source);
