@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Discovery of VMs: QEMU processes by executable and arguments, their threads by class. Read-only.
- * Everything a QEMU says or controls (arguments, thread names, QMP answers, paths) is untrusted:
- * bounded, checked against /proc, and a QEMU that lies or hangs costs its own VM a sentence
- * (vm->problem), never another VM anything.
+ * Discovery of VMs: QEMU processes by executable and arguments, their threads by class.
+ * Read-only. Everything a QEMU says or controls (arguments, thread names, QMP answers,
+ * paths) is untrusted: bounded, checked against /proc, and a QEMU that lies or hangs
+ * costs its own VM a sentence (vm->problem), never another VM anything.
  */
 #include "user/base/problem.h"
 #include "user/model/vm.h"
 
 /*
- * All VMs of the host. Threads are classified by QMP where the command line names a socket that
- * can be reached, else by thread name. Processes that vanish meanwhile are left out. The caller
- * owns the result: vms_deinit().
+ * All VMs of the host. Threads are classified by QMP where the command line names a
+ * socket that can be reached and is not libvirt's, else by thread name. Processes that
+ * vanish meanwhile are left out. A VM that does not answer costs a second, after three
+ * such in one pass a tenth of it. The caller owns the result: vms_deinit().
+ *
+ * Two VMs of one name: the one that was started first keeps it, the other is `qemu-PID`.
+ * -EACCES with a sentence where a QEMU's /proc entry may not be read.
  */
 int qemu_discover(struct vms *ret_vms, struct problem *problem);

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# One makefile for all. Everything that is made goes to build/, which mirrors the sources.
+#
+#   make V=1                      show the commands
+#   make SAN=address,undefined    with sanitizers, in build/san
+#   make CC=clang                 with another compiler
+
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := all
+
+VERSION := 0.1.0
+PREFIX ?= /usr
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(shell command -v bpftool /usr/sbin/bpftool 2>/dev/null) bpftool)
+SAN ?=
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n')
+
+# The skeleton is one for all builds; objects differ by compiler flags.
+BUILD := build
+OUT := $(BUILD)$(if $(SAN),/san)$(if $(filter gcc,$(CC)),,/$(notdir $(CC)))
+
+LIBRARIES := libbpf libelf json-c inih smartcols libcgroup
+PKG_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(LIBRARIES) 2>/dev/null)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wformat=2 -Wundef -Wvla -Werror
+CPPFLAGS += -I. -D_GNU_SOURCE -DCPUWARDEN_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
+CFLAGS ?= -O2 -g
+ALL_CFLAGS := -std=gnu11 $(CFLAGS) $(WARNINGS) -fstack-protector-strong \
+	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2)
+ALL_LDFLAGS := $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN),-Wl,-z,relro,-z,now)
+
+SKELETONS := $(BUILD)/bpf/observer.skel.h
+ROOMS := user/base user/model user/host user/observer user/store user/control cgroups
+LIB_SOURCES := $(sort $(foreach room,$(ROOMS),$(wildcard $(room)/*.c)))
+CLI_SOURCES := $(sort $(wildcard user/cli/*.c))
+UNIT_SOURCES := $(sort $(wildcard tests/unit/*_test.c))
+UNIT_TESTS := $(UNIT_SOURCES:%.c=$(OUT)/%)
+HELPER_SOURCES := $(sort $(wildcard tests/vm/helpers/*.c))
+HELPERS := $(HELPER_SOURCES:%.c=$(OUT)/%)
+GUESTS := $(patsubst tests/vm/guest/%.S,$(BUILD)/tests/vm/guest/%.bin,$(wildcard tests/vm/guest/*.S))
+
+LIB := $(OUT)/libcpuwarden.a
+PROGRAM := $(OUT)/cpuwarden
+object = $(1:%.c=$(OUT)/%.o)
+
+.PHONY: all
+all: $(PROGRAM) ## the program: build/cpuwarden
+
+# --- BPF -------------------------------------------------------------------------------------------
+
+# Debian keeps asm/ in the multiarch folder, which clang does not search for the bpf target.
+BPF_CFLAGS := -O2 -g -target bpf -I. -I/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null) \
+	-Wall -Wextra -Wno-unused-parameter -Werror -mcpu=v3 \
+	-D__TARGET_ARCH_$(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(say) BPF $@
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	$(say) SKEL $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $(subst .,_,$*)_bpf > $@
+
+# --- C ---------------------------------------------------------------------------------------------
+
+$(call object,user/observer/load.c): $(SKELETONS)
+$(OUT)/tests/bench/%.o: $(SKELETONS) $(BUILD)/bpf/bench/empty.skel.h
+
+$(OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(say) CC $@
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(LIB): $(call object,$(LIB_SOURCES))
+	$(say) AR $@
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(PROGRAM): $(call object,$(CLI_SOURCES)) $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(UNIT_TESTS): $(OUT)/%: $(OUT)/%.o $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -lpthread
+
+# Helpers run inside the test VM and know nothing of the program.
+$(HELPERS): $(OUT)/%: $(OUT)/%.o
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lpthread
+
+# --- Tests -----------------------------------------------------------------------------------------
+
+.PHONY: unit-build unit helpers
+unit-build: $(UNIT_TESTS)
+unit: $(UNIT_TESTS) $(PROGRAM) ## build and run the unit tests
+	$(Q)tools/run-unit $(UNIT_TESTS)
+
+helpers: $(HELPERS) $(GUESTS)
+
+$(BUILD)/tests/vm/guest/%.bin: tests/vm/guest/%.S
+	@mkdir -p $(@D)
+	$(say) GUEST $@
+	$(Q)$(CC) -m32 -ffreestanding -c $< -o $(@:.bin=.o)
+	$(Q)ld -m elf_i386 -T tests/vm/guest/guest.ld -o $(@:.bin=.elf) $(@:.bin=.o)
+	$(Q)objcopy -O binary $(@:.bin=.elf) $@
+
+# --- Style -----------------------------------------------------------------------------------------
+
+C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+
+.PHONY: format format-check includes cppcheck
+format: ## format all C files
+	$(Q)clang-format -i $(C_FILES)
+
+format-check: ## fail where a C file is not formatted
+	$(Q)clang-format --dry-run --Werror $(C_FILES)
+
+includes: ## fail where a file includes what its room may not
+	$(Q)tools/check-includes
+
+cppcheck: $(SKELETONS) ## static analysis
+	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --max-configs=4 \
+		--enable=warning,performance,portability --suppress=missingIncludeSystem \
+		-I. -D_GNU_SOURCE -DCPUWARDEN_VERSION='""' -j2 \
+		$(filter-out tests/%,$(LIB_SOURCES) $(CLI_SOURCES))
+
+# --- The rest --------------------------------------------------------------------------------------
+
+.PHONY: install clean help check demo
+install: $(PROGRAM) ## install below DESTDIR, PREFIX=/usr
+	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/sbin/cpuwarden
+	install -d -m 0755 $(DESTDIR)/etc/cpuwarden/vms.d
+
+check: ## all tests, as CI runs them (root)
+	tools/check
+
+demo: ## the story on a throwaway host (root)
+	tools/demo
+
+clean: ## remove what was built, keep fetched kernels
+	$(Q)find $(BUILD) -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 18
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

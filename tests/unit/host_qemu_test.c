@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * user/host/qemu.c on real QEMUs (TCG, no guest, stopped). Names bear the test's pid, so
+ * other VMs of the host don't matter. Without a QEMU the tests are skipped, loudly.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "user/base/cleanup.h"
+#include "user/host/proc.h"
+#include "user/host/qemu.h"
+
+#define QEMU "qemu-system-x86_64"
+
+enum { MAX_ARGS = 64, THREADS = 6 };
+
+static char dir[64];
+static char name[64]; /* a VM name of this test run */
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st, (void)flag, (void)ftw;
+	return remove(path);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/qemu-test.XXXXXX");
+	snprintf(name, sizeof(name), "t%d", getpid());
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static bool have_qemu(void)
+{
+	return !system("command -v " QEMU " >/dev/null");
+}
+
+#define NEEDS_QEMU()                                             \
+	do {                                                     \
+		if (!have_qemu()) {                              \
+			print_message("SKIPPED: no " QEMU "\n"); \
+			skip();                                  \
+		}                                                \
+	} while (0)
+
+/* Starts a QEMU in `dir`, with arguments after the usual ones; "@" in them is the VM's
+ * name. */
+static pid_t start(const char *const *more)
+{
+	static const char *const usual[] = {QEMU, "-accel", "tcg", "-machine", "pc",
+		"-nodefaults", "-display", "none", "-S", "-m", "32", "-smp", "2", NULL};
+	char *argv[MAX_ARGS] = {NULL};
+	int n = 0;
+	pid_t pid;
+
+	for (size_t i = 0; usual[i]; i++)
+		argv[n++] = strdup(usual[i]);
+	for (size_t i = 0; more[i]; i++) {
+		const char *at = strchr(more[i], '@');
+
+		assert_true(n < MAX_ARGS - 1);
+		if (!at)
+			argv[n++] = strdup(more[i]);
+		else
+			assert_true(asprintf(&argv[n++], "%.*s%s%s", (int)(at - more[i]),
+					    more[i], name, at + 1) > 0);
+	}
+	pid = fork();
+	if (!pid) {
+		int fd = open("/dev/null", O_RDWR);
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(fd, 2);
+		if (chdir(dir) < 0)
+			_exit(1);
+		execvp(QEMU, argv);
+		_exit(1);
+	}
+	for (int i = 0; i < n; i++)
+		free(argv[i]);
+	return pid;
+}
+
+static void end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+#define START(...) start((const char *const[]){__VA_ARGS__, NULL})
+
+static void discover(struct vms *ret_vms)
+{
+	struct problem problem = {0};
+
+	if (qemu_discover(ret_vms, &problem))
+		fail_msg("%s", problem.text);
+}
+
+static const struct vm *find_pid(const struct vms *vms, pid_t pid)
+{
+	for (size_t i = 0; i < vms->n_items; i++)
+		if (vms->items[i].pid == pid)
+			return &vms->items[i];
+	return NULL;
+}
+
+static size_t count(const struct vm *vm, enum thread_class class)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < vm->n_threads; i++)
+		n += vm->threads[i].class == class;
+	return n;
+}
+
+/* Until that QEMU has all its threads and, when `quiet`, nothing is left to say about it.
+ */
+static const struct vm *await(struct vms *vms, pid_t pid, size_t n_threads, bool quiet)
+{
+	for (int i = 0; i < 100; i++) {
+		const struct vm *vm;
+
+		discover(vms);
+		vm = find_pid(vms, pid);
+		if (vm && vm->n_threads >= n_threads && (!quiet || !vm->problem))
+			return vm;
+		vms_deinit(vms);
+		usleep(100000);
+	}
+	fail_msg("QEMU %d did not come up", pid);
+	return NULL;
+}
+
+/* What /proc says of that thread, read in the simplest way. */
+static void assert_comm(pid_t pid, const struct vm_thread *thread)
+{
+	char path[64], comm[32] = "";
+	cleanup_fclose FILE *f = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", pid, thread->tid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_non_null(fgets(comm, sizeof(comm), f));
+	comm[strcspn(comm, "\n")] = '\0';
+	assert_string_equal(thread->comm, comm);
+}
+
+/* QEMU names its threads, so names show whether QMP's numbers were understood. */
+static void assert_named_as_classified(const struct vm *vm)
+{
+	for (size_t i = 0; i < vm->n_threads; i++) {
+		const struct vm_thread *thread = &vm->threads[i];
+		char wanted[32];
+
+		assert_comm(vm->pid, thread);
+		snprintf(wanted, sizeof(wanted), "CPU %d/TCG", thread->index);
+		assert_int_equal(
+			thread->class == THREAD_VCPU, !strncmp(thread->comm, "CPU ", 4));
+		if (thread->class == THREAD_VCPU)
+			assert_string_equal(thread->comm, wanted);
+		assert_int_equal(thread->class == THREAD_IOTHREAD,
+			!strcmp(thread->comm, "IO iothread7") ||
+				!strcmp(thread->comm, "IO disk"));
+		if (thread->class == THREAD_IOTHREAD)
+			assert_int_equal(
+				thread->index, strcmp(thread->comm, "IO disk") ? 7 : 1);
+	}
+}
+
+static void assert_sound(const struct vm *vm)
+{
+	uint64_t start_time;
+
+	assert_int_equal(vm->threads[0].tid, vm->pid);
+	assert_int_equal(vm->threads[0].class, THREAD_EMULATOR);
+	assert_int_equal(vm->start_time, vm->threads[0].start_time);
+	for (size_t i = 0; i < vm->n_threads; i++) {
+		const struct vm_thread *thread = &vm->threads[i];
+
+		assert_true(i < 2 || thread->tid > thread[-1].tid);
+		assert_int_equal(proc_start_time(vm->pid, thread->tid, &start_time), 0);
+		assert_int_equal(start_time, thread->start_time);
+		assert_true(
+			cpuset_has(&thread->affinity, (unsigned int)thread->last_cpu));
+		assert_non_null(thread->cgroup);
+	}
+}
+
+static void with_qmp(void **state)
+{
+	CLEANUP(vms_deinit) struct vms vms = {0};
+	const struct vm *vm;
+	struct timespec a, b;
+	pid_t pid;
+
+	(void)state;
+	NEEDS_QEMU();
+	pid = START("-name", "guest=@,debug-threads=on", "-qmp",
+		"unix:q,server=on,wait=off", "-object", "iothread,id=iothread7",
+		"-object", "iothread,id=disk");
+	vm = await(&vms, pid, THREADS, true);
+	assert_int_equal(vm->source, SOURCE_QMP);
+	assert_string_equal(vm->name, name);
+	assert_ptr_equal(vms_find(&vms, name), vm);
+	assert_int_equal(count(vm, THREAD_VCPU), 2);
+	assert_int_equal(count(vm, THREAD_IOTHREAD), 2);
+	assert_named_as_classified(vm);
+	assert_sound(vm);
+
+	vms_deinit(&vms);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	discover(&vms);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	print_message("one discovery: %ld us\n",
+		(b.tv_sec - a.tv_sec) * 1000000 + (b.tv_nsec - a.tv_nsec) / 1000);
+	end(pid);
+
+	vms_deinit(&vms);
+	discover(&vms);
+	assert_null(find_pid(&vms, pid));
+}
+
+/* No names to read, yet QMP tells. */
+static void with_qmp_and_no_names(void **state)
+{
+	CLEANUP(vms_deinit) struct vms vms = {0};
+	const struct vm *vm;
+	char path[128];
+	pid_t pid;
+
+	(void)state;
+	NEEDS_QEMU();
+	snprintf(path, sizeof(path), "socket,id=m,path=%s/q,server=on,wait=off", dir);
+	pid = START("-name", "@", "-mon", "chardev=m,mode=control", "-chardev", path,
+		"-object", "iothread,id=disk");
+	vm = await(&vms, pid, THREADS, true);
+	assert_int_equal(vm->source, SOURCE_QMP);
+	assert_int_equal(count(vm, THREAD_VCPU), 2);
+	assert_int_equal(count(vm, THREAD_IOTHREAD), 1);
+	assert_sound(vm);
+	end(pid);
+}
+
+static void by_thread_names(void **state)
+{
+	CLEANUP(vms_deinit) struct vms vms = {0};
+	const struct vm *vm;
+	pid_t pid;
+
+	(void)state;
+	NEEDS_QEMU();
+	pid = START("-name", "@,debug-threads=on", "-object", "iothread,id=iothread7",
+		"-object", "iothread,id=disk");
+	vm = await(&vms, pid, THREADS, true);
+	assert_int_equal(vm->source, SOURCE_NAME);
+	assert_int_equal(count(vm, THREAD_VCPU), 2);
+	assert_named_as_classified(vm);
+	assert_sound(vm);
+	end(pid);
+}
+
+static void nothing_to_tell_by(void **state)
+{
+	CLEANUP(vms_deinit) struct vms vms = {0};
+	const struct vm *vm;
+	char wanted[64];
+	pid_t pid;
+
+	(void)state;
+	NEEDS_QEMU();
+	pid = START("-rtc", "base=utc");
+	vm = await(&vms, pid, 4, false);
+	snprintf(wanted, sizeof(wanted), "qemu-%d", pid);
+	assert_string_equal(vm->name, wanted);
+	assert_int_equal(count(vm, THREAD_EMULATOR), vm->n_threads);
+	assert_non_null(strstr(vm->problem, "debug-threads=on"));
+	end(pid);
+}
+
+/* Another client holds the monitor: a sentence, the names, and no long wait. */
+static void a_busy_monitor(void **state)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	CLEANUP(vms_deinit) struct vms vms = {0};
+	const struct vm *vm;
+	cleanup_close int fd = -1;
+	pid_t pid;
+
+	(void)state;
+	NEEDS_QEMU();
+	pid = START(
+		"-name", "@,debug-threads=on", "-qmp", "unix:busy,server=on,wait=off");
+	vm = await(&vms, pid, 5, true);
+	assert_int_equal(vm->source, SOURCE_QMP);
+	vms_deinit(&vms);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/busy", dir);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	usleep(200000);
+	discover(&vms);
+	vm = find_pid(&vms, pid);
+	assert_int_equal(vm->source, SOURCE_NAME);
+	assert_int_equal(count(vm, THREAD_VCPU), 2);
+	assert_non_null(strstr(vm->problem, "QMP socket busy: no greeting came in time"));
+	end(pid);
+}
+
+static void two_of_one_name(void **state)
+{
+	CLEANUP(vms_deinit) struct vms vms = {0};
+	const struct vm *vm;
+	pid_t first, second;
+	char wanted[128];
+
+	(void)state;
+	NEEDS_QEMU();
+	first = START("-name", "@,debug-threads=on");
+	vm = await(&vms, first, 4, true);
+	vms_deinit(&vms);
+	usleep(20000);
+	second = START("-name", "@,debug-threads=on");
+	vm = await(&vms, second, 4, false);
+	snprintf(wanted, sizeof(wanted), "qemu-%d", second);
+	assert_string_equal(vm->name, wanted);
+	snprintf(wanted, sizeof(wanted), "its name %s is taken by process %d", name,
+		first);
+	assert_non_null(strstr(vm->problem, wanted));
+	assert_string_equal(find_pid(&vms, first)->name, name);
+	end(first);
+	end(second);
+}
+
+static void hostile_names(void **state)
+{
+	CLEANUP(vms_deinit) struct vms vms = {0};
+	const struct vm *vm;
+	char wanted[128];
+	pid_t pid;
+
+	(void)state;
+	NEEDS_QEMU();
+	pid = START("-name", "../@/é,debug-threads=on");
+	vm = await(&vms, pid, 4, true);
+	snprintf(wanted, sizeof(wanted), "\\x2e.\\x2f%s\\x2f\\xc3\\xa9", name);
+	assert_string_equal(vm->name, wanted);
+	end(pid);
+}
+
+static void a_probe_is_no_vm(void **state)
+{
+	CLEANUP(vms_deinit) struct vms vms = {0};
+	pid_t probe, other;
+
+	(void)state;
+	NEEDS_QEMU();
+	probe = START("-name", "@", "-machine", "none", "-smp", "1");
+	other = START("-name", "@,debug-threads=on");
+	assert_string_equal(await(&vms, other, 4, true)->name, name);
+	assert_int_equal(kill(probe, 0), 0);
+	assert_int_equal(waitpid(probe, NULL, WNOHANG), 0);
+	assert_null(find_pid(&vms, probe));
+	end(probe);
+	end(other);
+}
+
+/* A program of another name with QEMU's arguments, and a zombie. */
+static void not_qemu(void **state)
+{
+	CLEANUP(vms_deinit) struct vms vms = {0};
+	pid_t pid, zombie;
+
+	(void)state;
+	NEEDS_QEMU();
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execlp("sleep", QEMU, "100", NULL);
+		_exit(1);
+	}
+	zombie = START("-name", "@");
+	kill(zombie, SIGKILL);
+	waitid(P_PID, (id_t)zombie, NULL, WEXITED | WNOWAIT);
+	usleep(100000);
+	discover(&vms);
+	assert_null(find_pid(&vms, pid));
+	assert_null(find_pid(&vms, zombie));
+	end(pid);
+	end(zombie);
+}
+
+/* The program file was replaced by an upgrade while the VM runs. */
+static void a_deleted_executable(void **state)
+{
+	CLEANUP(vms_deinit) struct vms vms = {0};
+	char path[128], command[256];
+	pid_t pid;
+
+	(void)state;
+	NEEDS_QEMU();
+	snprintf(path, sizeof(path), "%s/qemu-kvm", dir);
+	snprintf(command, sizeof(command), "cp $(readlink -f $(command -v sleep)) %s",
+		path);
+	assert_int_equal(system(command), 0);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execl(path, "qemu-kvm", "100", NULL);
+		_exit(1);
+	}
+	await(&vms, pid, 1, false);
+	vms_deinit(&vms);
+	assert_int_equal(unlink(path), 0);
+	discover(&vms);
+	assert_non_null(find_pid(&vms, pid));
+	end(pid);
+}
+
+/* QMP speaks of ids in QEMU's own pid namespace. */
+static void in_a_pid_namespace(void **state)
+{
+	CLEANUP(vms_deinit) struct vms vms = {0};
+	const struct vm *vm = NULL;
+	pid_t outer;
+
+	(void)state;
+	NEEDS_QEMU();
+	outer = fork();
+	if (!outer) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (unshare(CLONE_NEWPID) < 0)
+			_exit(77);
+		pid_t inner = START("-name", "@,debug-threads=on", "-qmp",
+			"unix:ns,server=on,wait=off", "-object", "iothread,id=iothread7");
+
+		waitpid(inner, NULL, 0);
+		_exit(0);
+	}
+	for (int i = 0; i < 100 && (!vm || vm->problem || vm->n_threads < 5); i++) {
+		int status;
+
+		if (waitpid(outer, &status, WNOHANG) == outer &&
+			WEXITSTATUS(status) == 77) {
+			print_message("SKIPPED: a pid namespace needs root\n");
+			skip();
+		}
+		usleep(100000);
+		vms_deinit(&vms);
+		discover(&vms);
+		vm = vms_find(&vms, name);
+	}
+	assert_non_null(vm);
+	assert_null(vm->problem);
+	assert_int_equal(vm->source, SOURCE_QMP);
+	assert_int_equal(count(vm, THREAD_VCPU), 2);
+	assert_named_as_classified(vm);
+	kill(vm->pid, SIGKILL);
+	waitpid(outer, NULL, 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(with_qmp),
+		TEST(with_qmp_and_no_names),
+		TEST(by_thread_names),
+		TEST(nothing_to_tell_by),
+		TEST(a_busy_monitor),
+		TEST(two_of_one_name),
+		TEST(hostile_names),
+		TEST(a_probe_is_no_vm),
+		TEST(not_qemu),
+		TEST(a_deleted_executable),
+		TEST(in_a_pid_namespace),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The verdict. Exit status and first line follow the convention of monitoring plugins, for every failure
+ * too: what cannot be known is UNKNOWN.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "user/base/cleanup.h"
+#include "user/cli/cli.h"
+#include "user/model/verdict.h"
+
+struct evidence {
+	struct cycle cycle;
+	struct counters counters;
+	char *degraded;	       /* owned */
+	struct problem culprit; /* "" for none */
+	bool alive;
+};
+
+/* Whoever sleeps is switched out and in again: an observer that counts has seen that. */
+static int read_counters(struct evidence *evidence)
+{
+	const struct timespec pause = {.tv_nsec = 2000000};
+	struct counters before;
+	int r;
+
+	r = observer_read(evidence->cycle.observer, &before);
+	if (r)
+		return r;
+	nanosleep(&pause, NULL);
+	r = observer_read(evidence->cycle.observer, &evidence->counters);
+	evidence->alive = !r && evidence->counters.total.switches > before.total.switches;
+	counters_deinit(&before);
+	return r;
+}
+
+/* Are the rules that policy wants for a VM in force? */
+static bool is_watched(const struct evidence *evidence, size_t index)
+{
+	const struct actual_vm *actual = &evidence->cycle.actual.vms[index];
+
+	return actual->rules_known && !actual->settling &&
+		(evidence->cycle.desired.vms[index].kind == DESIRED_KEPT ||
+			rule_vm_holds(&actual->rules, &evidence->cycle.desired.vms[index].rules));
+}
+
+static int find_degraded(struct evidence *evidence, const char *only)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && !evidence->degraded && i < evidence->cycle.desired.n_vms; i++) {
+		const char *name = evidence->cycle.desired.vms[i].vm->name;
+		cleanup_free char *reason = NULL;
+		enum vm_state state;
+
+		if (only && strcmp(name, only))
+			continue;
+		r = cycle_vm_state(&evidence->cycle, i, &state, &reason);
+		if (!r && (state == STATE_DEGRADED || state == STATE_PENDING))
+			r = asprintf(&evidence->degraded, "%s is %s: %s", name, vm_state_name(state),
+				    reason) < 0;
+		else if (!r && !is_watched(evidence, i))
+			r = asprintf(&evidence->degraded,
+				    "the observer does not have the rules of %s: run `cpuwarden apply`",
+				    name) < 0;
+	}
+	return r ? -ENOMEM : 0;
+}
+
+static void describe_culprit(struct evidence *evidence, const struct culprit *culprit)
+{
+	cleanup_free char *cgroup = NULL;
+	char length[32], where[64], comm[COMM_SIZE];
+
+	if (evidence->cycle.hierarchy.root >= 0 && culprit->cgroup)
+		group_path_of_id(&evidence->cycle.hierarchy, culprit->cgroup, &cgroup);
+	cli_duration(culprit->ns, length, sizeof(length));
+	snprintf(comm, sizeof(comm), "%s", *culprit->comm ? culprit->comm : "a task");
+	if (culprit->vcpu >= 0)
+		snprintf(where, sizeof(where), " (vCPU %d)", culprit->vcpu);
+	else
+		*where = '\0';
+	if (culprit->off_set)
+		problem_set(&evidence->culprit, 0,
+			"thread %d (%s) of %s ran off its set on CPU %u for %s%s%s", culprit->tid, comm,
+			culprit->vm, culprit->cpu, length, cgroup ? ", in /" : "", cgroup ? cgroup : "");
+	else
+		problem_set(&evidence->culprit, 0,
+			"%s (pid %d, thread %d%s%s) %s on CPU %u of %s%s for %s: %s", comm,
+			culprit->tgid, culprit->tid, cgroup ? ", in /" : "", cgroup ? cgroup : "",
+			culprit->running ? "runs" : "ran", culprit->cpu, culprit->vm, where, length,
+			cause_name(culprit->cause));
+}
+
+static void find_culprit(struct evidence *evidence, const char *only)
+{
+	for (size_t i = 0; i < evidence->counters.n_culprits; i++)
+		if (!only || !strcmp(evidence->counters.culprits[i].vm, only)) {
+			describe_culprit(evidence, &evidence->counters.culprits[i]);
+			return;
+		}
+}
+
+static void print_json(const struct request *request, const struct evidence *evidence,
+	const struct verdict_result *result)
+{
+	struct json_object *json = cli_json(request), *coverage = json_object_new_object();
+	struct json_object *interference = json_object_new_object(), *vms = json_object_new_array();
+	const struct counters *counters = &evidence->counters;
+
+	cli_json_string(json, "verdict", verdict_word(result->verdict));
+	cli_json_string(json, "reason", result->reason.text);
+	cli_json_number(json, "window_ns", result->window_ns);
+	cli_json_number(coverage, "switches", counters->total.switches);
+	cli_json_number(coverage, "lost_events", counters->events_lost);
+	cli_json_number(coverage, "blind_ns", result->blind_ns);
+	json_object_object_add(json, "coverage", coverage);
+	cli_json_tally(json, "off_set", &result->off_set);
+	cli_json_foreign(json, result->foreign);
+	cli_json_tally(json, "settling", &result->settling);
+	cli_json_tally(interference, "bound_kthread", &counters->total.bound_kthread);
+	json_object_object_add(json, "interference", interference);
+	for (size_t i = 0; i < counters->n_vms; i++) {
+		const struct vm_tally *vm = &counters->vms[i];
+		struct json_object *row;
+
+		if (request->n_args && strcmp(vm->name, request->args[0]))
+			continue;
+		row = json_object_new_object();
+		cli_json_string(row, "name", vm->name);
+		cli_json_tally(row, "off_set", &vm->off_set);
+		cli_json_foreign(row, vm->foreign);
+		cli_json_tally(row, "settling", &vm->settling);
+		json_object_array_add(vms, row);
+	}
+	json_object_object_add(json, "vms", vms);
+	cli_json_print(json);
+}
+
+static int gather(const struct request *request, struct evidence *evidence, struct problem *problem)
+{
+	const char *only = request->n_args ? request->args[0] : NULL;
+	int r;
+
+	r = cycle_read(&request->folders, &evidence->cycle, problem);
+	if (r)
+		return r;
+	if (only && !desired_find(&evidence->cycle.desired, only))
+		return problem_set(problem, -ESRCH, "there is no VM named %s", only);
+	if (evidence->cycle.observer)
+		r = read_counters(evidence);
+	if (!r)
+		r = find_degraded(evidence, only);
+	if (r)
+		return problem_set(problem, r, "cannot read the observer: %s", strerror(-r));
+	find_culprit(evidence, only);
+	return 0;
+}
+
+int verb_check(const struct request *request)
+{
+	struct evidence evidence = {.cycle.hierarchy.root = -1};
+	struct verdict_result result = {.verdict = VERDICT_UNKNOWN};
+	struct verdict_input input = {
+		.only = request->n_args ? request->args[0] : NULL,
+		.window_ns = request->window_ns,
+	};
+
+	if (!gather(request, &evidence, &result.reason)) {
+		input.counters = evidence.cycle.observer ? &evidence.counters : NULL;
+		input.absent = evidence.cycle.observer_problem.text;
+		input.degraded = evidence.degraded;
+		input.culprit = *evidence.culprit.text ? evidence.culprit.text : NULL;
+		input.alive = evidence.alive;
+		verdict_decide(&input, &result);
+	}
+	if (request->json)
+		print_json(request, &evidence, &result);
+	else
+		printf("%s - %s\n", verdict_head(result.verdict), result.reason.text);
+	free(evidence.degraded);
+	counters_deinit(&evidence.counters);
+	cycle_deinit(&evidence.cycle);
+	return (int)result.verdict;
+}

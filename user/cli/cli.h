@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The command line. A verb is one file and one row of the table in verbs.c. Here alone is printed: results on
+ * standard output, sentences on standard error.
+ */
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "user/control/cycle.h"
+
+enum exit_status { EXIT_CHANGES_PENDING = 2, EXIT_USAGE = 64 };
+
+enum { ARGS_MAX = 3 };
+
+enum verb_option {
+	OPTION_ALL = 1,
+	OPTION_WINDOW = 2,
+};
+
+struct request {
+	const struct verb *verb;
+	struct folders folders;
+	bool json;
+	bool all;
+	uint64_t window_ns;
+	const char *args[ARGS_MAX];
+	unsigned int n_args;
+};
+
+struct verb {
+	const char *name;
+	const char *args;    /* as shown in the help */
+	const char *summary; /* one line */
+	unsigned int min_args, max_args;
+	unsigned int options; /* enum verb_option that it takes */
+	bool root;	      /* needs root */
+	int (*run)(const struct request *request);
+};
+
+extern const struct verb verbs[];
+
+int verb_plan(const struct request *request);
+int verb_apply(const struct request *request);
+int verb_release(const struct request *request);
+int verb_status(const struct request *request);
+int verb_check(const struct request *request);
+int verb_vcpupin(const struct request *request);
+int verb_emulatorpin(const struct request *request);
+int verb_iothreadpin(const struct request *request);
+int verb_version(const struct request *request);
+
+/* `cpuwarden: SENTENCE` on standard error; returns EXIT_FAILURE. */
+int cli_fail(const struct problem *problem);
+
+/* Refuses anyone but root with the capabilities that all this takes. */
+int cli_check_privileges(const struct request *request, struct problem *problem);
+
+/* A new object with "schema": "cpuwarden.VERB/1". */
+struct json_object *cli_json(const struct request *request);
+void cli_json_print(struct json_object *json); /* and frees it */
+void cli_json_string(struct json_object *json, const char *key, const char *value); /* NULL: null */
+void cli_json_number(struct json_object *json, const char *key, uint64_t value);
+void cli_json_cpus(struct json_object *json, const char *key, const struct cpuset *cpus);
+void cli_json_tally(struct json_object *json, const char *key, const struct tally *tally);
+void cli_json_foreign(struct json_object *json, const struct tally foreign[CAUSE_COUNT]);
+
+/* `1.5 ms` */
+void cli_duration(uint64_t ns, char *buf, size_t size);

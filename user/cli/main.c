@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <argp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/cleanup.h"
+#include "user/base/parse.h"
+#include "user/cli/cli.h"
+
+const char *argp_program_version = NULL;
+
+enum { KEY_JSON = 256, KEY_ETC, KEY_RUN, KEY_ALL, KEY_WINDOW };
+
+static const struct argp_option options[] = {
+	{"json", KEY_JSON, NULL, 0, "Print one JSON object", 0},
+	{"etc", KEY_ETC, "DIR", 0, "Persistent configuration (/etc/cpuwarden)", 0},
+	{"run", KEY_RUN, "DIR", 0, "Runtime configuration and records (/run/cpuwarden)", 0},
+	{"all", KEY_ALL, NULL, 0, "release: everything, and the observer", 0},
+	{"window", KEY_WINDOW, "DURATION", 0, "check: the last 30s, 5m, 2h, 1d", 0},
+	{},
+};
+
+static const struct verb *find_verb(const char *name)
+{
+	for (const struct verb *verb = verbs; verb->name; verb++)
+		if (!strcmp(verb->name, name))
+			return verb;
+	return NULL;
+}
+
+static void list_verbs(FILE *to)
+{
+	for (const struct verb *verb = verbs; verb->name; verb++) {
+		char head[64];
+
+		snprintf(head, sizeof(head), "%s %s", verb->name, verb->args);
+		fprintf(to, "  %-22s %s\n", head, verb->summary);
+	}
+}
+
+static int parse_window(const char *text, uint64_t *ret_ns)
+{
+	static const struct {
+		const char *suffix;
+		uint64_t seconds;
+	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+	const char *end;
+	uint64_t value;
+
+	if (parse_u64_prefix(text, 1000000, &end, &value) || !value)
+		return -EINVAL;
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+		if (!strcmp(end, units[i].suffix)) {
+			*ret_ns = value * units[i].seconds * 1000000000;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static void check_request(const struct request *request, struct argp_state *state)
+{
+	const struct verb *verb = request->verb;
+
+	if (!verb)
+		argp_error(state, "a verb is missing; `cpuwarden --help` lists them");
+	if (request->n_args < verb->min_args)
+		argp_error(state, "usage: cpuwarden %s %s", verb->name, verb->args);
+	if (request->all && !(verb->options & OPTION_ALL))
+		argp_error(state, "%s takes no --all", verb->name);
+	if (request->window_ns && !(verb->options & OPTION_WINDOW))
+		argp_error(state, "%s takes no --window", verb->name);
+	if ((verb->options & OPTION_ALL) && request->all == (request->n_args > 0))
+		argp_error(state, "usage: cpuwarden %s %s", verb->name, verb->args);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct request *request = state->input;
+
+	switch (key) {
+	case KEY_JSON:
+		request->json = true;
+		return 0;
+	case KEY_ETC:
+		request->folders.etc = arg;
+		return 0;
+	case KEY_RUN:
+		request->folders.run = arg;
+		return 0;
+	case KEY_ALL:
+		request->all = true;
+		return 0;
+	case KEY_WINDOW:
+		if (parse_window(arg, &request->window_ns))
+			argp_error(state, "--window takes a number and s, m, h or d, not '%s'", arg);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (!request->verb) {
+			request->verb = find_verb(arg);
+			if (!request->verb)
+				argp_error(state, "there is no verb '%s'", arg);
+		} else if (request->n_args == request->verb->max_args) {
+			argp_error(state, "usage: cpuwarden %s %s", request->verb->name,
+				request->verb->args);
+		} else {
+			request->args[request->n_args++] = arg;
+		}
+		return 0;
+	case ARGP_KEY_END:
+		check_request(request, state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static char *help(int key, const char *text, void *input)
+{
+	char *filled = NULL;
+	size_t size;
+	FILE *to;
+
+	(void)input;
+	if (key != ARGP_KEY_HELP_POST_DOC)
+		return (char *)text;
+	to = open_memstream(&filled, &size);
+	if (!to)
+		return (char *)text;
+	fprintf(to, "Verbs:\n");
+	list_verbs(to);
+	fclose(to);
+	return filled;
+}
+
+int main(int argc, char **argv)
+{
+	struct request request = {.folders = {.etc = "/etc/cpuwarden", .run = "/run/cpuwarden"}};
+	const struct argp argp = {options, parse, "VERB [ARGS]",
+		"Places, proves and repairs the CPU placement of QEMU virtual machines.\v.", NULL,
+		help, NULL};
+	struct problem problem;
+
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &request);
+	if (request.verb->root && cli_check_privileges(&request, &problem)) {
+		/* A monitoring system reads the first line, whatever the reason. */
+		if (request.verb->run != verb_check)
+			return cli_fail(&problem);
+		printf("UNKNOWN - %s\n", problem.text);
+		return 3;
+	}
+	return request.verb->run(&request);
+}

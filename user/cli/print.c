@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the verbs share: sentences, JSON pieces, durations. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/cleanup.h"
+#include "user/cli/cli.h"
+#include "user/model/cpulist.h"
+
+int cli_fail(const struct problem *problem)
+{
+	fprintf(stderr, "cpuwarden: %s\n", problem->text);
+	return EXIT_FAILURE;
+}
+
+struct json_object *cli_json(const struct request *request)
+{
+	struct json_object *json = json_object_new_object();
+	char schema[64];
+
+	snprintf(schema, sizeof(schema), "cpuwarden.%s/1", request->verb->name);
+	cli_json_string(json, "schema", schema);
+	return json;
+}
+
+void cli_json_print(struct json_object *json)
+{
+	puts(json_object_to_json_string_ext(json,
+		JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(json);
+}
+
+void cli_json_string(struct json_object *json, const char *key, const char *value)
+{
+	json_object_object_add(json, key, value ? json_object_new_string(value) : NULL);
+}
+
+void cli_json_number(struct json_object *json, const char *key, uint64_t value)
+{
+	json_object_object_add(json, key, json_object_new_uint64(value));
+}
+
+void cli_json_cpus(struct json_object *json, const char *key, const struct cpuset *cpus)
+{
+	cleanup_free char *list = cpulist_format(cpus);
+
+	cli_json_string(json, key, list);
+}
+
+void cli_json_tally(struct json_object *json, const char *key, const struct tally *tally)
+{
+	struct json_object *object = json_object_new_object();
+
+	cli_json_number(object, "count", tally->count);
+	cli_json_number(object, "ns", tally->ns);
+	json_object_object_add(json, key, object);
+}
+
+void cli_json_foreign(struct json_object *json, const struct tally foreign[CAUSE_COUNT])
+{
+	struct json_object *object = json_object_new_object();
+
+	for (int cause = 0; cause < CAUSE_COUNT; cause++)
+		cli_json_tally(object, cause_name(cause), &foreign[cause]);
+	json_object_object_add(json, "foreign", object);
+}
+
+void cli_duration(uint64_t ns, char *buf, size_t size)
+{
+	if (ns < 1000)
+		snprintf(buf, size, "%" PRIu64 " ns", ns);
+	else if (ns < 1000000)
+		snprintf(buf, size, "%.1f us", (double)ns / 1e3);
+	else if (ns < 1000000000)
+		snprintf(buf, size, "%.1f ms", (double)ns / 1e6);
+	else
+		snprintf(buf, size, "%.1f s", (double)ns / 1e9);
+}

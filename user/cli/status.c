@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <inttypes.h>
+#include <libsmartcols.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "user/base/cleanup.h"
+#include "user/cli/cli.h"
+#include "user/model/cpulist.h"
+
+/* What the host's rows are made of. */
+struct view {
+	struct cycle cycle;
+	struct counters counters; /* zeroes without an observer */
+	bool counted;
+	struct cpuset reserved, housekeeping;
+};
+
+static int read_reserved(struct view *view)
+{
+	const struct tree *tree = &view->cycle.actual.tree;
+	struct rule_vm *vms = NULL;
+	size_t n = 0;
+	int r = 0;
+
+	if (view->cycle.observer)
+		r = observer_list_vms(view->cycle.observer, &vms, &n);
+	for (size_t i = 0; !r && i < n; i++) {
+		struct rule_vm rules;
+		struct cpuset cpus;
+		bool settling;
+
+		if (observer_get_vm(view->cycle.observer, vms[i].pid, vms[i].start_time, &rules,
+			    &settling))
+			continue;
+		rule_vm_reserved(&rules, &cpus);
+		cpuset_or(&view->reserved, &cpus);
+		rule_vm_deinit(&rules);
+	}
+	free(vms);
+	/* Without an observer nobody watches, yet the groups hold their CPUs. */
+	for (size_t i = 0; !view->cycle.observer && i < tree->n_groups; i++)
+		if (path_is_below(tree->groups[i].path, SLICE) && tree->groups[i].partition.valid &&
+			tree->groups[i].partition.kind != PARTITION_MEMBER)
+			cpuset_or(&view->reserved, &tree->groups[i].cpus);
+	view->housekeeping = view->cycle.cpus.online;
+	cpuset_andnot(&view->housekeeping, &view->reserved);
+	return r;
+}
+
+static int view_read(const struct request *request, struct view *view, struct problem *problem)
+{
+	int r;
+
+	r = cycle_read(&request->folders, &view->cycle, problem);
+	if (r)
+		return r;
+	if (view->cycle.observer) {
+		r = observer_read(view->cycle.observer, &view->counters);
+		view->counted = !r;
+	}
+	if (!r)
+		r = read_reserved(view);
+	if (r)
+		return problem_set(problem, r, "cannot read the observer: %s", strerror(-r));
+	if (request->n_args && !desired_find(&view->cycle.desired, request->args[0]))
+		return problem_set(problem, -ESRCH, "there is no VM named %s", request->args[0]);
+	return 0;
+}
+
+static void view_deinit(struct view *view)
+{
+	counters_deinit(&view->counters);
+	cycle_deinit(&view->cycle);
+}
+
+static const char *observer_state(const struct view *view)
+{
+	if (!view->counted)
+		return "absent";
+	return view->counters.recursion_misses ? "blind" : "running";
+}
+
+static struct cpuset declared_of(const struct view *view, const struct desired_vm *vm, size_t thread)
+{
+	struct cpuset cpus = *desired_thread_set(vm, thread);
+
+	/* Somebody who may run anywhere may run on what there is. */
+	if (cpuset_subset(&view->cycle.cpus.online, &cpus))
+		cpus = view->cycle.cpus.online;
+	return cpus;
+}
+
+static struct cpuset effective_of(const struct vm_thread *thread, const struct group *group)
+{
+	struct cpuset cpus = thread->affinity;
+
+	if (group && group->has_cpuset && !cpuset_empty(&group->effective))
+		cpuset_and(&cpus, &group->effective);
+	return cpus;
+}
+
+static void add_thread(const struct view *view, const struct desired_vm *vm, size_t index,
+	struct json_object *threads)
+{
+	const struct vm_thread *thread = &vm->vm->threads[index];
+	const struct thread_tally *tally = counters_find_thread(&view->counters, thread->tid);
+	const struct group *group = tree_find(&view->cycle.actual.tree, thread->cgroup);
+	struct cpuset declared = declared_of(view, vm, index), effective = effective_of(thread, group);
+	struct json_object *json = json_object_new_object();
+	static const struct tally none;
+	char state[REASON_SIZE + 32];
+
+	cli_json_string(json, "class", thread_class_name(thread->class));
+	cli_json_number(json, "index", (uint64_t)thread->index);
+	cli_json_number(json, "tid", (uint64_t)thread->tid);
+	cli_json_string(json, "comm", thread->comm);
+	cli_json_cpus(json, "declared", &declared);
+	cli_json_cpus(json, "effective", &effective);
+	cli_json_number(json, "last_cpu", (uint64_t)thread->last_cpu);
+	cli_json_string(json, "cgroup", thread->cgroup);
+	if (group)
+		partition_state_format(&group->partition, state, sizeof(state));
+	cli_json_string(json, "partition", group ? state : NULL);
+	cli_json_tally(json, "off_set", tally ? &tally->off_set : &none);
+	cli_json_number(json, "switches", thread->switches);
+	cli_json_number(json, "run_ns", thread->run_ns);
+	cli_json_number(json, "wait_ns", thread->wait_ns);
+	json_object_array_add(threads, json);
+}
+
+static int add_vm(const struct view *view, size_t index, struct json_object *vms)
+{
+	const struct desired_vm *vm = &view->cycle.desired.vms[index];
+	struct json_object *json = json_object_new_object(), *threads = json_object_new_array();
+	cleanup_free char *reason = NULL;
+	enum vm_state state;
+	int r;
+
+	r = cycle_vm_state(&view->cycle, index, &state, &reason);
+	cli_json_string(json, "name", vm->vm->name);
+	cli_json_number(json, "pid", (uint64_t)vm->vm->pid);
+	cli_json_string(json, "source", vm_source_name(vm->vm->source));
+	cli_json_string(json, "layout", "own");
+	cli_json_string(json, "policy", policy_kind_name(vm->policy.kind));
+	cli_json_string(json, "state", r ? "degraded" : vm_state_name(state));
+	/* A VM that is fine can still have something to say: what could not be found out about it. */
+	cli_json_string(json, "reason", reason ? reason : vm->vm->problem);
+	for (size_t i = 0; i < vm->vm->n_threads; i++)
+		add_thread(view, vm, i, threads);
+	json_object_object_add(json, "threads", threads);
+	json_object_array_add(vms, json);
+	return r;
+}
+
+static struct json_object *host_json(const struct view *view)
+{
+	struct json_object *host = json_object_new_object(), *observer = json_object_new_object();
+	struct utsname name;
+
+	uname(&name);
+	cli_json_cpus(host, "cpus", &view->cycle.cpus.online);
+	cli_json_cpus(host, "housekeeping", &view->housekeeping);
+	cli_json_cpus(host, "reserved", &view->reserved);
+	cli_json_cpus(host, "isolated", &view->cycle.actual.tree.isolated);
+	cli_json_string(host, "kernel", name.release);
+	cli_json_string(observer, "state", observer_state(view));
+	cli_json_number(observer, "since_ns", view->counters.start);
+	cli_json_number(observer, "switches", view->counters.total.switches);
+	cli_json_number(observer, "lost_events", view->counters.events_lost);
+	json_object_object_add(host, "observer", observer);
+	return host;
+}
+
+static int print_json(const struct request *request, const struct view *view)
+{
+	struct json_object *json = cli_json(request), *vms = json_object_new_array();
+	int r = 0;
+
+	json_object_object_add(json, "host", host_json(view));
+	for (size_t i = 0; i < view->cycle.desired.n_vms; i++)
+		if (!request->n_args ||
+			!strcmp(view->cycle.desired.vms[i].vm->name, request->args[0]))
+			r = r ? r : add_vm(view, i, vms);
+	json_object_object_add(json, "vms", vms);
+	cli_json_print(json);
+	return r;
+}
+
+static void print_host(const struct view *view)
+{
+	cleanup_free char *cpus = cpulist_format(&view->cycle.cpus.online);
+	cleanup_free char *reserved = cpulist_format(&view->reserved);
+	cleanup_free char *isolated = cpulist_format(&view->cycle.actual.tree.isolated);
+
+	printf("Host CPUs %s, reserved %s, isolated %s\n", cpus, *reserved ? reserved : "none",
+		*isolated ? isolated : "none");
+	if (view->counted)
+		printf("Observer %s: %" PRIu64 " switches examined in %" PRIu64 " s, %" PRIu64
+		       " events lost\n",
+			observer_state(view), view->counters.total.switches,
+			(view->counters.now - view->counters.start) / 1000000000,
+			view->counters.events_lost);
+	else
+		printf("Observer absent: %s\n", view->cycle.observer_problem.text);
+}
+
+enum column { THREAD, TID, COMM, DECLARED, EFFECTIVE, LAST, PARTITION, SWITCHES, OFF_SET, COLUMNS };
+
+static void set_cpus_cell(struct libscols_line *line, enum column column, const struct cpuset *cpus)
+{
+	cleanup_free char *list = cpulist_format(cpus);
+
+	scols_line_set_data(line, column, list);
+}
+
+static void add_row(struct libscols_table *table, const struct view *view, const struct desired_vm *vm,
+	size_t index)
+{
+	const struct vm_thread *thread = &vm->vm->threads[index];
+	const struct thread_tally *tally = counters_find_thread(&view->counters, thread->tid);
+	const struct group *group = tree_find(&view->cycle.actual.tree, thread->cgroup);
+	struct cpuset declared = declared_of(view, vm, index), effective = effective_of(thread, group);
+	struct libscols_line *line = scols_table_new_line(table, NULL);
+	bool counted = thread->class == THREAD_VCPU || thread->class == THREAD_IOTHREAD;
+	char text[REASON_SIZE + 32];
+
+	if (!line)
+		return;
+	snprintf(text, sizeof(text), counted ? "%s%d" : "%s", thread_class_name(thread->class),
+		thread->index);
+	scols_line_set_data(line, THREAD, text);
+	snprintf(text, sizeof(text), "%d", thread->tid);
+	scols_line_set_data(line, TID, text);
+	scols_line_set_data(line, COMM, thread->comm);
+	set_cpus_cell(line, DECLARED, &declared);
+	set_cpus_cell(line, EFFECTIVE, &effective);
+	snprintf(text, sizeof(text), "%d", thread->last_cpu);
+	scols_line_set_data(line, LAST, text);
+	if (group)
+		partition_state_format(&group->partition, text, sizeof(text));
+	scols_line_set_data(line, PARTITION, group ? text : "-");
+	snprintf(text, sizeof(text), "%" PRIu64, thread->switches);
+	scols_line_set_data(line, SWITCHES, text);
+	snprintf(text, sizeof(text), "%" PRIu64, tally ? tally->off_set.count : 0);
+	scols_line_set_data(line, OFF_SET, text);
+}
+
+static int print_vm(const struct view *view, size_t index)
+{
+	static const char *const names[COLUMNS] = {"THREAD", "TID", "COMM", "DECLARED", "EFFECTIVE",
+		"LAST", "PARTITION", "SWITCHES", "OFF-SET"};
+	const struct desired_vm *vm = &view->cycle.desired.vms[index];
+	const struct vm_tally *tally = counters_find_vm(&view->counters, vm->vm->pid,
+		vm->vm->start_time);
+	cleanup_free char *reason = NULL;
+	struct libscols_table *table;
+	enum vm_state state;
+	int r;
+
+	r = cycle_vm_state(&view->cycle, index, &state, &reason);
+	if (r)
+		return r;
+	printf("\n%s: %s%s%s, pid %d, policy %s\n", vm->vm->name, vm_state_name(state),
+		reason ? ": " : "", reason ? reason : "", vm->vm->pid,
+		policy_kind_name(vm->policy.kind));
+	if (vm->vm->problem)
+		printf("  %s\n", vm->vm->problem);
+	if (tally)
+		printf("  foreign runs on its CPUs %" PRIu64 ", its threads off their sets %" PRIu64
+		       ", settling %" PRIu64 "\n",
+			tally_foreign(tally->foreign), tally->off_set.count, tally->settling.count);
+	table = scols_new_table();
+	if (!table)
+		return -ENOMEM;
+	for (int i = 0; i < COLUMNS; i++)
+		scols_table_new_column(table, names[i], 0,
+			i == TID || i == LAST || i >= SWITCHES ? SCOLS_FL_RIGHT : 0);
+	for (size_t i = 0; i < vm->vm->n_threads; i++)
+		add_row(table, view, vm, i);
+	scols_print_table(table);
+	scols_unref_table(table);
+	return 0;
+}
+
+static int print_text(const struct request *request, const struct view *view)
+{
+	int r = 0;
+
+	print_host(view);
+	if (!view->cycle.desired.n_vms)
+		printf("\nNo VM is running.\n");
+	for (size_t i = 0; !r && i < view->cycle.desired.n_vms; i++)
+		if (!request->n_args ||
+			!strcmp(view->cycle.desired.vms[i].vm->name, request->args[0]))
+			r = print_vm(view, i);
+	return r;
+}
+
+int verb_status(const struct request *request)
+{
+	struct view view = {.cycle.hierarchy.root = -1};
+	struct problem problem = {};
+	int r;
+
+	r = view_read(request, &view, &problem);
+	if (!r && (request->json ? print_json(request, &view) : print_text(request, &view)))
+		r = problem_nomem(&problem);
+	view_deinit(&view);
+	return r ? cli_fail(&problem) : EXIT_SUCCESS;
+}

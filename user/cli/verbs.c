@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/cli/cli.h"
+
+const struct verb verbs[] = {
+	{"plan", "", "print what apply would change and why, in order", 0, 0, 0, true, verb_plan},
+	{"apply", "", "place VMs as their policy says, once", 0, 0, 0, true, verb_apply},
+	{"release", "VM | --all", "give everything back as it was found", 0, 1, OPTION_ALL, true,
+		verb_release},
+	{"status", "[VM]", "VMs, threads, declared and effective CPUs, counters", 0, 1, 0, true,
+		verb_status},
+	{"check", "[VM]", "the verdict, as a monitoring plugin", 0, 1, OPTION_WINDOW, true, verb_check},
+	{"vcpupin", "VM [VCPU]", "print the CPUs of vCPUs", 1, 2, 0, true, verb_vcpupin},
+	{"emulatorpin", "VM", "print the CPUs of the emulator", 1, 1, 0, true, verb_emulatorpin},
+	{"iothreadpin", "VM", "print the CPUs of iothreads", 1, 1, 0, true, verb_iothreadpin},
+	{"version", "", "program, kernel, libbpf, features found", 0, 0, 0, false, verb_version},
+	{},
+};

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/utsname.h>
+
+#include "user/base/cleanup.h"
+#include "user/cli/cli.h"
+#include "user/host/features.h"
+
+int verb_version(const struct request *request)
+{
+	struct feature features[FEATURES_MAX];
+	size_t n = features_find(features);
+	struct json_object *json, *list;
+	struct utsname name;
+
+	uname(&name);
+	if (!request->json) {
+		printf("cpuwarden %s\nkernel %s\nlibbpf %s\n", CPUWARDEN_VERSION, name.release,
+			observer_libbpf_version());
+		for (size_t i = 0; i < n; i++)
+			printf("%-24s %s%s%s\n", features[i].name, features[i].found ? "yes" : "no",
+				features[i].found ? "" : ": ",
+				features[i].found ? "" : features[i].without);
+		return EXIT_SUCCESS;
+	}
+	json = cli_json(request);
+	list = json_object_new_object();
+	cli_json_string(json, "version", CPUWARDEN_VERSION);
+	cli_json_string(json, "kernel", name.release);
+	cli_json_string(json, "libbpf", observer_libbpf_version());
+	for (size_t i = 0; i < n; i++)
+		json_object_object_add(list, features[i].name,
+			json_object_new_boolean(features[i].found));
+	json_object_object_add(json, "features", list);
+	cli_json_print(json);
+	return EXIT_SUCCESS;
+}

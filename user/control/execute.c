@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Before a step changes something, what would undo it is put on a stack. Undoing therefore needs no second
+ * plan: it is the same few actions with the values that were there. Where the VM's threads were is noted
+ * once, before the first that moves one.
+ */
+#include "user/control/execute.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cgroups/threads.h"
+#include "user/base/array.h"
+#include "user/base/cleanup.h"
+#include "user/control/give_back.h"
+#include "user/host/proc.h"
+#include "user/store/found.h"
+
+struct undo {
+	enum step_kind kind; /* of the step that would undo */
+	const char *path;    /* of the step that was done */
+	struct cpuset cpus;
+	enum partition partition;
+};
+
+struct journal {
+	const struct execution *execution;
+	const struct unit *unit;
+	const struct desired_vm *vm;
+	struct undo *entries;
+	size_t n_entries;
+	struct found_vm before; /* where the threads were */
+	struct rule_vm rules;	/* that were in force */
+	bool rules_known;
+};
+
+static struct undo *push(struct journal *journal, enum step_kind kind, const char *path)
+{
+	struct undo *undo = array_push(&journal->entries, &journal->n_entries);
+
+	if (undo) {
+		undo->kind = kind;
+		undo->path = path;
+	}
+	return undo;
+}
+
+static const struct hierarchy *hierarchy_of(const struct journal *journal)
+{
+	return &journal->execution->cycle->hierarchy;
+}
+
+/* The group as it is, for what follows. -ENOENT is what the caller expects of one that is not there. */
+static int read_now(const struct journal *journal, const char *path, struct group *ret_group)
+{
+	return group_read(hierarchy_of(journal), path, ret_group, NULL);
+}
+
+/* Steps return 1 when there was nothing to do: what is already so is not written. */
+enum { NOTHING_TO_DO = 1 };
+
+static int do_make_group(struct journal *journal, const struct step *step, struct problem *problem)
+{
+	struct group group = {};
+
+	if (!read_now(journal, step->path, &group)) {
+		group_deinit(&group);
+		return NOTHING_TO_DO;
+	}
+	if (!push(journal, STEP_REMOVE_GROUP, step->path))
+		return problem_nomem(problem);
+	return group_make(hierarchy_of(journal), step->path, problem);
+}
+
+static int do_give_cpuset(struct journal *journal, const struct step *step, struct problem *problem)
+{
+	struct group group = {};
+	bool given;
+	int r;
+
+	if (*step->path) {
+		r = group_read(hierarchy_of(journal), step->path, &group, problem);
+		if (r)
+			return r;
+		given = group.gives_cpuset;
+		group_deinit(&group);
+	} else {
+		given = journal->execution->cycle->actual.tree.root_gives_cpuset;
+	}
+	if (given)
+		return NOTHING_TO_DO;
+	if (!push(journal, STEP_TAKE_CPUSET, step->path))
+		return problem_nomem(problem);
+	return group_give_cpuset(hierarchy_of(journal), step->path, true, problem);
+}
+
+static int do_set_cpus(struct journal *journal, const struct step *step, struct problem *problem)
+{
+	struct group group = {};
+	struct undo *undo;
+	int r;
+
+	r = group_read(hierarchy_of(journal), step->path, &group, problem);
+	if (r)
+		return r;
+	undo = cpuset_equal(&group.cpus, &step->cpus) ? NULL : push(journal, STEP_SET_CPUS, step->path);
+	if (undo)
+		undo->cpus = group.cpus;
+	r = !undo && !cpuset_equal(&group.cpus, &step->cpus) ? -ENOMEM : 0;
+	group_deinit(&group);
+	if (r)
+		return problem_nomem(problem);
+	return undo ? group_set_cpus(hierarchy_of(journal), step->path, &step->cpus, problem)
+		    : NOTHING_TO_DO;
+}
+
+static int do_set_partition(struct journal *journal, const struct step *step, struct problem *problem)
+{
+	struct partition_state now;
+	struct group group = {};
+	struct undo *undo;
+	int r;
+
+	r = group_read(hierarchy_of(journal), step->path, &group, problem);
+	if (r)
+		return r;
+	now = group.partition;
+	group_deinit(&group);
+	if (now.valid && now.kind == step->partition)
+		return NOTHING_TO_DO;
+	undo = push(journal, STEP_SET_PARTITION, step->path);
+	if (!undo)
+		return problem_nomem(problem);
+	undo->partition = now.kind;
+	return group_set_partition(hierarchy_of(journal), step->path, step->partition, problem);
+}
+
+static int do_begin_rules(struct journal *journal, struct problem *problem)
+{
+	struct observer *observer = journal->execution->cycle->observer;
+	bool settling;
+	int r;
+
+	if (!observer)
+		return problem_set(problem, -ENOENT, "no observer is running");
+	r = observer_get_vm(observer, journal->unit->pid, journal->unit->start_time, &journal->rules,
+		&settling);
+	if (r && r != -ENOENT)
+		return problem_set(problem, r, "cannot read the rules of VM %s", journal->unit->vm);
+	journal->rules_known = !r;
+	if (!push(journal, STEP_BEGIN_RULES, NULL))
+		return problem_nomem(problem);
+	return observer_begin(observer, &journal->vm->rules, problem);
+}
+
+/* Called before a step that moves threads: the first time it notes where all of them are. */
+static int note_threads(struct journal *journal, struct problem *problem)
+{
+	if (journal->before.n_threads)
+		return 0;
+	if (found_vm_of(journal->vm->vm, &journal->before) || !push(journal, STEP_RETURN_VM, NULL))
+		return problem_nomem(problem);
+	return 0;
+}
+
+static bool is_same_thread(pid_t pid, const struct step *step)
+{
+	uint64_t start_time;
+
+	return !proc_start_time(pid, step->tid, &start_time) && start_time == step->start_time;
+}
+
+static int do_move(struct journal *journal, const struct step *step, struct problem *problem)
+{
+	pid_t pid = journal->unit->pid;
+	int r;
+
+	r = note_threads(journal, problem);
+	if (r)
+		return r;
+	/* A thread that has ended meanwhile is no failure; its tid may be another's by now. */
+	if (!is_same_thread(pid, step))
+		return NOTHING_TO_DO;
+	if (step->kind == STEP_MOVE_PROCESS)
+		return process_move(hierarchy_of(journal), step->path, pid, problem);
+	if (step->kind == STEP_MOVE_THREAD)
+		r = thread_move(hierarchy_of(journal), step->path, step->tid, problem);
+	if (r)
+		return r == -ESRCH ? NOTHING_TO_DO : r;
+	/* A binding that its user made earlier survives the move, and may be narrower. */
+	return thread_bind(pid, step->tid, step->start_time, &step->cpus, problem);
+}
+
+/* A living VM's record must not name groups of ours: threads that a lost record left there go to the root. */
+static void disown(struct found_vm *found, const struct cpuset *all)
+{
+	for (size_t i = 0; i < found->n_threads; i++)
+		if (path_is_below(found->threads[i].cgroup, SLICE)) {
+			*found->threads[i].cgroup = '\0';
+			found->threads[i].affinity = *all;
+		}
+}
+
+static int do_record(struct journal *journal, struct problem *problem)
+{
+	const struct cycle *cycle = journal->execution->cycle;
+	struct found_vm found;
+	int r;
+
+	if (found_vm_of(journal->vm->vm, &found))
+		return problem_nomem(problem);
+	disown(&found, &cycle->cpus.online);
+	r = push(journal, STEP_DROP_RECORD, NULL) ? found_vm_write(cycle->folders.run, &found, problem)
+						  : problem_nomem(problem);
+	found_vm_deinit(&found);
+	return r;
+}
+
+static int do_record_host(struct journal *journal, struct problem *problem)
+{
+	const struct cycle *cycle = journal->execution->cycle;
+	struct found_host found;
+	int r;
+
+	r = host_record(cycle, &found, problem);
+	if (r)
+		return r;
+	r = push(journal, STEP_DROP_HOST_RECORD, NULL)
+		? found_host_write(cycle->folders.run, &found, problem)
+		: problem_nomem(problem);
+	found_host_deinit(&found);
+	return r;
+}
+
+static int do_return_vm(struct journal *journal, struct problem *problem)
+{
+	const struct cycle *cycle = journal->execution->cycle;
+	struct found_thread main_thread = {.pid = journal->unit->pid,
+		.tid = journal->unit->pid,
+		.start_time = journal->unit->start_time,
+		.cgroup = (char[1]){""},
+		.affinity = cycle->cpus.online};
+	struct found_vm found, none = {.pid = journal->unit->pid,
+				       .start_time = journal->unit->start_time,
+				       .threads = &main_thread,
+				       .n_threads = 1};
+	bool known = !found_vm_read(cycle->folders.run, journal->unit->vm, &found, NULL) &&
+		found.pid == journal->unit->pid && found.start_time == journal->unit->start_time;
+	int r;
+
+	/* Without a record the root group and all CPUs are the best that is known. */
+	r = return_to_groups(cycle, known ? &found : &none, problem);
+	if (!r)
+		r = return_affinities(known ? &found : &none, problem);
+	if (known)
+		found_vm_deinit(&found);
+	return r;
+}
+
+static int do_return_host(struct journal *journal, struct problem *problem)
+{
+	struct found_host found;
+	int r;
+
+	r = found_host_read(journal->execution->cycle->folders.run, &found, problem);
+	if (r)
+		return r;
+	r = return_bindings(&found, problem);
+	found_host_deinit(&found);
+	return r;
+}
+
+static int do_start_observer(struct journal *journal, struct problem *problem)
+{
+	struct cycle *cycle = journal->execution->cycle;
+	int last = 0;
+
+	if (cycle->observer)
+		return NOTHING_TO_DO;
+	cpuset_for_each(cpu, &cycle->cpus.possible)
+		last = cpu;
+	return observer_start(OBSERVER_DIR, (unsigned int)last + 1, &cycle->observer, problem);
+}
+
+static int do_stop_observer(struct journal *journal, struct problem *problem)
+{
+	struct cycle *cycle = journal->execution->cycle;
+
+	observer_close(cycle->observer);
+	cycle->observer = NULL;
+	return observer_remove(OBSERVER_DIR, problem);
+}
+
+static int do_step(struct journal *journal, const struct step *step, struct problem *problem)
+{
+	const struct cycle *cycle = journal->execution->cycle;
+	const struct unit *unit = journal->unit;
+
+	switch (step->kind) {
+	case STEP_START_OBSERVER:
+		return do_start_observer(journal, problem);
+	case STEP_STOP_OBSERVER:
+		return do_stop_observer(journal, problem);
+	case STEP_RECORD_HOST:
+		return do_record_host(journal, problem);
+	case STEP_RECORD:
+		return do_record(journal, problem);
+	case STEP_GIVE_CPUSET:
+		return do_give_cpuset(journal, step, problem);
+	case STEP_TAKE_CPUSET:
+		return group_give_cpuset(hierarchy_of(journal), step->path, false, problem);
+	case STEP_MAKE_GROUP:
+		return do_make_group(journal, step, problem);
+	case STEP_MAKE_THREADED:
+		return group_make_threaded(hierarchy_of(journal), step->path, problem);
+	case STEP_SET_CPUS:
+		return do_set_cpus(journal, step, problem);
+	case STEP_SET_PARTITION:
+		return do_set_partition(journal, step, problem);
+	case STEP_BEGIN_RULES:
+		return do_begin_rules(journal, problem);
+	case STEP_COMMIT_RULES:
+		return observer_commit(cycle->observer, &journal->vm->rules, problem);
+	case STEP_FORGET_RULES:
+		return cycle->observer ? observer_forget(cycle->observer, unit->pid, unit->start_time)
+				       : NOTHING_TO_DO;
+	case STEP_MOVE_PROCESS:
+	case STEP_MOVE_THREAD:
+	case STEP_SET_AFFINITY:
+		return do_move(journal, step, problem);
+	case STEP_RETURN_VM:
+		return do_return_vm(journal, problem);
+	case STEP_RETURN_HOST:
+		return do_return_host(journal, problem);
+	case STEP_REMOVE_GROUP:
+		return group_remove(hierarchy_of(journal), step->path, problem);
+	case STEP_DROP_RECORD:
+		return found_vm_drop(cycle->folders.run, unit->vm, problem);
+	case STEP_DROP_HOST_RECORD:
+		return found_host_drop(cycle->folders.run, problem);
+	}
+	return -EINVAL;
+}
+
+static int undo_rules(struct journal *journal)
+{
+	struct observer *observer = journal->execution->cycle->observer;
+	int r;
+
+	if (!journal->rules_known)
+		return observer_forget(observer, journal->unit->pid, journal->unit->start_time);
+	r = observer_begin(observer, &journal->rules, NULL);
+	return r ? r : observer_commit(observer, &journal->rules, NULL);
+}
+
+static int undo_one(struct journal *journal, const struct undo *undo, struct problem *problem)
+{
+	const struct hierarchy *hierarchy = hierarchy_of(journal);
+	const char *run = journal->execution->cycle->folders.run;
+
+	switch (undo->kind) {
+	case STEP_REMOVE_GROUP:
+		return group_remove(hierarchy, undo->path, problem);
+	case STEP_TAKE_CPUSET:
+		return group_give_cpuset(hierarchy, undo->path, false, problem);
+	case STEP_SET_CPUS:
+		return group_set_cpus(hierarchy, undo->path, &undo->cpus, problem);
+	case STEP_SET_PARTITION:
+		return group_set_partition(hierarchy, undo->path, undo->partition, problem);
+	case STEP_RETURN_VM:
+		return return_to_groups(journal->execution->cycle, &journal->before, problem);
+	case STEP_BEGIN_RULES:
+		return undo_rules(journal);
+	case STEP_DROP_RECORD:
+		return found_vm_drop(run, journal->unit->vm, problem);
+	case STEP_DROP_HOST_RECORD:
+		return found_host_drop(run, problem);
+	default:
+		return 0;
+	}
+}
+
+/* Undoes all that can be undone. The first thing that could not is added to the sentence. */
+static void undo_all(struct journal *journal, struct problem *problem)
+{
+	struct problem stuck = {}, why = *problem;
+	int failed = 0;
+
+	for (size_t i = journal->n_entries; i-- > 0;) {
+		struct problem now = {};
+
+		if (undo_one(journal, &journal->entries[i], &now) && !failed++)
+			stuck = now;
+	}
+	/* Once more, now that the CPUs are the host's again. */
+	if (journal->before.n_threads)
+		return_affinities(&journal->before, NULL);
+	if (failed)
+		problem_set(problem, 0, "%s; undoing it failed too: %s", why.text, stuck.text);
+	else
+		problem_set(problem, 0, "%s (undone)", why.text);
+}
+
+/* Units that give back are never undone: what is done is done, and the rest is tried all the same. */
+static bool gives_back(const struct unit *unit)
+{
+	for (size_t i = 0; i < unit->n_steps; i++)
+		if (unit->steps[i].kind == STEP_FORGET_RULES || unit->steps[i].kind == STEP_RETURN_HOST ||
+			unit->steps[i].kind == STEP_DROP_RECORD)
+			return true;
+	return false;
+}
+
+static bool drops_record(const struct step *step)
+{
+	return step->kind == STEP_DROP_RECORD || step->kind == STEP_DROP_HOST_RECORD;
+}
+
+int unit_execute(const struct execution *execution, const struct unit *unit,
+	const struct desired_vm *vm, struct problem *problem)
+{
+	struct journal journal = {.execution = execution, .unit = unit, .vm = vm};
+	bool back = gives_back(unit);
+	int result = 0;
+
+	for (size_t i = 0; i < unit->n_steps; i++) {
+		struct problem now = {};
+		int r;
+
+		/* A record is kept until all of it was given back. */
+		if (result && (!back || drops_record(&unit->steps[i])))
+			continue;
+		r = do_step(&journal, &unit->steps[i], &now);
+		if (!r && execution->done)
+			execution->done(unit, &unit->steps[i], execution->data);
+		if (r >= 0 || result)
+			continue;
+		result = r;
+		*problem = now;
+		if (!*now.text)
+			problem_set(problem, r, "%s: %s", step_name(unit->steps[i].kind), strerror(-r));
+	}
+	if (result && !back)
+		undo_all(&journal, problem);
+	free(journal.entries);
+	found_vm_deinit(&journal.before);
+	rule_vm_deinit(&journal.rules);
+	return result;
+}

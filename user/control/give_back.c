@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/control/give_back.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cgroups/threads.h"
+#include "user/base/array.h"
+#include "user/base/cleanup.h"
+#include "user/host/proc.h"
+#include "user/model/cpulist.h"
+
+enum { KTHREADD = 2 };
+
+static bool is_alive(pid_t pid, pid_t tid, uint64_t start_time)
+{
+	uint64_t now;
+
+	return !proc_start_time(pid, tid, &now) && now == start_time;
+}
+
+static int set_affinity(pid_t tid, const struct cpuset *cpus)
+{
+	cpu_set_t *mask = CPU_ALLOC(CPUSET_CPUS);
+	size_t size = CPU_ALLOC_SIZE(CPUSET_CPUS);
+	int r;
+
+	if (!mask)
+		return -ENOMEM;
+	CPU_ZERO_S(size, mask);
+	cpuset_for_each(cpu, cpus)
+		CPU_SET_S(cpu, size, mask);
+	r = sched_setaffinity(tid, size, mask) ? -errno : 0;
+	CPU_FREE(mask);
+	return r;
+}
+
+int thread_bind(pid_t pid, pid_t tid, uint64_t start_time, const struct cpuset *cpus,
+	struct problem *problem)
+{
+	struct vm_thread now = {};
+	cleanup_free char *list = NULL;
+	bool same;
+	int r;
+
+	r = proc_read_thread(pid, tid, &now);
+	if (r)
+		return r == -ESRCH ? 0 : problem_set(problem, r, "cannot read thread %d: %s", tid,
+						 strerror(-r));
+	same = now.start_time != start_time || cpuset_equal(&now.affinity, cpus);
+	free(now.cgroup);
+	if (same)
+		return 0;
+	r = set_affinity(tid, cpus);
+	if (!r || r == -ESRCH)
+		return 0;
+	list = cpulist_format(cpus);
+	return problem_set(problem, r, "cannot set the affinity of thread %d to %s: %s", tid,
+		list ? list : "?", strerror(-r));
+}
+
+struct scan {
+	const struct cycle *cycle;
+	struct found_host *found;
+	pid_t pid;
+	bool kernel;
+	int error;
+};
+
+/* Bound to fewer CPUs than all: kernel threads of one CPU are not ours to change, nor anybody's. */
+static int scan_thread(pid_t tid, void *data)
+{
+	struct scan *scan = data;
+	struct vm_thread thread = {};
+	struct found_thread *bound;
+	bool narrow;
+
+	if (proc_read_thread(scan->pid, tid, &thread))
+		return 0;
+	free(thread.cgroup);
+	narrow = !cpuset_subset(&scan->cycle->actual.tree.root_effective, &thread.affinity) &&
+		(!scan->kernel || cpuset_weight(&thread.affinity) > 1);
+	if (!narrow)
+		return 0;
+	bound = array_push(&scan->found->bound, &scan->found->n_bound);
+	if (!bound)
+		return -ENOMEM;
+	bound->pid = scan->pid;
+	bound->tid = tid;
+	bound->start_time = thread.start_time;
+	bound->affinity = thread.affinity;
+	return 0;
+}
+
+static int scan_process(pid_t pid, void *data)
+{
+	struct scan *scan = data;
+	struct proc_stat stat;
+	cleanup_close int fd = -1;
+
+	for (size_t i = 0; i < scan->cycle->vms.n_items; i++)
+		if (scan->cycle->vms.items[i].pid == pid)
+			return 0;
+	if (proc_open(pid, &fd) || proc_read_stat_at(fd, &stat))
+		return 0;
+	scan->pid = pid;
+	scan->kernel = pid == KTHREADD || stat.ppid == KTHREADD;
+	return proc_for_each_tid(fd, scan_thread, scan) == -ENOMEM ? -ENOMEM : 0;
+}
+
+int host_record(const struct cycle *cycle, struct found_host *ret_found, struct problem *problem)
+{
+	struct found_host found = {.cpuset_given = cycle->actual.tree.root_gives_cpuset};
+	struct scan scan = {.cycle = cycle, .found = &found};
+	int r;
+
+	r = proc_for_each_pid(scan_process, &scan);
+	if (r) {
+		found_host_deinit(&found);
+		return problem_set(problem, r, "cannot look at the host's threads: %s", strerror(-r));
+	}
+	*ret_found = found;
+	return 0;
+}
+
+/* The group itself or the nearest one above it that is still there. */
+static void nearest_group(const struct hierarchy *hierarchy, char *path)
+{
+	while (*path && faccessat(hierarchy->root, path, F_OK, AT_SYMLINK_NOFOLLOW)) {
+		char *slash = strrchr(path, '/');
+
+		*(slash ? slash : path) = '\0';
+	}
+}
+
+static int return_thread(const struct cycle *cycle, const struct found_vm *found, pid_t tid,
+	struct problem *problem)
+{
+	struct vm_thread now = {};
+	cleanup_free char *current = NULL, *target = NULL;
+	const struct found_thread *record;
+	int r;
+
+	r = proc_read_thread(found->pid, tid, &now);
+	if (r)
+		return 0;
+	current = now.cgroup;
+	record = found_vm_thread(found, tid, now.start_time);
+	if (!record || !record->cgroup || !path_is_below(current, SLICE))
+		return 0;
+	target = strdup(record->cgroup);
+	if (!target)
+		return problem_nomem(problem);
+	nearest_group(&cycle->hierarchy, target);
+	if (!strcmp(current, target))
+		return 0;
+	r = tid == found->pid ? process_move(&cycle->hierarchy, target, found->pid, problem)
+			      : thread_move(&cycle->hierarchy, target, tid, problem);
+	return r == -ESRCH ? 0 : r;
+}
+
+struct return_context {
+	const struct cycle *cycle;
+	const struct found_vm *found;
+	struct problem *problem;
+};
+
+static int return_one(pid_t tid, void *data)
+{
+	struct return_context *context = data;
+
+	return return_thread(context->cycle, context->found, tid, context->problem);
+}
+
+int return_to_groups(const struct cycle *cycle, const struct found_vm *found, struct problem *problem)
+{
+	struct return_context context = {.cycle = cycle, .found = found, .problem = problem};
+	cleanup_close int fd = -1;
+	int r;
+
+	if (!is_alive(found->pid, found->pid, found->start_time) || proc_open(found->pid, &fd))
+		return 0;
+	/* The whole process first; then those threads that were somewhere else. */
+	r = return_thread(cycle, found, found->pid, problem);
+	return r ? r : proc_for_each_tid(fd, return_one, &context);
+}
+
+struct bind_context {
+	const struct found_vm *found;
+	struct problem *problem;
+};
+
+static int bind_one(pid_t tid, void *data)
+{
+	struct bind_context *context = data;
+	const struct found_thread *record;
+	uint64_t start_time;
+
+	if (proc_start_time(context->found->pid, tid, &start_time))
+		return 0;
+	record = found_vm_thread(context->found, tid, start_time);
+	if (!record)
+		return 0;
+	return thread_bind(context->found->pid, tid, start_time, &record->affinity, context->problem);
+}
+
+int return_affinities(const struct found_vm *found, struct problem *problem)
+{
+	struct bind_context context = {.found = found, .problem = problem};
+	cleanup_close int fd = -1;
+
+	if (!is_alive(found->pid, found->pid, found->start_time) || proc_open(found->pid, &fd))
+		return 0;
+	return proc_for_each_tid(fd, bind_one, &context);
+}
+
+int return_bindings(const struct found_host *found, struct problem *problem)
+{
+	for (size_t i = 0; i < found->n_bound; i++) {
+		const struct found_thread *thread = &found->bound[i];
+		int r = thread_bind(thread->pid, thread->tid, thread->start_time, &thread->affinity,
+			problem);
+
+		/* EINVAL: a kernel thread that nobody may bind (PF_NO_SETAFFINITY). */
+		if (r && r != -EINVAL)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Back to what was found: records made, threads returned. */
+#include "user/control/cycle.h"
+#include "user/model/found.h"
+
+/* What the host is like now. The caller owns: found_host_deinit(). */
+int host_record(const struct cycle *cycle, struct found_host *ret_found, struct problem *problem);
+
+/*
+ * Threads of the process that are in our slice go back to the groups of the record. One that somebody has
+ * moved elsewhere meanwhile stays there. A group that is gone is replaced by the nearest above it.
+ */
+int return_to_groups(const struct cycle *cycle, const struct found_vm *found, struct problem *problem);
+
+/* Affinities of a VM's or the host's threads as recorded; those that are gone are passed over. */
+int return_affinities(const struct found_vm *found, struct problem *problem);
+int return_bindings(const struct found_host *found, struct problem *problem);
+
+/* Sets a thread's affinity if it is not so already. 0 also for a thread that is gone. */
+int thread_bind(pid_t pid, pid_t tid, uint64_t start_time, const struct cpuset *cpus,
+	struct problem *problem);

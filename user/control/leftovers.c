@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What is to be cleared away. A VM leaves three kinds of traces: a group in cgroupfs, a record under /run,
+ * rules in the observer. After a kill any of them may be there without the others, so each is looked for by
+ * itself, and one entry a VM comes out.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/array.h"
+#include "user/base/cleanup.h"
+#include "user/control/cycle.h"
+#include "user/store/found.h"
+
+struct search {
+	const struct cycle *cycle;
+	bool all;
+	struct leftover *items;
+	size_t n;
+};
+
+void leftovers_free(struct leftover *items, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(items[i].group);
+	free(items);
+}
+
+static const struct vm *find_alive(const struct cycle *cycle, pid_t pid, uint64_t start_time)
+{
+	for (size_t i = 0; i < cycle->vms.n_items; i++)
+		if (cycle->vms.items[i].pid == pid && cycle->vms.items[i].start_time == start_time)
+			return &cycle->vms.items[i];
+	return NULL;
+}
+
+static const struct vm *find_by_group(const struct cycle *cycle, const char *path)
+{
+	for (size_t i = 0; i < cycle->vms.n_items; i++) {
+		cleanup_free char *group = vm_group_path(cycle->vms.items[i].name);
+
+		if (group && !strcmp(group, path))
+			return &cycle->vms.items[i];
+	}
+	return NULL;
+}
+
+static bool has_thread_below(const struct vm *vm, const char *path)
+{
+	for (size_t i = 0; vm && i < vm->n_threads; i++)
+		if (path_is_below(vm->threads[i].cgroup, path))
+			return true;
+	return false;
+}
+
+static int add(struct search *search, const char *name, pid_t pid, uint64_t start_time,
+	const char *group)
+{
+	struct leftover *item;
+
+	for (size_t i = 0; i < search->n; i++)
+		if (!strcmp(search->items[i].group, group) && (!pid || search->items[i].vm.pid == pid))
+			return 0;
+	item = array_push(&search->items, &search->n);
+	if (item)
+		item->group = strdup(group);
+	if (!item || !item->group)
+		return -ENOMEM;
+	snprintf(item->vm.vm, sizeof(item->vm.vm), "%s", name);
+	item->vm.pid = pid;
+	item->vm.start_time = start_time;
+	item->alive = has_thread_below(find_alive(search->cycle, pid, start_time), group);
+	return 0;
+}
+
+/* A VM whose groups and record are to stay. */
+static bool is_kept(const struct search *search, const struct vm *vm)
+{
+	const struct desired_vm *desired = vm ? desired_find(&search->cycle->desired, vm->name) : NULL;
+
+	return !search->all && desired && desired->kind != DESIRED_OBSERVED;
+}
+
+static int add_record(const char *name, void *data)
+{
+	struct search *search = data;
+	cleanup_free char *group = vm_group_path(name);
+	struct found_vm found;
+	int r;
+
+	if (!group)
+		return -ENOMEM;
+	if (found_vm_read(search->cycle->folders.run, name, &found, NULL))
+		return 0;
+	if (is_kept(search, find_alive(search->cycle, found.pid, found.start_time)) ||
+		is_kept(search, find_by_group(search->cycle, group)))
+		r = 0;
+	else
+		r = add(search, name, found.pid, found.start_time, group);
+	found_vm_deinit(&found);
+	return r;
+}
+
+static int add_groups(struct search *search)
+{
+	const struct tree *tree = &search->cycle->actual.tree;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < tree->n_groups; i++) {
+		const char *path = tree->groups[i].path, *name = path + strlen(SLICE "/");
+		const struct vm *vm;
+
+		if (!path_is_below(path, SLICE) || strchr(name, '/'))
+			continue;
+		vm = find_by_group(search->cycle, path);
+		if (!is_kept(search, vm))
+			r = add(search, vm ? vm->name : name, vm ? vm->pid : 0, vm ? vm->start_time : 0,
+				path);
+	}
+	return r;
+}
+
+static int add_rules(struct search *search)
+{
+	struct rule_vm *vms;
+	size_t n;
+	int r;
+
+	if (!search->cycle->observer)
+		return 0;
+	r = observer_list_vms(search->cycle->observer, &vms, &n);
+	if (r)
+		return r;
+	for (size_t i = 0; !r && i < n; i++) {
+		const struct vm *vm = find_alive(search->cycle, vms[i].pid, vms[i].start_time);
+		cleanup_free char *group = vm_group_path(vms[i].name);
+
+		if (!group)
+			r = -ENOMEM;
+		else if (search->all || !vm || !desired_find(&search->cycle->desired, vm->name))
+			r = add(search, vms[i].name, vms[i].pid, vms[i].start_time, group);
+	}
+	free(vms);
+	return r;
+}
+
+int cycle_leftovers(const struct cycle *cycle, bool all, struct leftover **ret_items, size_t *ret_n)
+{
+	struct search search = {.cycle = cycle, .all = all};
+	int r;
+
+	r = found_vm_for_each(cycle->folders.run, add_record, &search);
+	if (!r)
+		r = add_groups(&search);
+	if (!r)
+		r = add_rules(&search);
+	if (r) {
+		leftovers_free(search.items, search.n);
+		return r;
+	}
+	*ret_items = search.items;
+	*ret_n = search.n;
+	return 0;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Which thread of a VM is what. Pure: from thread names, or from what QMP said. */
+#include "user/base/problem.h"
+#include "user/host/qmp_talk.h"
+#include "user/model/vm.h"
+
+/*
+ * Sets class and index of every thread by its name. Returns 0; 1 when something could not
+ * be told, with a sentence; -ENOMEM.
+ */
+int classify_by_name(struct vm *vm, struct problem *problem);
+
+/*
+ * Sets class and index of every thread by QMP's answer, what it does not name by name.
+ * `inner` has each thread's id as QEMU sees it, parallel to vm->threads; NULL where it is
+ * the same. -EBADMSG with a sentence and vm unchanged when the answer does not fit the
+ * threads; -ENOMEM.
+ */
+int classify_by_qmp(struct vm *vm, const struct qmp_answer *answer, const pid_t *inner,
+	struct problem *problem);

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One pass over /proc. A process is held by an fd of its directory from the first look to
+ * the last, so whatever was read belongs to one process; when it has gone in between,
+ * reading says so and the VM is left out as if it had never been seen.
+ *
+ * Names are given last and all at once (naming.h), since each must be there only once.
+ */
+#include "user/host/qemu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/array.h"
+#include "user/base/cleanup.h"
+#include "user/base/file.h"
+#include "user/host/classify.h"
+#include "user/host/naming.h"
+#include "user/host/proc.h"
+#include "user/host/qemu_args.h"
+#include "user/host/qmp.h"
+
+enum {
+	SILENT_MAX = 3,	  /* that many time-outs in a pass are waited for in full */
+	HURRIED_MS = 100, /* the others get this long */
+	ATTEMPTS = 2, /* a vCPU may come or go between QMP's answer and the thread list */
+};
+
+struct pass {
+	struct candidate *items;
+	size_t n_items;
+	unsigned int n_silent;
+	char *vector; /* QEMU_ARGS_MAX + 1 bytes for arguments */
+	struct problem *problem;
+};
+
+static void pass_deinit(struct pass *pass)
+{
+	for (size_t i = 0; i < pass->n_items; i++)
+		vm_deinit(&pass->items[i].vm);
+	free(pass->items);
+	free(pass->vector);
+}
+
+/* Failures of ours or of the host's, which no QEMU brings about: they end the pass. */
+static bool is_fatal(int r)
+{
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EACCES ||
+	       r == -EPERM || r == -ENODATA || r == -EXDEV;
+}
+
+static bool is_qemu_name(const char *name)
+{
+	return !strncmp(name, "qemu-system-", 12) || !strcmp(name, "qemu-kvm") ||
+	       !strcmp(name, "kvm");
+}
+
+/* 1: the process runs a QEMU, 0: not. Kernel threads and zombies have no executable. */
+static int runs_qemu(int dirfd, const char *link)
+{
+	static const char deleted[] = " (deleted)";
+	char path[PATH_MAX], *base;
+	ssize_t n = readlinkat(dirfd, link, path, sizeof(path) - 1);
+
+	if (n < 0)
+		return errno == EACCES || errno == EPERM ? -EACCES : 0;
+	path[n] = '\0';
+	base = path + n - (ssize_t)strlen(deleted);
+	if (base >= path && !strcmp(base, deleted)) /* its package was upgraded */
+		*base = '\0';
+	base = strrchr(path, '/');
+	return is_qemu_name(base ? base + 1 : path);
+}
+
+/* Whether a process whose executable may not be seen goes by the name of a QEMU. */
+static bool calls_itself_qemu(pid_t pid)
+{
+	cleanup_close int procfd = -1;
+	struct proc_stat stat;
+
+	return !proc_open(pid, &procfd) && !proc_read_stat_at(procfd, &stat) &&
+	       is_qemu_name(stat.comm);
+}
+
+/* ---- threads ---- */
+
+struct listing {
+	int procfd;
+	pid_t pid;
+	struct vm *vm;
+	pid_t unread; /* a thread that could not be read, though it is there, or 0 */
+};
+
+static int add_thread(pid_t tid, void *data)
+{
+	struct listing *listing = data;
+	struct vm_thread thread, *slot;
+	int r;
+
+	if (listing->vm->n_threads >= THREADS_MAX)
+		return 1;
+	r = proc_read_thread_at(listing->procfd, tid, &thread);
+	if (r && is_fatal(r))
+		return r;
+	if (r) {
+		/* A cgroup path can be made too long for the kernel to tell. */
+		listing->unread = r == -ESRCH ? listing->unread : tid;
+		return 0;
+	}
+	slot = array_push(&listing->vm->threads, &listing->vm->n_threads);
+	if (!slot) {
+		free(thread.cgroup);
+		return -ENOMEM;
+	}
+	*slot = thread;
+	return 0;
+}
+
+static int add_other_thread(pid_t tid, void *data)
+{
+	const struct listing *listing = data;
+
+	return tid == listing->pid ? 0 : add_thread(tid, data);
+}
+
+static int compare_threads(const void *a, const void *b)
+{
+	const struct vm_thread *x = a, *y = b;
+
+	return (x->tid > y->tid) - (x->tid < y->tid);
+}
+
+static void drop_threads(struct vm *vm)
+{
+	for (size_t i = 0; i < vm->n_threads; i++)
+		free(vm->threads[i].cgroup);
+	free(vm->threads);
+	vm->threads = NULL;
+	vm->n_threads = 0;
+}
+
+/* The main thread first, also where numbers have wrapped; the others by number. */
+static int read_threads(int procfd, struct vm *vm, pid_t *ret_unread)
+{
+	struct listing listing = {.procfd = procfd, .pid = vm->pid, .vm = vm};
+	int r;
+
+	drop_threads(vm);
+	r = add_thread(vm->pid, &listing);
+	if (!r && !vm->n_threads)
+		r = -ESRCH;
+	if (!r)
+		r = proc_for_each_tid(procfd, add_other_thread, &listing);
+	if (r < 0)
+		return r;
+	qsort(vm->threads + 1, vm->n_threads - 1, sizeof(*vm->threads), compare_threads);
+	*ret_unread = listing.unread;
+	return 0;
+}
+
+/*
+ * The threads' ids in QEMU's own pid namespace. *ret_inner stays NULL where it is ours:
+ * that is so for all threads of a process or for none.
+ */
+static int read_inner_ids(int procfd, const struct vm *vm, pid_t **ret_inner)
+{
+	cleanup_free pid_t *inner = NULL;
+	unsigned int depth;
+	pid_t own;
+	int r = proc_read_nspid_at(procfd, &depth, &own);
+
+	if (r == -ENODATA || (!r && depth == 1))
+		return 0;
+	if (r)
+		return r;
+	inner = calloc(vm->n_threads, sizeof(*inner));
+	if (!inner)
+		return -ENOMEM;
+	for (size_t i = 0; i < vm->n_threads; i++) {
+		cleanup_close int fd = -1;
+		char path[32];
+
+		snprintf(path, sizeof(path), "task/%d", vm->threads[i].tid);
+		fd = openat(procfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		/* One that has gone keeps 0, which QMP can't name. */
+		if (fd >= 0)
+			(void)proc_read_nspid_at(fd, &depth, &inner[i]);
+	}
+	*ret_inner = take_ptr(inner);
+	return 0;
+}
+
+/* ---- QMP ---- */
+
+static int query(struct pass *pass, int procfd, pid_t pid, const struct qemu_args *args,
+	struct qmp_answer *ret_answer, struct problem *problem)
+{
+	unsigned int timeout = pass->n_silent < SILENT_MAX ? QMP_TIMEOUT_MS : HURRIED_MS;
+	bool silent = false;
+	int r = -ENOENT;
+
+	/* Several sockets share the time of one. */
+	for (size_t i = 0; r && r != -ENOMEM && i < args->n_qmp_paths; i++) {
+		r = qmp_query(procfd, pid, args->qmp_paths[i],
+			timeout / (unsigned int)args->n_qmp_paths, ret_answer, problem);
+		silent |= r == -ETIMEDOUT;
+	}
+	pass->n_silent += silent;
+	return r;
+}
+
+/*
+ * Asks QMP, reads the threads, joins the two. 1: QMP gave no answer; -EBADMSG: the answer
+ * doesn't fit the threads. Both with a sentence, and the threads are read all the same.
+ */
+static int ask_and_read(struct pass *pass, int procfd, const struct qemu_args *args,
+	struct vm *vm, pid_t *ret_unread, struct problem *problem)
+{
+	CLEANUP(qmp_answer_deinit) struct qmp_answer answer = {0};
+	cleanup_free pid_t *inner = NULL;
+	int asked, r;
+
+	asked = query(pass, procfd, vm->pid, args, &answer, problem);
+	if (asked == -ENOMEM)
+		return asked;
+	r = read_threads(procfd, vm, ret_unread);
+	if (r)
+		return r;
+	if (asked)
+		return 1;
+	r = read_inner_ids(procfd, vm, &inner);
+	if (r && r != -ESRCH && !is_fatal(r))
+		return problem_set(problem, 1, "its pid namespace: %s", strerror(-r));
+	return r ? r : classify_by_qmp(vm, &answer, inner, problem);
+}
+
+/* Reads the threads and tells them apart, by what serves best. */
+static int find_threads(
+	struct pass *pass, int procfd, const struct qemu_args *args, struct vm *vm)
+{
+	struct problem problem = {0};
+	pid_t unread = 0;
+	int r = -EBADMSG;
+
+	if (!args->n_qmp_paths)
+		r = read_threads(procfd, vm, &unread);
+	for (int i = 0; args->n_qmp_paths && r == -EBADMSG && i < ATTEMPTS; i++)
+		r = ask_and_read(pass, procfd, args, vm, &unread, &problem);
+	if (r < 0 && r != -EBADMSG)
+		return r;
+	vm->source = args->n_qmp_paths && !r ? SOURCE_QMP : SOURCE_NAME;
+	if (vm->source == SOURCE_NAME) {
+		if (args->n_qmp_paths && naming_note(vm, &problem))
+			return -ENOMEM;
+		r = classify_by_name(vm, &problem);
+		if (r == 1)
+			r = naming_note(vm, &problem);
+		if (r)
+			return r;
+	}
+	if (unread) {
+		problem_set(&problem, 0, "its thread %d cannot be read", unread);
+		if (naming_note(vm, &problem))
+			return -ENOMEM;
+	}
+	if (vm->n_threads < THREADS_MAX)
+		return 0;
+	problem_set(&problem, 0, "only %d of its threads were looked at", THREADS_MAX);
+	return naming_note(vm, &problem);
+}
+
+/* ---- one process ---- */
+
+static int read_args(
+	struct pass *pass, int procfd, struct vm *vm, struct qemu_args *ret_args)
+{
+	ssize_t len =
+		file_read_raw_at(procfd, "cmdline", pass->vector, QEMU_ARGS_MAX + 1);
+	struct problem problem;
+
+	if (len >= 0)
+		return qemu_args_parse(pass->vector, (size_t)len, ret_args);
+	if (len == -ENOENT || len == -ESRCH)
+		return -ESRCH;
+	if (is_fatal((int)len))
+		return (int)len;
+	problem_set(&problem, 0, "its command line cannot be read: %s",
+		len == -EFBIG ? "longer than 1 MiB" : strerror((int)-len));
+	return naming_note(vm, &problem);
+}
+
+/* 0 and an item more; 0 and none when it is no VM; -ESRCH. */
+static int look(struct pass *pass, int procfd, struct candidate *candidate)
+{
+	CLEANUP(qemu_args_deinit) struct qemu_args args = {0};
+	struct vm *vm = &candidate->vm;
+	struct proc_stat before, after;
+	struct candidate *slot;
+	int r;
+
+	r = proc_read_stat_at(procfd, &before);
+	if (!r)
+		r = read_args(pass, procfd, vm, &args);
+	if (r || args.probe)
+		return r;
+	vm->start_time = before.start_time;
+	candidate->ppid = before.ppid;
+	if (args.name)
+		qemu_args_file_name(args.name, vm->name);
+	r = find_threads(pass, procfd, &args, vm);
+	if (!r)
+		r = proc_read_stat_at(procfd, &after);
+	if (r)
+		return r;
+	if (after.start_time != before.start_time)
+		return -ESRCH;
+	slot = array_push(&pass->items, &pass->n_items);
+	if (!slot)
+		return -ENOMEM;
+	*slot = *candidate;
+	*candidate = (struct candidate){0};
+	return 0;
+}
+
+static void cleanup_candidate_fn(struct candidate *candidate)
+{
+	vm_deinit(&candidate->vm);
+}
+
+static int explain(struct pass *pass, pid_t pid, int r)
+{
+	if (r == -ENOMEM)
+		return problem_nomem(pass->problem);
+	if (r == -ENODATA)
+		return problem_set(pass->problem, r,
+			"this host has no cgroup v2 hierarchy (boot with systemd.unified_cgroup_hierarchy=1)");
+	if (r == -EXDEV)
+		return problem_set(pass->problem, r,
+			"QEMU process %d is outside of the cgroup namespace that this runs in",
+			pid);
+	if (r == -EACCES || r == -EPERM)
+		return problem_set(pass->problem, -EACCES,
+			"QEMU process %d may not be looked at: root or CAP_SYS_PTRACE is needed",
+			pid);
+	return problem_set(pass->problem, r, "QEMU process %d: %s", pid, strerror(-r));
+}
+
+static int discover_pid(pid_t pid, void *data)
+{
+	CLEANUP(cleanup_candidate_fn) struct candidate candidate = {.vm = {.pid = pid}};
+	cleanup_close int procfd = -1;
+	struct pass *pass = data;
+	char link[32];
+	int r;
+
+	/* Most processes are none of ours, and cost this one call. */
+	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	r = runs_qemu(AT_FDCWD, link);
+	if (r < 0 && !calls_itself_qemu(pid))
+		return 0;
+	if (r > 0) {
+		r = proc_open(pid, &procfd);
+		if (!r)
+			r = runs_qemu(procfd, "exe");
+		if (r > 0)
+			r = look(pass, procfd, &candidate);
+	}
+	return r && r != -ESRCH ? explain(pass, pid, r) : 0;
+}
+
+int qemu_discover(struct vms *ret_vms, struct problem *problem)
+{
+	CLEANUP(pass_deinit) struct pass pass = {.problem = problem};
+	int r;
+
+	pass.vector = malloc(QEMU_ARGS_MAX + 1);
+	if (!pass.vector)
+		return problem_nomem(problem);
+	r = proc_for_each_pid(discover_pid, &pass);
+	if (r)
+		return r;
+	r = naming_resolve(pass.items, pass.n_items, ret_vms);
+	return r ? problem_nomem(problem) : 0;
+}

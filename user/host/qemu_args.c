@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * QEMU's options, read as QEMU reads them (util/qemu-option.c, get_opt_name_value()): a
+ * value ends at a comma, two commas stand for one, the first item may leave its key out,
+ * an item without a value is a flag (`server` is server=on, `nowait` is wait=off), and
+ * the last of several wins, also over several -name or -machine.
+ *
+ * A QMP monitor is either `-qmp unix:PATH,server=on` or a -chardev and a -mon that refers
+ * to it, in either order; so sockets and monitors are collected first and joined at the
+ * end.
+ *
+ * Only the options of interest are known here, not which others take a value. A value
+ * that looks like one of them (`-append -name`) is misread; the worst of that is a wrong
+ * name or a socket that the peer check refuses.
+ */
+#include "user/host/qemu_args.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/array.h"
+#include "user/base/cleanup.h"
+
+enum { CHARDEVS_MAX = 1024, MONITORS_MAX = 64 };
+
+struct chardev {
+	char *id;   /* NULL: made by -qmp, so a QMP monitor's for sure */
+	char *path; /* NULL: not a unix socket that QEMU listens on by path */
+};
+
+struct parser {
+	struct chardev *chardevs;
+	size_t n_chardevs;
+	char **monitors; /* ids of the chardevs of QMP monitors, in order */
+	size_t n_monitors;
+	struct qemu_args args;
+};
+
+static void parser_deinit(struct parser *parser)
+{
+	for (size_t i = 0; i < parser->n_chardevs; i++) {
+		free(parser->chardevs[i].id);
+		free(parser->chardevs[i].path);
+	}
+	for (size_t i = 0; i < parser->n_monitors; i++)
+		free(parser->monitors[i]);
+	free(parser->chardevs);
+	free(parser->monitors);
+	qemu_args_deinit(&parser->args);
+}
+
+void qemu_args_deinit(struct qemu_args *args)
+{
+	free(args->name);
+	for (size_t i = 0; i < args->n_qmp_paths; i++)
+		free(args->qmp_paths[i]);
+	*args = (struct qemu_args){0};
+}
+
+/* One item of an option's value; texts are shortened in place and belong to the walk's
+ * copy. */
+struct walk {
+	char *next;
+	const char *implied; /* key of a first item without one */
+	const char *key, *value;
+};
+
+/* Ends the value at p with a NUL, makes its `,,` single, and gives the start of the next
+ * item. */
+static char *end_value(char *p)
+{
+	char *to = p;
+
+	for (; *p; p++) {
+		if (*p == ',' && *++p != ',') {
+			*to = '\0';
+			return p;
+		}
+		*to++ = *p;
+	}
+	*to = '\0';
+	return p;
+}
+
+static bool walk_next(struct walk *walk)
+{
+	char *p = walk->next;
+	size_t len = strcspn(p, "=,");
+	bool flag;
+
+	if (!*p)
+		return false;
+	if (p[len] == '=') {
+		p[len] = '\0';
+		walk->key = p;
+		walk->value = p + len + 1;
+		walk->next = end_value(p + len + 1);
+	} else if (walk->implied) {
+		walk->key = walk->implied;
+		walk->value = p;
+		walk->next = end_value(p);
+	} else {
+		flag = strncmp(p, "no", 2) != 0;
+		walk->next = p + len + (p[len] == ',');
+		p[len] = '\0';
+		walk->key = flag ? p : p + 2;
+		walk->value = flag ? "on" : "off";
+	}
+	walk->implied = NULL;
+	return true;
+}
+
+static bool is_on(const char *value)
+{
+	return !strcmp(value, "on") || !strcmp(value, "yes") || !strcmp(value, "true") ||
+	       !strcmp(value, "y");
+}
+
+static int replace(char **text, const char *with)
+{
+	char *copy = strdup(with);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*text);
+	*text = copy;
+	return 0;
+}
+
+static int parse_name(struct parser *parser, char *value)
+{
+	struct walk walk = {.next = value, .implied = "guest"};
+	int r = 0;
+
+	while (!r && walk_next(&walk))
+		if (!strcmp(walk.key, "guest"))
+			r = replace(&parser->args.name, walk.value);
+	return r;
+}
+
+static int parse_machine(struct parser *parser, char *value)
+{
+	struct walk walk = {.next = value, .implied = "type"};
+
+	while (walk_next(&walk))
+		if (!strcmp(walk.key, "type"))
+			parser->args.probe = !strcmp(walk.value, "none");
+	return 0;
+}
+
+/*
+ * libvirt's is known by its id, whatever else it says: newer libvirts pass a descriptor
+ * and no path. The path is looked at as well, for the day that the id changes.
+ */
+static bool is_libvirt_monitor(const struct chardev *chardev)
+{
+	return (chardev->id && !strcmp(chardev->id, "charmonitor")) ||
+	       (chardev->path && strstr(chardev->path, "/libvirt/qemu/"));
+}
+
+static int add_chardev(struct parser *parser, const char *id, const char *path)
+{
+	struct chardev *chardev;
+
+	if (parser->n_chardevs >= CHARDEVS_MAX)
+		return 0;
+	chardev = array_push(&parser->chardevs, &parser->n_chardevs);
+	if (!chardev)
+		return -ENOMEM;
+	if (id && replace(&chardev->id, id))
+		return -ENOMEM;
+	return path ? replace(&chardev->path, path) : 0;
+}
+
+/* `socket,id=X,path=PATH,server=on`, or PATH,server=on of `-qmp unix:` */
+static int parse_socket(struct parser *parser, char *value, bool of_qmp)
+{
+	struct walk walk = {.next = value, .implied = of_qmp ? "path" : "backend"};
+	bool socket = of_qmp, server = false, abstract = false;
+	const char *id = NULL, *path = NULL;
+
+	while (walk_next(&walk)) {
+		if (!strcmp(walk.key, "backend"))
+			socket = !strcmp(walk.value, "socket");
+		else if (!strcmp(walk.key, "id"))
+			id = walk.value;
+		else if (!strcmp(walk.key, "path"))
+			path = walk.value;
+		else if (!strcmp(walk.key, "server"))
+			server = is_on(walk.value);
+		else if (!strcmp(walk.key, "abstract"))
+			abstract = is_on(walk.value);
+	}
+	if (!socket || (!of_qmp && !id))
+		return 0;
+	if (path && (!*path || !server || abstract))
+		path = NULL;
+	return add_chardev(parser, of_qmp ? NULL : id, path);
+}
+
+static int add_monitor(struct parser *parser, const char *chardev)
+{
+	char **monitor;
+
+	if (parser->n_monitors >= MONITORS_MAX)
+		return 0;
+	monitor = array_push(&parser->monitors, &parser->n_monitors);
+	return monitor ? replace(monitor, chardev) : -ENOMEM;
+}
+
+static int parse_mon(struct parser *parser, char *value)
+{
+	struct walk walk = {.next = value, .implied = "chardev"};
+	const char *chardev = NULL;
+	bool control = false;
+
+	while (walk_next(&walk)) {
+		if (!strcmp(walk.key, "chardev"))
+			chardev = walk.value;
+		else if (!strcmp(walk.key, "mode"))
+			control = !strcmp(walk.value, "control");
+	}
+	return control && chardev ? add_monitor(parser, chardev) : 0;
+}
+
+static int parse_qmp(struct parser *parser, char *value)
+{
+	if (!strncmp(value, "chardev:", 8))
+		return add_monitor(parser, value + 8);
+	return strncmp(value, "unix:", 5) ? 0 : parse_socket(parser, value + 5, true);
+}
+
+static int parse_chardev(struct parser *parser, char *value)
+{
+	return parse_socket(parser, value, false);
+}
+
+static const struct option {
+	const char *name;
+	int (*parse)(struct parser *parser, char *value);
+} options[] = {
+	{"name", parse_name},
+	{"chardev", parse_chardev},
+	{"mon", parse_mon},
+	{"qmp", parse_qmp},
+	{"qmp-pretty", parse_qmp},
+	{"machine", parse_machine},
+	{"M", parse_machine},
+};
+
+/* The option of that argument, or NULL; QEMU takes one dash or two. */
+static const struct option *find_option(const char *arg)
+{
+	if (*arg != '-')
+		return NULL;
+	arg += 1 + (arg[1] == '-');
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (!strcmp(arg, options[i].name))
+			return &options[i];
+	return NULL;
+}
+
+static bool is_monitor(const struct parser *parser, const struct chardev *chardev)
+{
+	if (!chardev->id)
+		return true;
+	for (size_t i = 0; i < parser->n_monitors; i++)
+		if (!strcmp(parser->monitors[i], chardev->id))
+			return true;
+	return false;
+}
+
+static void join_monitors(struct parser *parser)
+{
+	struct qemu_args *args = &parser->args;
+
+	for (size_t i = 0; i < parser->n_chardevs; i++) {
+		struct chardev *chardev = &parser->chardevs[i];
+
+		if (is_libvirt_monitor(chardev))
+			args->libvirt = true;
+		else if (chardev->path && args->n_qmp_paths < QEMU_ARGS_SOCKETS &&
+			 is_monitor(parser, chardev))
+			args->qmp_paths[args->n_qmp_paths++] = take_ptr(chardev->path);
+	}
+}
+
+int qemu_args_parse(const char *vector, size_t len, struct qemu_args *ret_args)
+{
+	CLEANUP(parser_deinit) struct parser parser = {0};
+	cleanup_free char *copy = NULL;
+	const struct option *option;
+	char *value;
+	int r = 0;
+
+	if (len > QEMU_ARGS_MAX)
+		return -E2BIG;
+	copy = malloc(len + 1);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, vector, len);
+	copy[len] = '\0';
+	for (char *arg = copy, *end = copy + len, *next; !r && arg < end; arg = next) {
+		next = arg + strlen(arg) + 1;
+		option = find_option(arg);
+		if (!option || next >= end)
+			continue;
+		value = next;
+		next += strlen(value) + 1;
+		r = option->parse(&parser, value);
+	}
+	if (r)
+		return r;
+	join_monitors(&parser);
+	*ret_args = parser.args;
+	parser.args = (struct qemu_args){0};
+	return 0;
+}
+
+static bool fits_file_name(const char *name, const char *p)
+{
+	if ((*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z') ||
+		(*p >= '0' && *p <= '9'))
+		return true;
+	return *p == '.' ? p != name : strchr("_:@+-", *p) != NULL;
+}
+
+void qemu_args_file_name(const char *name, char ret_name[VM_NAME_SIZE])
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t n = 0;
+
+	for (const char *p = name; *p; p++) {
+		unsigned char byte = (unsigned char)*p;
+
+		if (fits_file_name(name, p)) {
+			if (n + 1 >= VM_NAME_SIZE)
+				break;
+			ret_name[n++] = *p;
+			continue;
+		}
+		/* An escape is there whole or not at all. */
+		if (n + 4 >= VM_NAME_SIZE)
+			break;
+		ret_name[n++] = '\\';
+		ret_name[n++] = 'x';
+		ret_name[n++] = hex[byte >> 4];
+		ret_name[n++] = hex[byte & 15];
+	}
+	ret_name[n] = '\0';
+}

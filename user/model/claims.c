@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/model/claims.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/array.h"
+#include "user/base/cleanup.h"
+#include "user/model/cpulist.h"
+
+void claims_deinit(struct claims *claims)
+{
+	for (size_t i = 0; i < claims->n_items; i++) {
+		free(claims->items[i].sets);
+		free(claims->items[i].reason);
+	}
+	free(claims->items);
+	memset(claims, 0, sizeof(*claims));
+}
+
+const struct claim *claims_find(const struct claims *claims, const char *vm_name)
+{
+	for (size_t i = 0; i < claims->n_items; i++)
+		if (!strcmp(claims->items[i].vm->name, vm_name))
+			return &claims->items[i];
+	return NULL;
+}
+
+__attribute__((format(printf, 2, 3))) static int refuse(struct claim *claim, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	if (claim->reason)
+		return 0;
+	va_start(args, format);
+	n = vasprintf(&claim->reason, format, args);
+	va_end(args);
+	if (n < 0)
+		claim->reason = NULL;
+	return n < 0 ? -ENOMEM : 0;
+}
+
+static void describe(const struct claim_set *set, char *buf, size_t size)
+{
+	if (set->class == THREAD_EMULATOR)
+		snprintf(buf, size, "the emulator");
+	else if (set->class == THREAD_VCPU)
+		snprintf(buf, size, "vCPU %d", set->index);
+	else
+		snprintf(buf, size, "iothread %d", set->index);
+}
+
+static struct claim_set *add_set(struct claim *claim, enum thread_class class, int index,
+	const struct cpuset *pin)
+{
+	struct claim_set *set = array_push(&claim->sets, &claim->n_sets);
+
+	if (!set)
+		return NULL;
+	set->class = class;
+	set->index = index;
+	if (pin) {
+		set->pinned = true;
+		set->cpus = *pin;
+	}
+	return set;
+}
+
+static int add_emulator(struct claim *claim)
+{
+	const struct cpuset *pin = NULL;
+
+	if (claim->pins && claim->pins->has_emulator_pin)
+		pin = &claim->pins->emulator_pin;
+	else if (claim->policy.emulator == EMULATOR_LIST)
+		pin = &claim->policy.emulator_cpus;
+	else if (claim->policy.emulator == EMULATOR_HOUSEKEEPING &&
+		refuse(claim,
+			"emulator = housekeeping cannot be had yet: a partition of the VM's own has "
+			"no housekeeping CPU in it; use emulator = own, or CPUs that are not "
+			"housekeeping"))
+		return -ENOMEM;
+	return add_set(claim, THREAD_EMULATOR, 0, pin) ? 0 : -ENOMEM;
+}
+
+static int add_sets(struct claim *claim)
+{
+	const struct vm_policy *pins = claim->pins;
+	size_t n_vcpus = 0;
+
+	if (add_emulator(claim))
+		return -ENOMEM;
+	for (int pass = 0; pass < 2; pass++) {
+		enum thread_class class = pass ? THREAD_IOTHREAD : THREAD_VCPU;
+
+		for (size_t i = 0; i < claim->vm->n_threads; i++) {
+			const struct vm_thread *thread = &claim->vm->threads[i];
+			unsigned int index = (unsigned int)thread->index;
+			const struct cpuset *pin = NULL;
+
+			if (thread->class != class)
+				continue;
+			n_vcpus += class == THREAD_VCPU;
+			if (pins)
+				pin = class == THREAD_VCPU ? vm_policy_vcpu_pin(pins, index)
+							   : vm_policy_iothread_pin(pins, index);
+			/* An iothread without a pin of its own runs with the emulator. */
+			if (class == THREAD_IOTHREAD && !pin)
+				continue;
+			if (!add_set(claim, class, thread->index, pin))
+				return -ENOMEM;
+		}
+	}
+	if (!n_vcpus)
+		return refuse(claim, "no vCPU thread was found: %s",
+			claim->vm->problem ? claim->vm->problem : "is it still starting?");
+	return 0;
+}
+
+/* Within a VM, a vCPU's partition shares its CPUs with nobody. */
+static int check_own_overlap(struct claim *claim)
+{
+	char one[32], other[32];
+
+	if (claim->policy.partition == PARTITION_MEMBER)
+		return 0;
+	for (size_t i = 0; i < claim->n_sets; i++)
+		for (size_t j = i + 1; j < claim->n_sets; j++) {
+			struct cpuset both = claim->sets[i].cpus;
+
+			if (claim->sets[i].class != THREAD_VCPU && claim->sets[j].class != THREAD_VCPU)
+				continue;
+			cpuset_and(&both, &claim->sets[j].cpus);
+			if (cpuset_empty(&both))
+				continue;
+			describe(&claim->sets[i], one, sizeof(one));
+			describe(&claim->sets[j], other, sizeof(other));
+			return refuse(claim,
+				"CPU %d is pinned to %s and to %s: a vCPU's partition shares with "
+				"nobody (partition = member would)",
+				cpuset_next(&both, 0), one, other);
+		}
+	return 0;
+}
+
+static int check_pins(struct claim *claim, const struct desired_input *input)
+{
+	for (size_t i = 0; i < claim->n_sets; i++) {
+		struct cpuset bad = claim->sets[i].cpus;
+		char who[32];
+
+		describe(&claim->sets[i], who, sizeof(who));
+		cpuset_andnot(&bad, &input->online);
+		if (!cpuset_empty(&bad))
+			return refuse(claim, "CPU %d, pinned to %s, is offline", cpuset_next(&bad, 0),
+				who);
+		bad = claim->sets[i].cpus;
+		cpuset_and(&bad, &input->config->housekeeping);
+		if (input->config->has_housekeeping && !cpuset_empty(&bad))
+			return refuse(claim, "CPU %d, pinned to %s, is a housekeeping CPU",
+				cpuset_next(&bad, 0), who);
+	}
+	return check_own_overlap(claim);
+}
+
+static int check_others(struct claim *claim, const struct claims *claims)
+{
+	for (size_t i = 0; i < claims->n_items; i++) {
+		const struct claim *other = &claims->items[i];
+		struct cpuset both = other->all;
+
+		cpuset_and(&both, &claim->all);
+		if (other != claim && !other->reason && !cpuset_empty(&both))
+			return refuse(claim, "CPU %d is reserved by VM %s", cpuset_next(&both, 0),
+				other->vm->name);
+	}
+	return 0;
+}
+
+static void sum_up(struct claim *claim)
+{
+	memset(&claim->all, 0, sizeof(claim->all));
+	for (size_t i = 0; i < claim->n_sets; i++)
+		cpuset_or(&claim->all, &claim->sets[i].cpus);
+}
+
+static const struct group *current_group(const struct desired_input *input, const struct claim *claim,
+	const struct claim_set *set)
+{
+	cleanup_free char *group = vm_group_path(claim->vm->name);
+	char path[4 * VM_NAME_SIZE + 64];
+
+	if (!group)
+		return NULL;
+	if (!set)
+		return tree_find(input->tree, group);
+	if (set->class == THREAD_EMULATOR)
+		snprintf(path, sizeof(path), "%s/emulator", group);
+	else
+		snprintf(path, sizeof(path), "%s/%s%d", group, thread_class_name(set->class),
+			set->index);
+	return tree_find(input->tree, path);
+}
+
+/* Gives every set without a pin one CPU out of `free`, and takes it from there. */
+static int choose(struct claim *claim, const struct desired_input *input, struct cpuset *available)
+{
+	for (size_t i = 0; i < claim->n_sets; i++) {
+		struct claim_set *set = &claim->sets[i];
+		const struct group *now = set->pinned ? NULL : current_group(input, claim, set);
+		char who[32];
+		int cpu;
+
+		if (set->pinned)
+			continue;
+		if (now && cpuset_weight(&now->cpus) == 1 && cpuset_subset(&now->cpus, available))
+			cpu = cpuset_next(&now->cpus, 0);
+		else
+			cpu = cpuset_next(available, 0);
+		describe(set, who, sizeof(who));
+		if (cpu < 0)
+			return refuse(claim, "no CPU is free for %s: all others are housekeeping or "
+					     "reserved", who);
+		cpuset_add(&set->cpus, (unsigned int)cpu);
+		cpuset_drop(available, (unsigned int)cpu);
+	}
+	return 0;
+}
+
+/* What may be given where nobody said which: all but housekeeping and what anybody claims or holds. */
+static struct cpuset available_cpus(const struct desired_input *input, const struct claims *claims,
+	const struct claim *claim)
+{
+	struct cpuset cpus = input->online;
+
+	cpuset_andnot(&cpus, input->config->has_housekeeping ? &input->config->housekeeping
+							     : &input->first_cores);
+	for (size_t i = 0; i < claims->n_items; i++) {
+		const struct claim *other = &claims->items[i];
+		const struct group *held = current_group(input, other, NULL);
+
+		if (!other->reason)
+			cpuset_andnot(&cpus, &other->all);
+		if (other != claim && held)
+			cpuset_andnot(&cpus, &held->cpus);
+	}
+	return cpus;
+}
+
+static int collect(const struct desired_input *input, struct claims *claims)
+{
+	for (size_t i = 0; i < input->vms->n_items; i++) {
+		const struct vm *vm = &input->vms->items[i];
+		const struct vm_policy *pins = config_find_vm(input->config, vm->name);
+		struct policy policy = pins ? pins->policy : input->config->defaults;
+		struct claim *claim;
+
+		if (policy.kind != POLICY_DEDICATED)
+			continue;
+		claim = array_push(&claims->items, &claims->n_items);
+		if (!claim)
+			return -ENOMEM;
+		claim->vm = vm;
+		claim->pins = pins;
+		claim->policy = policy;
+		if (add_sets(claim) || check_pins(claim, input))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Pins first, and among them those of VMs that have their groups: who came first keeps. */
+static int grant(const struct desired_input *input, struct claims *claims)
+{
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < claims->n_items; i++) {
+			struct claim *claim = &claims->items[i];
+			bool placed = current_group(input, claim, NULL);
+
+			if (placed != (pass == 0) || claim->reason)
+				continue;
+			sum_up(claim);
+			if (check_others(claim, claims))
+				return -ENOMEM;
+		}
+	for (size_t i = 0; i < claims->n_items; i++) {
+		struct claim *claim = &claims->items[i];
+		struct cpuset available;
+
+		if (claim->reason)
+			continue;
+		available = available_cpus(input, claims, claim);
+		if (choose(claim, input, &available))
+			return -ENOMEM;
+		sum_up(claim);
+	}
+	return 0;
+}
+
+/* The host itself needs a CPU. The last VM by name goes without. */
+static int leave_some(const struct desired_input *input, struct claims *claims)
+{
+	struct cpuset left = input->online;
+
+	for (size_t i = 0; i < claims->n_items; i++) {
+		struct claim *claim = &claims->items[i];
+		struct cpuset after = left;
+
+		if (claim->reason)
+			continue;
+		cpuset_andnot(&after, &claim->all);
+		if (!cpuset_empty(&after))
+			left = after;
+		else if (refuse(claim, "no CPU would be left for the host"))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int claims_compute(const struct desired_input *input, struct claims *ret_claims)
+{
+	struct claims claims = {};
+
+	if (collect(input, &claims) || grant(input, &claims) || leave_some(input, &claims)) {
+		claims_deinit(&claims);
+		return -ENOMEM;
+	}
+	*ret_claims = claims;
+	return 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Who gets which CPU. Each VM with policy `dedicated` claims sets: one a vCPU, one for the emulator, one an
+ * iothread with a pin of its own. Pins are honoured or the VM's claim as a whole is refused, with the
+ * reason. Where policy leaves the choice, a VM keeps what it has, else gets the lowest free CPU.
+ */
+#include "user/model/desired.h"
+
+struct claim_set {
+	enum thread_class class; /* vcpu, emulator or iothread */
+	int index;
+	bool pinned; /* somebody wrote it down */
+	struct cpuset cpus;
+};
+
+struct claim {
+	const struct vm *vm;
+	const struct vm_policy *pins; /* NULL: none */
+	struct policy policy;
+	struct claim_set *sets; /* the emulator's first, then vCPUs, then iothreads */
+	size_t n_sets;
+	struct cpuset all;
+	char *reason; /* refused, and why; owned */
+};
+
+struct claims {
+	struct claim *items; /* by VM name: those with policy `dedicated` */
+	size_t n_items;
+};
+
+int claims_compute(const struct desired_input *input, struct claims *ret_claims);
+void claims_deinit(struct claims *claims);
+const struct claim *claims_find(const struct claims *claims, const char *vm_name);

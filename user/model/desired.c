@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/model/desired.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/array.h"
+#include "user/base/cleanup.h"
+#include "user/model/claims.h"
+
+static void desired_vm_deinit(struct desired_vm *vm)
+{
+	for (size_t i = 0; i < vm->n_groups; i++)
+		free(vm->groups[i].path);
+	free(vm->groups);
+	free(vm->thread_groups);
+	free(vm->reason);
+	rule_vm_deinit(&vm->rules);
+}
+
+void desired_deinit(struct desired *desired)
+{
+	for (size_t i = 0; i < desired->n_vms; i++)
+		desired_vm_deinit(&desired->vms[i]);
+	free(desired->vms);
+	memset(desired, 0, sizeof(*desired));
+}
+
+const struct desired_vm *desired_find(const struct desired *desired, const char *name)
+{
+	for (size_t i = 0; i < desired->n_vms; i++)
+		if (!strcmp(desired->vms[i].vm->name, name))
+			return &desired->vms[i];
+	return NULL;
+}
+
+/*
+ * A group's name must not be one of the kernel's files: `cpuset.cpus` would be a fine VM name. Those all start
+ * with a controller's name and a dot, so that dot is written `\x2e`.
+ */
+char *vm_group_path(const char *vm_name)
+{
+	static const char *const taken[] = {"cgroup", "cpu", "cpuset", "io", "memory", "pids", "rdma",
+		"hugetlb", "misc", "irq", "dmem", "perf_event"};
+	const char *dot = strchr(vm_name, '.');
+	char *path = NULL;
+
+	for (size_t i = 0; dot && i < sizeof(taken) / sizeof(*taken); i++)
+		if (strlen(taken[i]) == (size_t)(dot - vm_name) &&
+			!strncmp(vm_name, taken[i], strlen(taken[i])))
+			return asprintf(&path, SLICE "/%s\\x2e%s", taken[i], dot + 1) < 0 ? NULL
+											    : path;
+	return asprintf(&path, SLICE "/%s", vm_name) < 0 ? NULL : path;
+}
+
+const struct cpuset *desired_thread_set(const struct desired_vm *vm, size_t thread)
+{
+	return &vm->rules.threads[thread].set;
+}
+
+static struct desired_group *add_group(struct desired_vm *vm, const char *path,
+	enum partition partition, const struct cpuset *cpus)
+{
+	char *copy = strdup(path);
+	struct desired_group *group = copy ? array_push(&vm->groups, &vm->n_groups) : NULL;
+
+	if (!group) {
+		free(copy);
+		return NULL;
+	}
+	group->path = copy;
+	group->partition = partition;
+	group->cpus = *cpus;
+	return group;
+}
+
+/* groups[i + 1] is the leaf of claim->sets[i]. */
+static int add_groups(struct desired_vm *vm, const struct claim *claim)
+{
+	cleanup_free char *top = vm_group_path(vm->vm->name);
+
+	if (!top || !add_group(vm, top, PARTITION_ROOT, &claim->all))
+		return -ENOMEM;
+	for (size_t i = 0; i < claim->n_sets; i++) {
+		const struct claim_set *set = &claim->sets[i];
+		bool vcpu = set->class == THREAD_VCPU;
+		cleanup_free char *path = NULL;
+		int n;
+
+		if (set->class == THREAD_EMULATOR)
+			n = asprintf(&path, "%s/emulator", top);
+		else
+			n = asprintf(&path, "%s/%s%d", top, thread_class_name(set->class), set->index);
+		if (n < 0) {
+			path = NULL;
+			return -ENOMEM;
+		}
+		if (!add_group(vm, path, vcpu ? vm->policy.partition : PARTITION_MEMBER, &set->cpus))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static size_t find_set(const struct claim *claim, const struct vm_thread *thread)
+{
+	for (size_t i = 1; i < claim->n_sets; i++)
+		if (claim->sets[i].class == thread->class && claim->sets[i].index == thread->index)
+			return i;
+	return 0; /* the emulator's */
+}
+
+/* Does nobody else of the VM share the set? */
+static bool is_alone(const struct claim *claim, size_t set)
+{
+	for (size_t i = 0; i < claim->n_sets; i++)
+		if (i != set && cpuset_intersects(&claim->sets[i].cpus, &claim->sets[set].cpus))
+			return false;
+	return true;
+}
+
+static void init_rules(struct desired_vm *vm)
+{
+	memcpy(vm->rules.name, vm->vm->name, sizeof(vm->rules.name));
+	vm->rules.pid = vm->vm->pid;
+	vm->rules.start_time = vm->vm->start_time;
+}
+
+static struct rule_thread *add_rule(struct desired_vm *vm, const struct vm_thread *thread,
+	const struct cpuset *set)
+{
+	struct rule_thread *rule = array_push(&vm->rules.threads, &vm->rules.n_threads);
+
+	if (!rule)
+		return NULL;
+	rule->tid = thread->tid;
+	rule->start_time = thread->start_time;
+	rule->class = thread->class;
+	rule->index = thread->index;
+	rule->set = *set;
+	return rule;
+}
+
+static int add_threads(struct desired_vm *vm, const struct claim *claim)
+{
+	size_t n = vm->vm->n_threads;
+
+	vm->thread_groups = calloc(n ? n : 1, sizeof(*vm->thread_groups));
+	if (!vm->thread_groups)
+		return -ENOMEM;
+	vm->rules.set = claim->sets[0].cpus;
+	vm->rules.owned = claim->all;
+	for (size_t i = 0; i < n; i++) {
+		size_t set = find_set(claim, &vm->vm->threads[i]);
+		struct rule_thread *rule = add_rule(vm, &vm->vm->threads[i], &claim->sets[set].cpus);
+
+		if (!rule)
+			return -ENOMEM;
+		vm->thread_groups[i] = set + 1;
+		rule->owns = rule->class == THREAD_VCPU && is_alone(claim, set);
+		if (rule->owns)
+			cpuset_andnot(&vm->rules.owned, &rule->set);
+	}
+	return 0;
+}
+
+/* Only watched: a thread may run where a pin says, else anywhere. */
+static int observe(struct desired_vm *vm, const struct vm_policy *pins)
+{
+	struct cpuset all;
+
+	memset(&all, 0xff, sizeof(all));
+	vm->rules.set = pins && pins->has_emulator_pin ? pins->emulator_pin : all;
+	for (size_t i = 0; i < vm->vm->n_threads; i++) {
+		const struct vm_thread *thread = &vm->vm->threads[i];
+		const struct cpuset *set = &vm->rules.set;
+
+		if (thread->class == THREAD_VCPU)
+			set = pins ? vm_policy_vcpu_pin(pins, (unsigned int)thread->index) : NULL;
+		else if (thread->class == THREAD_IOTHREAD)
+			set = pins ? vm_policy_iothread_pin(pins, (unsigned int)thread->index) : NULL;
+		if (!add_rule(vm, thread, set ? set : &all))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int compute_vm(struct desired_vm *vm, const struct claims *claims, const struct vm_policy *pins)
+{
+	const struct claim *claim = claims_find(claims, vm->vm->name);
+
+	init_rules(vm);
+	if (claim && !claim->reason) {
+		vm->kind = DESIRED_PLACED;
+		return add_groups(vm, claim) || add_threads(vm, claim) ? -ENOMEM : 0;
+	}
+	if (vm->policy.kind == POLICY_OBSERVE) {
+		vm->kind = DESIRED_OBSERVED;
+		return observe(vm, pins);
+	}
+	vm->kind = DESIRED_KEPT;
+	vm->reason = strdup(claim ? claim->reason : "policy = shared cannot be had yet");
+	return vm->reason ? observe(vm, NULL) : -ENOMEM;
+}
+
+int desired_compute(const struct desired_input *input, struct desired *ret_desired)
+{
+	struct desired desired = {};
+	struct claims claims;
+	int r;
+
+	r = claims_compute(input, &claims);
+	if (r)
+		return r;
+	for (size_t i = 0; !r && i < input->vms->n_items; i++) {
+		const struct vm_policy *pins = config_find_vm(input->config, input->vms->items[i].name);
+		struct policy policy = pins ? pins->policy : input->config->defaults;
+		struct desired_vm *vm;
+
+		if (policy.kind == POLICY_IGNORE)
+			continue;
+		vm = array_push(&desired.vms, &desired.n_vms);
+		if (!vm) {
+			r = -ENOMEM;
+			break;
+		}
+		vm->vm = &input->vms->items[i];
+		vm->policy = policy;
+		r = compute_vm(vm, &claims, pins);
+	}
+	claims_deinit(&claims);
+	if (r) {
+		desired_deinit(&desired);
+		return r;
+	}
+	*ret_desired = desired;
+	return 0;
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/model/found.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/array.h"
+
+static void threads_free(struct found_thread *threads, size_t n_threads)
+{
+	for (size_t i = 0; i < n_threads; i++)
+		free(threads[i].cgroup);
+	free(threads);
+}
+
+void found_vm_deinit(struct found_vm *found)
+{
+	threads_free(found->threads, found->n_threads);
+	memset(found, 0, sizeof(*found));
+}
+
+void found_host_deinit(struct found_host *found)
+{
+	threads_free(found->bound, found->n_bound);
+	memset(found, 0, sizeof(*found));
+}
+
+int found_vm_of(const struct vm *vm, struct found_vm *ret_found)
+{
+	struct found_vm found = {.pid = vm->pid, .start_time = vm->start_time};
+
+	memcpy(found.name, vm->name, sizeof(found.name));
+	for (size_t i = 0; i < vm->n_threads; i++) {
+		struct found_thread *thread = array_push(&found.threads, &found.n_threads);
+
+		if (thread)
+			thread->cgroup = strdup(vm->threads[i].cgroup);
+		if (!thread || !thread->cgroup) {
+			found_vm_deinit(&found);
+			return -ENOMEM;
+		}
+		thread->pid = vm->pid;
+		thread->tid = vm->threads[i].tid;
+		thread->start_time = vm->threads[i].start_time;
+		thread->affinity = vm->threads[i].affinity;
+	}
+	*ret_found = found;
+	return 0;
+}
+
+const struct found_thread *found_vm_thread(const struct found_vm *found, pid_t tid,
+	uint64_t start_time)
+{
+	const struct found_thread *main_thread = NULL;
+
+	for (size_t i = 0; i < found->n_threads; i++) {
+		const struct found_thread *thread = &found->threads[i];
+
+		if (thread->tid == tid && thread->start_time == start_time)
+			return thread;
+		if (thread->tid == found->pid)
+			main_thread = thread;
+	}
+	return main_thread;
+}

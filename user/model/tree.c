@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/model/tree.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/array.h"
+
+void group_deinit(struct group *group)
+{
+	free(group->path);
+	memset(group, 0, sizeof(*group));
+}
+
+void tree_deinit(struct tree *tree)
+{
+	for (size_t i = 0; i < tree->n_groups; i++)
+		group_deinit(&tree->groups[i]);
+	free(tree->groups);
+	memset(tree, 0, sizeof(*tree));
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+	return strcmp(((const struct group *)a)->path, ((const struct group *)b)->path);
+}
+
+void tree_sort(struct tree *tree)
+{
+	if (tree->n_groups)
+		qsort(tree->groups, tree->n_groups, sizeof(*tree->groups), compare_paths);
+}
+
+struct group *tree_find(const struct tree *tree, const char *path)
+{
+	struct group key = {.path = (char *)path};
+
+	if (!tree->n_groups)
+		return NULL;
+	return bsearch(&key, tree->groups, tree->n_groups, sizeof(key), compare_paths);
+}
+
+struct group *tree_add(struct tree *tree, const char *path)
+{
+	char *copy = strdup(path);
+	struct group *group = copy ? array_push(&tree->groups, &tree->n_groups) : NULL;
+
+	if (!group) {
+		free(copy);
+		return NULL;
+	}
+	group->path = copy;
+	return group;
+}
+
+bool path_is_below(const char *path, const char *above)
+{
+	size_t len = strlen(above);
+
+	return len ? !strncmp(path, above, len) && path[len] == '/' : *path != '\0';
+}
+
+void partition_state_format(const struct partition_state *state, char *buf, size_t size)
+{
+	if (state->valid)
+		snprintf(buf, size, "%s", partition_name(state->kind));
+	else if (*state->reason)
+		snprintf(buf, size, "%s invalid (%s)", partition_name(state->kind), state->reason);
+	else
+		snprintf(buf, size, "%s invalid", partition_name(state->kind));
+}

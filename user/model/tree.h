@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The cgroup tree as it is: what the kernel's files say of our slice and the groups below it. */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "user/model/cpuset.h"
+#include "user/model/policy.h"
+
+#define SLICE "cpuwarden.slice"
+
+enum { REASON_SIZE = 128 };
+
+/* `cpuset.cpus.partition`: a kind, and whether the kernel calls it valid. */
+struct partition_state {
+	enum partition kind;
+	bool valid;
+	char reason[REASON_SIZE]; /* the kernel's, may be "" */
+};
+
+enum group_type { GROUP_DOMAIN, GROUP_DOMAIN_THREADED, GROUP_DOMAIN_INVALID, GROUP_THREADED };
+
+struct group {
+	char *path; /* below the mount, no leading slash; owned */
+	enum group_type type;
+	bool gives_cpuset; /* cpuset is in cgroup.subtree_control */
+	bool has_cpuset;   /* the parent gives it: the files below exist */
+	bool populated;
+	struct cpuset cpus, effective;
+	struct partition_state partition;
+};
+
+struct tree {
+	bool root_gives_cpuset;
+	struct cpuset root_effective;
+	struct cpuset isolated; /* on 6.1 from the groups, else as the kernel says */
+	struct group *groups;	/* the slice and all below it, ascending by path (parents first) */
+	size_t n_groups;
+};
+
+void group_deinit(struct group *group);
+void tree_deinit(struct tree *tree);
+struct group *tree_find(const struct tree *tree, const char *path);
+void tree_sort(struct tree *tree);
+
+/* Appends a group with nothing set. NULL: out of memory. For tree_find() sort afterwards. */
+struct group *tree_add(struct tree *tree, const char *path);
+
+/* Is the group directly or further below that path? */
+bool path_is_below(const char *path, const char *above);
+
+/* A word and, where the kernel gave one, its reason: `isolated invalid (…)`. */
+void partition_state_format(const struct partition_state *state, char *buf, size_t size);

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A violation that was counted is a fact, whatever else was missed: it comes first. Then blindness, since no
+ * number means anything with it; then degradation. What is left is OK.
+ *
+ * Counters only say what happened since the observer started. For a shorter window that is enough when it
+ * is zero (then the window's is, too), and not when it is not.
+ */
+#include "user/model/verdict.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *verdict_word(enum verdict verdict)
+{
+	static const char *const words[] = {"ok", "warning", "critical", "unknown"};
+
+	return words[verdict];
+}
+
+const char *verdict_head(enum verdict verdict)
+{
+	static const char *const heads[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
+
+	return heads[verdict];
+}
+
+static void add(struct tally *to, const struct tally *tally)
+{
+	to->count += tally->count;
+	to->ns += tally->ns;
+}
+
+static void sum_up(const struct verdict_input *input, struct verdict_result *result)
+{
+	const struct counters *counters = input->counters;
+
+	if (!input->only) {
+		result->off_set = counters->total.off_set;
+		result->settling = counters->total.settling;
+		memcpy(result->foreign, counters->total.foreign, sizeof(result->foreign));
+		return;
+	}
+	for (size_t i = 0; i < counters->n_vms; i++) {
+		const struct vm_tally *vm = &counters->vms[i];
+
+		if (strcmp(vm->name, input->only))
+			continue;
+		add(&result->off_set, &vm->off_set);
+		add(&result->settling, &vm->settling);
+		for (int cause = 0; cause < CAUSE_COUNT; cause++)
+			add(&result->foreign[cause], &vm->foreign[cause]);
+	}
+}
+
+/* `4 violations: 1 off_set, 3 foreign (2 user, 1 own_vm)`. */
+static void describe_violations(const struct verdict_result *result, char *buf, size_t size)
+{
+	uint64_t foreign = tally_foreign(result->foreign), all = foreign + result->off_set.count;
+	const char *comma = "";
+	size_t n;
+
+	n = (size_t)snprintf(buf, size, "%" PRIu64 " violation%s: ", all, all == 1 ? "" : "s");
+	if (result->off_set.count)
+		n += (size_t)snprintf(buf + n, size - n, "%" PRIu64 " off_set%s",
+			result->off_set.count, foreign ? ", " : "");
+	if (!foreign)
+		return;
+	n += (size_t)snprintf(buf + n, size - n, "%" PRIu64 " foreign (", foreign);
+	for (int cause = 0; cause < CAUSE_COUNT; cause++) {
+		if (!result->foreign[cause].count)
+			continue;
+		n += (size_t)snprintf(buf + n, size - n, "%s%" PRIu64 " %s", comma,
+			result->foreign[cause].count, cause_name(cause));
+		comma = ", ";
+	}
+	snprintf(buf + n, size - n, ")");
+}
+
+static const char *find_blindness(const struct verdict_input *input, struct verdict_result *result)
+{
+	if (!input->alive)
+		return "the observer does not count: no switch was seen while it was watched";
+	if (input->counters->recursion_misses)
+		return "the kernel skipped the observer's program at some switches";
+	if (input->window_ns > result->window_ns) {
+		result->blind_ns = input->window_ns - result->window_ns;
+		return "the observer has not run for the whole window";
+	}
+	return NULL;
+}
+
+void verdict_decide(const struct verdict_input *input, struct verdict_result *ret_result)
+{
+	const struct counters *counters = input->counters;
+	struct verdict_result result = {.verdict = VERDICT_UNKNOWN};
+	const char *blind;
+	char text[256];
+	bool violated;
+
+	if (!counters) {
+		problem_set(&result.reason, 0, "%s", input->absent);
+		result.window_ns = result.blind_ns = input->window_ns;
+		*ret_result = result;
+		return;
+	}
+	sum_up(input, &result);
+	result.window_ns = counters->now - counters->start;
+	violated = result.off_set.count || tally_foreign(result.foreign);
+	describe_violations(&result, text, sizeof(text));
+	blind = find_blindness(input, &result);
+	if (blind && !result.blind_ns)
+		result.blind_ns = result.window_ns;
+	if (violated && input->window_ns && input->window_ns < result.window_ns) {
+		problem_set(&result.reason, 0,
+			"%s since the observer's start; how many of them in the window is not known "
+			"without the daemon's history",
+			text);
+	} else if (violated) {
+		result.verdict = VERDICT_CRITICAL;
+		problem_set(&result.reason, 0, "%s%s%s%s%s", text, input->culprit ? "; the latest: " : "",
+			input->culprit ? input->culprit : "", blind ? "; and blind: " : "",
+			blind ? blind : "");
+	} else if (blind) {
+		problem_set(&result.reason, 0, "blind: %s", blind);
+	} else if (input->degraded) {
+		result.verdict = VERDICT_WARNING;
+		problem_set(&result.reason, 0, "no violation, yet %s", input->degraded);
+	} else {
+		result.verdict = VERDICT_OK;
+		problem_set(&result.reason, 0,
+			"every declared set held and nothing foreign ran: %" PRIu64
+			" switches examined in %" PRIu64 " s, none missed",
+			counters->total.switches, result.window_ns / 1000000000);
+	}
+	*ret_result = result;
+}

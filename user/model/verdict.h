@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* From counters to a verdict. Pure. The numbers are the exit statuses of monitoring plugins. */
+#include "user/base/problem.h"
+#include "user/model/counters.h"
+
+enum verdict { VERDICT_OK = 0, VERDICT_WARNING = 1, VERDICT_CRITICAL = 2, VERDICT_UNKNOWN = 3 };
+
+struct verdict_input {
+	const struct counters *counters; /* NULL: no observer, and `absent` says why */
+	const char *absent;
+	const char *only;     /* one VM by name, or NULL for the host */
+	const char *degraded; /* a sentence about what is not as it should be, or NULL */
+	const char *culprit;  /* who the latest violation was, or NULL */
+	bool alive;	      /* the observer was seen to count while it was read */
+	uint64_t window_ns;   /* asked for; 0: since the observer's start */
+};
+
+struct verdict_result {
+	enum verdict verdict;
+	struct problem reason; /* the sentence */
+	uint64_t window_ns, blind_ns;
+	struct tally off_set, foreign[CAUSE_COUNT], settling;
+};
+
+void verdict_decide(const struct verdict_input *input, struct verdict_result *ret_result);
+
+const char *verdict_word(enum verdict verdict); /* `ok`, …: for scripts */
+const char *verdict_head(enum verdict verdict); /* `OK`, …: the line's first word */

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/model/vm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void vm_deinit(struct vm *vm)
+{
+	for (size_t i = 0; i < vm->n_threads; i++)
+		free(vm->threads[i].cgroup);
+	free(vm->threads);
+	free(vm->problem);
+	memset(vm, 0, sizeof(*vm));
+}
+
+void vms_deinit(struct vms *vms)
+{
+	for (size_t i = 0; i < vms->n_items; i++)
+		vm_deinit(&vms->items[i]);
+	free(vms->items);
+	memset(vms, 0, sizeof(*vms));
+}
+
+static int compare_name(const void *key, const void *item)
+{
+	return strcmp(key, ((const struct vm *)item)->name);
+}
+
+const struct vm *vms_find(const struct vms *vms, const char *name)
+{
+	if (!vms->n_items)
+		return NULL;
+	return bsearch(name, vms->items, vms->n_items, sizeof(*vms->items), compare_name);
+}
+
+const char *thread_class_name(enum thread_class class)
+{
+	static const char *const names[] = {
+		[THREAD_VCPU] = "vcpu",
+		[THREAD_EMULATOR] = "emulator",
+		[THREAD_IOTHREAD] = "iothread",
+		[THREAD_VHOST] = "vhost",
+	};
+
+	return names[class];
+}
+
+const char *vm_source_name(enum vm_source source)
+{
+	static const char *const names[] = {
+		[SOURCE_NAME] = "name",
+		[SOURCE_QMP] = "qmp",
+		[SOURCE_LIBVIRT] = "libvirt",
+		[SOURCE_KVM] = "kvm",
+	};
+
+	return names[source];
+}

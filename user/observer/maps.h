@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Private to this room: the pinned maps, mapped into memory. */
+#include <stdint.h>
+
+#include "bpf/abi.h"
+#include "user/observer/observer.h"
+
+/* One row a flat map: field and map name, element type. */
+#define FLAT_MAPS(row)                                                                   \
+	row(cpu_rules, struct cpu_rule)                                                  \
+	row(cpu_counters, struct cpu_counters)                                           \
+	row(cpu_runs, struct cpu_run)                                                    \
+	row(cpu_sets, struct cpu_set_words)                                              \
+	row(tasks, struct task)                                                          \
+	row(task_index, struct task_bucket)                                              \
+	row(tgid_filter, u64)                                                            \
+	row(vms, struct vm_slot)                                                         \
+	row(health, struct health)
+
+struct observer {
+#define FIELD(map, type) volatile type *map;
+	FLAT_MAPS(FIELD)
+#undef FIELD
+#define FIELD(map, type) u32 n_##map;
+	FLAT_MAPS(FIELD)
+#undef FIELD
+	u32 n_cpus;
+	int task_counters; /* fd */
+	int events;	   /* fd */
+	int link;	   /* fd of the sched_switch link */
+};
+
+/* What a link is pinned as. */
+#define LINK_SWITCH "link_switch"
+#define LINK_EXIT "link_exit"
+
+/* Slot of a VM, or 0. */
+u32 observer_find_vm(const struct observer *observer, pid_t pid, uint64_t start_time);
+
+/* Slot of a thread in tasks, or 0. */
+u32 observer_find_task(const struct observer *observer, pid_t tid);
+
+uint64_t observer_now(void);
+
+void cpuset_from_words(const volatile struct cpu_set_words *words, struct cpuset *ret_set);

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Counters and events out of the maps, as the model knows them. */
+#include "user/observer/maps.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "user/base/array.h"
+
+static struct tally to_tally(const volatile struct count *count)
+{
+	return (struct tally){.count = count->count, .ns = count->ns};
+}
+
+static void add_tally(struct tally *to, const struct tally *tally)
+{
+	to->count += tally->count;
+	to->ns += tally->ns;
+}
+
+static void add_cpu(struct cpu_tally *to, const struct cpu_tally *cpu)
+{
+	to->switches += cpu->switches;
+	for (int i = 0; i < CAUSE_COUNT; i++)
+		add_tally(&to->foreign[i], &cpu->foreign[i]);
+	add_tally(&to->off_set, &cpu->off_set);
+	add_tally(&to->bound_kthread, &cpu->bound_kthread);
+	add_tally(&to->settling, &cpu->settling);
+}
+
+static struct vm_tally *vm_of_slot(struct counters *counters, const struct observer *observer, u32 slot)
+{
+	if (slot >= observer->n_vms)
+		return NULL;
+	for (size_t i = 0; i < counters->n_vms; i++)
+		if (counters->vms[i].pid == (pid_t)observer->vms[slot].pid &&
+			counters->vms[i].start_time == observer->vms[slot].start_ticks)
+			return &counters->vms[i];
+	return NULL;
+}
+
+static void name_vm(char name[VM_NAME_SIZE], const struct observer *observer, u32 slot)
+{
+	if (slot < observer->n_vms)
+		memcpy(name, (const void *)observer->vms[slot].name, VM_NAME_SIZE);
+	name[VM_NAME_SIZE - 1] = '\0';
+}
+
+static void to_culprit(struct culprit *culprit, const struct observer *observer, const struct event *event)
+{
+	culprit->cpu = event->cpu;
+	culprit->off_set = event->class == RUN_OFF_SET;
+	culprit->cause = event->cause % CAUSE_COUNT;
+	name_vm(culprit->vm, observer, event->vm);
+	culprit->vcpu = event->vcpu == ABI_NONE ? -1 : (int)event->vcpu;
+	culprit->tid = (pid_t)event->tid;
+	culprit->tgid = (pid_t)event->tgid;
+	memcpy(culprit->comm, event->comm, COMM_SIZE);
+	culprit->comm[COMM_SIZE - 1] = '\0';
+	culprit->cgroup = event->cgroup;
+	culprit->time = event->time;
+	culprit->ns = event->ns;
+}
+
+/*
+ * A run that is still on is counted here with its length so far, or a task that never leaves the CPU would
+ * never be seen. It is read while the CPU may be ending it: taken only if the record stood still.
+ */
+static int add_current(struct counters *counters, const struct observer *observer, u32 cpu)
+{
+	volatile struct cpu_run *shared = &observer->cpu_runs[cpu];
+	struct cpu_run run = *shared;
+	uint64_t switches = observer->cpu_counters[cpu].switches;
+	struct cpu_tally *at = &counters->cpus[cpu];
+	struct culprit *culprit;
+	struct vm_tally *vm;
+	struct tally tally;
+
+	if (run.class <= RUN_IN_ORDER || run.start != shared->start || run.class != shared->class ||
+		switches != at->switches || run.start > counters->now)
+		return 0;
+	tally = (struct tally){.count = 1, .ns = counters->now - run.start};
+	vm = vm_of_slot(counters, observer, run.vm);
+	if (run.class == RUN_BOUND_KTHREAD) {
+		add_tally(&at->bound_kthread, &tally);
+		return 0;
+	}
+	if (run.settling && run.vm < observer->n_vms &&
+		observer->vms[run.vm].settle_until >= counters->now) {
+		add_tally(&at->settling, &tally);
+		if (vm)
+			add_tally(&vm->settling, &tally);
+		return 0;
+	}
+	if (run.settling)
+		return 0; /* judged when it ends */
+	if (run.class == RUN_OFF_SET) {
+		add_tally(&at->off_set, &tally);
+		if (vm)
+			add_tally(&vm->off_set, &tally);
+	} else {
+		add_tally(&at->foreign[run.cause % CAUSE_COUNT], &tally);
+		if (vm)
+			add_tally(&vm->foreign[run.cause % CAUSE_COUNT], &tally);
+	}
+	culprit = array_push(&counters->culprits, &counters->n_culprits);
+	if (!culprit)
+		return -ENOMEM;
+	*culprit = (struct culprit){.cpu = cpu,
+		.running = true,
+		.off_set = run.class == RUN_OFF_SET,
+		.cause = run.cause % CAUSE_COUNT,
+		.vcpu = run.vcpu == ABI_NONE ? -1 : (int)run.vcpu,
+		.tid = (pid_t)run.tid,
+		.time = counters->now,
+		.ns = tally.ns};
+	name_vm(culprit->vm, observer, run.vm);
+	return 0;
+}
+
+static int read_cpus(struct counters *counters, const struct observer *observer)
+{
+	counters->cpus = calloc(observer->n_cpus, sizeof(*counters->cpus));
+	if (!counters->cpus)
+		return -ENOMEM;
+	counters->n_cpus = observer->n_cpus;
+	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
+		const volatile struct cpu_counters *from = &observer->cpu_counters[cpu];
+		struct event last = *(struct event *)&observer->cpu_runs[cpu].last;
+		struct cpu_tally *to = &counters->cpus[cpu];
+		struct culprit *culprit;
+
+		to->switches = from->switches;
+		for (int i = 0; i < CAUSE_COUNT; i++)
+			to->foreign[i] = to_tally(&from->foreign[i]);
+		to->off_set = to_tally(&from->off_set);
+		to->bound_kthread = to_tally(&from->bound_kthread);
+		to->settling = to_tally(&from->settling);
+		if (add_current(counters, observer, cpu))
+			return -ENOMEM;
+		add_cpu(&counters->total, to);
+		if (!last.time)
+			continue;
+		culprit = array_push(&counters->culprits, &counters->n_culprits);
+		if (!culprit)
+			return -ENOMEM;
+		to_culprit(culprit, observer, &last);
+	}
+	return 0;
+}
+
+static int read_vms(struct counters *counters, const struct observer *observer)
+{
+	for (u32 slot = 1; slot < observer->n_vms; slot++) {
+		const volatile struct vm_slot *from = &observer->vms[slot];
+		struct vm_tally *to;
+
+		if (!from->pid)
+			continue;
+		to = array_push(&counters->vms, &counters->n_vms);
+		if (!to)
+			return -ENOMEM;
+		name_vm(to->name, observer, slot);
+		to->pid = (pid_t)from->pid;
+		to->start_time = from->start_ticks;
+		to->ended = from->ended;
+		for (int i = 0; i < CAUSE_COUNT; i++)
+			to->foreign[i] = to_tally(&from->foreign[i]);
+		to->off_set = to_tally(&from->off_set);
+		to->settling = to_tally(&from->settling);
+	}
+	return 0;
+}
+
+static int compare_threads(const void *a, const void *b)
+{
+	pid_t x = ((const struct thread_tally *)a)->tid, y = ((const struct thread_tally *)b)->tid;
+
+	return x < y ? -1 : x > y;
+}
+
+/* What was handed over plus what is pending; again if a portion was handed over in between. */
+static void read_thread(struct thread_tally *to, const struct observer *observer, u32 slot)
+{
+	const volatile struct task *task = &observer->tasks[slot];
+	struct task_counters before = {}, after = {};
+	u32 tid = task->tid;
+
+	to->tid = (pid_t)tid;
+	for (int i = 0; i < 8; i++) {
+		bpf_map_lookup_elem(observer->task_counters, &tid, &before);
+		to->switches = before.switches + task->pending.switches;
+		to->run_ns = before.run_ns + task->pending.run_ns;
+		to->wait_ns = before.wait_ns + task->pending.wait_ns;
+		bpf_map_lookup_elem(observer->task_counters, &tid, &after);
+		if (before.switches == after.switches)
+			break;
+	}
+	to->off_set = to_tally(&after.off_set);
+}
+
+static int read_threads(struct counters *counters, const struct observer *observer)
+{
+	for (u32 slot = 1; slot < observer->n_tasks; slot++) {
+		struct thread_tally *to;
+
+		if (!observer->tasks[slot].tid)
+			continue;
+		to = array_push(&counters->threads, &counters->n_threads);
+		if (!to)
+			return -ENOMEM;
+		read_thread(to, observer, slot);
+	}
+	if (counters->n_threads)
+		qsort(counters->threads, counters->n_threads, sizeof(*counters->threads),
+			compare_threads);
+	return 0;
+}
+
+/* Switches that the program was not called for, because it was already running on that CPU. */
+static int read_misses(const struct observer *observer, uint64_t *ret_misses)
+{
+	struct bpf_link_info link = {};
+	struct bpf_prog_info prog = {};
+	u32 len = sizeof(link);
+	int fd, r;
+
+	if (bpf_obj_get_info_by_fd(observer->link, &link, &len))
+		return -errno;
+	fd = bpf_prog_get_fd_by_id(link.prog_id);
+	if (fd < 0)
+		return -errno;
+	len = sizeof(prog);
+	r = bpf_obj_get_info_by_fd(fd, &prog, &len) ? -errno : 0;
+	close(fd);
+	if (!r)
+		*ret_misses = prog.recursion_misses;
+	return r;
+}
+
+static int compare_culprits(const void *a, const void *b)
+{
+	uint64_t x = ((const struct culprit *)a)->time, y = ((const struct culprit *)b)->time;
+
+	return x > y ? -1 : x < y;
+}
+
+int observer_read(const struct observer *observer, struct counters *ret_counters)
+{
+	struct counters counters = {
+		.now = observer_now(),
+		.start = observer->health->start,
+		.rules_changed = observer->health->rules_changed,
+		.generation = observer->health->generation,
+		.events_lost = observer->health->events_lost,
+		.unwritten = observer->health->unwritten,
+	};
+	int r;
+
+	r = read_misses(observer, &counters.recursion_misses);
+	if (!r)
+		r = read_vms(&counters, observer);
+	if (!r)
+		r = read_cpus(&counters, observer);
+	if (!r)
+		r = read_threads(&counters, observer);
+	if (r) {
+		counters_deinit(&counters);
+		return r;
+	}
+	if (counters.n_culprits)
+		qsort(counters.culprits, counters.n_culprits, sizeof(*counters.culprits),
+			compare_culprits);
+	*ret_counters = counters;
+	return 0;
+}
+
+struct drain {
+	const struct observer *observer;
+	void (*fn)(const struct culprit *, void *);
+	void *data;
+};
+
+static int drain_one(void *context, void *data, size_t size)
+{
+	struct drain *drain = context;
+	struct culprit culprit = {};
+
+	if (size < sizeof(struct event))
+		return 0;
+	to_culprit(&culprit, drain->observer, data);
+	drain->fn(&culprit, drain->data);
+	return 0;
+}
+
+int observer_drain(const struct observer *observer, void (*fn)(const struct culprit *, void *), void *data)
+{
+	struct drain drain = {.observer = observer, .fn = fn, .data = data};
+	struct ring_buffer *ring = ring_buffer__new(observer->events, drain_one, &drain, NULL);
+	int n;
+
+	if (!ring)
+		return -errno;
+	n = ring_buffer__consume(ring);
+	ring_buffer__free(ring);
+	return n;
+}

@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How rules change without a false report. The kernel moves threads at once: after the write that moves
+ * them returns, they were never again seen on an old CPU. So a change is made in the order: allow the
+ * union of old and new, write, read back, narrow to the new. In the maps the union is not one set but
+ * two, `set` and `old_set`, so that a run in the old one can be told from both a right and a wrong one;
+ * a CPU that changes hands has CPU_SETTLING instead.
+ *
+ * BPF reads the maps while they change. What refers to something is therefore written after it and
+ * erased before it: VM slot, task, index, filter, CPU rule.
+ */
+#include "user/observer/maps.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/array.h"
+#include "user/base/cleanup.h"
+
+static void barrier(void)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+u32 observer_find_vm(const struct observer *observer, pid_t pid, uint64_t start_time)
+{
+	for (u32 slot = 1; slot < observer->n_vms; slot++)
+		if (observer->vms[slot].pid == (u32)pid &&
+			observer->vms[slot].start_ticks == start_time)
+			return slot;
+	return 0;
+}
+
+static void copy_name(const struct observer *observer, u32 slot, char name[VM_NAME_SIZE])
+{
+	memcpy(name, (const void *)observer->vms[slot].name, VM_NAME_SIZE);
+	name[VM_NAME_SIZE - 1] = '\0';
+}
+
+static volatile struct task_bucket *bucket_of(const struct observer *observer, u32 tid)
+{
+	return &observer->task_index[tid & (observer->n_task_index - 1)];
+}
+
+u32 observer_find_task(const struct observer *observer, pid_t tid)
+{
+	volatile struct task_bucket *bucket = bucket_of(observer, (u32)tid);
+
+	for (int i = 0; i < ABI_BUCKET; i++)
+		if (bucket->entries[i].tid == (u32)tid)
+			return bucket->entries[i].task;
+	return 0;
+}
+
+void cpuset_from_words(const volatile struct cpu_set_words *words, struct cpuset *ret_set)
+{
+	for (size_t i = 0; i < CPUSET_WORDS; i++)
+		ret_set->words[i] = words->words[i];
+}
+
+static bool same_words(const volatile struct cpu_set_words *words, const struct cpuset *set)
+{
+	for (size_t i = 0; i < CPUSET_WORDS; i++)
+		if (words->words[i] != set->words[i])
+			return false;
+	return true;
+}
+
+/* Marks the sets that somebody refers to. */
+static bool *sets_in_use(const struct observer *observer)
+{
+	bool *used = calloc(observer->n_cpu_sets, 1);
+
+	if (!used)
+		return NULL;
+	used[SET_NONE] = used[SET_ALL] = true;
+	for (u32 i = 1; i < observer->n_tasks; i++) {
+		used[observer->tasks[i].set % observer->n_cpu_sets] = true;
+		used[observer->tasks[i].old_set % observer->n_cpu_sets] = true;
+	}
+	for (u32 i = 1; i < observer->n_vms; i++) {
+		used[observer->vms[i].set % observer->n_cpu_sets] = true;
+		used[observer->vms[i].old_set % observer->n_cpu_sets] = true;
+	}
+	return used;
+}
+
+/* The slot of a set with these CPUs, a free one if need be, or 0 when there is none. */
+static u32 intern_set(struct observer *observer, bool *used, const struct cpuset *set)
+{
+	u32 free_slot = 0;
+
+	for (u32 i = SET_ALL; i < observer->n_cpu_sets; i++) {
+		if (!used[i])
+			free_slot = free_slot ? free_slot : i;
+		else if (same_words(&observer->cpu_sets[i], set))
+			return i;
+	}
+	if (!free_slot)
+		return 0;
+	for (size_t i = 0; i < CPUSET_WORDS; i++)
+		observer->cpu_sets[free_slot].words[i] = set->words[i];
+	used[free_slot] = true;
+	return free_slot;
+}
+
+static u32 free_vm(const struct observer *observer)
+{
+	for (u32 slot = 1; slot < observer->n_vms; slot++)
+		if (!observer->vms[slot].pid)
+			return slot;
+	return 0;
+}
+
+static u32 free_task(const struct observer *observer)
+{
+	for (u32 slot = 1; slot < observer->n_tasks; slot++)
+		if (!observer->tasks[slot].tid)
+			return slot;
+	return 0;
+}
+
+static bool index_add(struct observer *observer, u32 tid, u32 task)
+{
+	volatile struct task_bucket *bucket = bucket_of(observer, tid);
+
+	for (int i = 0; i < ABI_BUCKET; i++) {
+		if (bucket->entries[i].tid)
+			continue;
+		bucket->entries[i].task = task;
+		barrier();
+		bucket->entries[i].tid = tid;
+		return true;
+	}
+	return false;
+}
+
+static void remove_task(struct observer *observer, u32 slot)
+{
+	volatile struct task *task = &observer->tasks[slot];
+	volatile struct task_bucket *bucket = bucket_of(observer, task->tid);
+	u32 tid = task->tid;
+
+	for (int i = 0; i < ABI_BUCKET; i++)
+		if (bucket->entries[i].tid == tid && bucket->entries[i].task == slot)
+			bucket->entries[i].tid = 0;
+	barrier();
+	memset((void *)task, 0, sizeof(*task));
+	bpf_map_delete_elem(observer->task_counters, &tid);
+}
+
+static void set_filter(struct observer *observer)
+{
+	u64 *words = calloc(ABI_FILTER_WORDS, sizeof(*words));
+
+	/* Without memory the filter keeps bits of VMs that are gone: slower, not wrong. */
+	for (u32 i = 1; i < observer->n_tasks; i++) {
+		u32 tgid = observer->tasks[i].tgid;
+
+		if (!observer->tasks[i].tid)
+			continue;
+		observer->tgid_filter[tgid / 64 % ABI_FILTER_WORDS] |= UINT64_C(1) << tgid % 64;
+		if (words)
+			words[tgid / 64 % ABI_FILTER_WORDS] |= UINT64_C(1) << tgid % 64;
+	}
+	for (u32 i = 0; words && i < ABI_FILTER_WORDS; i++)
+		observer->tgid_filter[i] = words[i];
+	free(words);
+}
+
+static void note_change(struct observer *observer)
+{
+	observer->health->generation++;
+	observer->health->rules_changed = observer_now();
+}
+
+static int write_task(struct observer *observer, const struct rule_vm *vm, u32 vm_slot,
+	const struct rule_thread *thread, bool *used)
+{
+	struct task_counters counters = {
+		.vm = vm_slot, .class = thread->class, .index = (u32)thread->index};
+	u32 set = intern_set(observer, used, &thread->set);
+	u32 tid = (u32)thread->tid, slot = observer_find_task(observer, thread->tid);
+	volatile struct task *task;
+
+	if (!set)
+		return -ENOSPC;
+	task = &observer->tasks[slot];
+	if (slot && (task->tgid != (u32)vm->pid || task->start_ticks != thread->start_time)) {
+		remove_task(observer, slot);
+		slot = 0;
+	}
+	if (slot) {
+		if (task->set != set)
+			task->old_set = task->set;
+		barrier();
+		task->set = set;
+		if (task->class == (u32)thread->class && task->index == (u32)thread->index &&
+			task->vm == vm_slot)
+			return 0;
+	} else {
+		slot = free_task(observer);
+		if (!slot)
+			return -ENOSPC;
+		task = &observer->tasks[slot];
+		task->start_ticks = thread->start_time;
+		task->tgid = (u32)vm->pid;
+		task->set = set;
+		task->old_set = SET_ALL;
+		task->tid = tid;
+	}
+	task->vm = vm_slot;
+	task->class = thread->class;
+	task->index = (u32)thread->index;
+	if (bpf_map_update_elem(observer->task_counters, &tid, &counters, BPF_ANY))
+		return -errno;
+	barrier();
+	if (observer_find_task(observer, thread->tid))
+		return 0;
+	return index_add(observer, tid, slot) ? 0 : -ENOSPC;
+}
+
+/* Who owns a CPU by these rules: false for nobody of this VM. */
+static bool owner_of(const struct observer *observer, const struct rule_vm *vm, u32 vm_slot, u32 cpu,
+	struct cpu_rule *ret_rule)
+{
+	struct cpu_rule rule = {.vm = vm_slot, .vcpu = ABI_NONE};
+
+	if (cpuset_has(&vm->owned, cpu)) {
+		*ret_rule = rule;
+		return true;
+	}
+	for (size_t i = 0; i < vm->n_threads; i++) {
+		const struct rule_thread *thread = &vm->threads[i];
+
+		if (!thread->owns || !cpuset_has(&thread->set, cpu))
+			continue;
+		rule.vcpu = (u32)thread->index;
+		rule.tid = (u32)thread->tid;
+		rule.task = observer_find_task(observer, thread->tid);
+		*ret_rule = rule;
+		return true;
+	}
+	return false;
+}
+
+static void write_cpu(volatile struct cpu_rule *to, const struct cpu_rule *rule, u32 flags)
+{
+	/* While `vm` is 0 the CPU has no rule: no reader sees half of one. */
+	to->vm = 0;
+	barrier();
+	to->vcpu = rule->vcpu;
+	to->flags = flags;
+	to->tid = rule->tid;
+	to->task = rule->task;
+	barrier();
+	to->vm = rule->vm;
+}
+
+static void write_cpus(struct observer *observer, const struct rule_vm *vm, u32 vm_slot, bool commit)
+{
+	static const struct cpu_rule none;
+	struct cpu_rule rule;
+
+	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
+		volatile struct cpu_rule *now = &observer->cpu_rules[cpu];
+		bool wanted = owner_of(observer, vm, vm_slot, cpu, &rule);
+
+		if (!wanted && now->vm == vm_slot)
+			write_cpu(now, &none, 0);
+		else if (wanted && (now->vm != vm_slot || now->vcpu != rule.vcpu || now->tid != rule.tid))
+			write_cpu(now, &rule, commit ? 0 : CPU_SETTLING);
+		else if (wanted && commit && now->flags)
+			now->flags = 0;
+	}
+}
+
+static int write_vm(struct observer *observer, const struct rule_vm *vm, u32 *ret_slot, bool *used)
+{
+	u32 slot = observer_find_vm(observer, vm->pid, vm->start_time);
+	u32 set = intern_set(observer, used, &vm->set);
+	volatile struct vm_slot *to;
+
+	if (!slot)
+		slot = free_vm(observer);
+	if (!slot || !set)
+		return -ENOSPC;
+	to = &observer->vms[slot];
+	if (!to->pid) {
+		memset((void *)to, 0, sizeof(*to));
+		to->old_set = SET_ALL;
+		to->start_ticks = vm->start_time;
+	} else if (to->set != set) {
+		to->old_set = to->set;
+	}
+	memcpy((void *)to->name, vm->name, sizeof(to->name));
+	to->set = set;
+	to->rules_since = observer_now();
+	to->settle_until = to->rules_since + SETTLE_SECONDS * UINT64_C(1000000000);
+	barrier();
+	to->pid = (u32)vm->pid;
+	*ret_slot = slot;
+	return 0;
+}
+
+int observer_begin(struct observer *observer, const struct rule_vm *vm, struct problem *problem)
+{
+	cleanup_free bool *used = sets_in_use(observer);
+	u32 slot;
+	int r;
+
+	if (!used)
+		return problem_nomem(problem);
+	r = write_vm(observer, vm, &slot, used);
+	for (size_t i = 0; !r && i < vm->n_threads; i++)
+		r = write_task(observer, vm, slot, &vm->threads[i], used);
+	if (r)
+		return problem_set(problem, r, "the observer's maps have no room for VM %s", vm->name);
+	set_filter(observer);
+	barrier();
+	write_cpus(observer, vm, slot, false);
+	note_change(observer);
+	return 0;
+}
+
+static bool is_listed(const struct rule_vm *vm, const volatile struct task *task)
+{
+	for (size_t i = 0; i < vm->n_threads; i++)
+		if (vm->threads[i].tid == (pid_t)task->tid &&
+			vm->threads[i].start_time == task->start_ticks)
+			return true;
+	return false;
+}
+
+int observer_commit(struct observer *observer, const struct rule_vm *vm, struct problem *problem)
+{
+	u32 slot = observer_find_vm(observer, vm->pid, vm->start_time);
+
+	if (!slot)
+		return problem_set(problem, -ENOENT, "the observer does not know VM %s", vm->name);
+	write_cpus(observer, vm, slot, true);
+	for (u32 i = 1; i < observer->n_tasks; i++) {
+		volatile struct task *task = &observer->tasks[i];
+
+		if (!task->tid || (task->vm != slot && task->vm))
+			continue;
+		/* One that the index does not name is what a killed run left half made. */
+		if (observer_find_task(observer, (pid_t)task->tid) != i)
+			memset((void *)task, 0, sizeof(*task));
+		else if (is_listed(vm, task))
+			task->old_set = SET_NONE;
+		else
+			remove_task(observer, i);
+	}
+	observer->vms[slot].old_set = SET_NONE;
+	observer->vms[slot].settle_until = 0;
+	note_change(observer);
+	return 0;
+}
+
+int observer_forget(struct observer *observer, pid_t pid, uint64_t start_time)
+{
+	u32 slot = observer_find_vm(observer, pid, start_time);
+
+	if (!slot)
+		return 0;
+	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++)
+		if (observer->cpu_rules[cpu].vm == slot)
+			observer->cpu_rules[cpu].vm = 0;
+	barrier();
+	for (u32 i = 1; i < observer->n_tasks; i++)
+		if (observer->tasks[i].tid && observer->tasks[i].vm == slot)
+			remove_task(observer, i);
+	set_filter(observer);
+	barrier();
+	memset((void *)&observer->vms[slot], 0, sizeof(observer->vms[slot]));
+	note_change(observer);
+	return 0;
+}
+
+int observer_list_vms(const struct observer *observer, struct rule_vm **ret_vms, size_t *ret_n)
+{
+	struct rule_vm *vms = NULL, *vm;
+	size_t n = 0;
+
+	for (u32 slot = 1; slot < observer->n_vms; slot++) {
+		if (!observer->vms[slot].pid)
+			continue;
+		vm = array_push(&vms, &n);
+		if (!vm) {
+			free(vms);
+			return -ENOMEM;
+		}
+		vm->pid = (pid_t)observer->vms[slot].pid;
+		vm->start_time = observer->vms[slot].start_ticks;
+		copy_name(observer, slot, vm->name);
+	}
+	*ret_vms = vms;
+	*ret_n = n;
+	return 0;
+}
+
+static int compare_threads(const void *a, const void *b)
+{
+	pid_t x = ((const struct rule_thread *)a)->tid, y = ((const struct rule_thread *)b)->tid;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool owns_set(const struct observer *observer, u32 slot, const volatile struct task *task)
+{
+	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++)
+		if (observer->cpu_rules[cpu].vm == slot && observer->cpu_rules[cpu].tid == task->tid)
+			return true;
+	return false;
+}
+
+static int get_threads(const struct observer *observer, u32 slot, struct rule_vm *vm)
+{
+	size_t n = 0;
+
+	for (u32 i = 1; i < observer->n_tasks; i++)
+		n += observer->tasks[i].tid && observer->tasks[i].vm == slot;
+	vm->threads = calloc(n ? n : 1, sizeof(*vm->threads));
+	if (!vm->threads)
+		return -ENOMEM;
+	for (u32 i = 1; i < observer->n_tasks && vm->n_threads < n; i++) {
+		const volatile struct task *task = &observer->tasks[i];
+		struct rule_thread *thread = &vm->threads[vm->n_threads];
+
+		if (!task->tid || task->vm != slot)
+			continue;
+		vm->n_threads++;
+		thread->tid = (pid_t)task->tid;
+		thread->start_time = task->start_ticks;
+		thread->class = task->class % THREAD_CLASSES;
+		thread->index = (int)task->index;
+		cpuset_from_words(&observer->cpu_sets[task->set % observer->n_cpu_sets], &thread->set);
+		thread->owns = owns_set(observer, slot, task);
+	}
+	qsort(vm->threads, vm->n_threads, sizeof(*vm->threads), compare_threads);
+	return 0;
+}
+
+int observer_get_vm(const struct observer *observer, pid_t pid, uint64_t start_time,
+	struct rule_vm *ret_vm, bool *ret_settling)
+{
+	u32 slot = observer_find_vm(observer, pid, start_time);
+	struct rule_vm vm = {.pid = pid, .start_time = start_time};
+	bool settling;
+	int r;
+
+	if (!slot)
+		return -ENOENT;
+	copy_name(observer, slot, vm.name);
+	cpuset_from_words(&observer->cpu_sets[observer->vms[slot].set % observer->n_cpu_sets], &vm.set);
+	settling = observer->vms[slot].settle_until;
+	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
+		if (observer->cpu_rules[cpu].vm == slot && observer->cpu_rules[cpu].vcpu == ABI_NONE)
+			cpuset_add(&vm.owned, cpu);
+		settling |= observer->cpu_rules[cpu].vm == slot && observer->cpu_rules[cpu].flags;
+	}
+	r = get_threads(observer, slot, &vm);
+	if (r)
+		return r;
+	*ret_vm = vm;
+	*ret_settling = settling;
+	return 0;
+}

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/store/found.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <limits.h>
+#include <string.h>
+
+#include "user/base/array.h"
+#include "user/base/cleanup.h"
+#include "user/base/file.h"
+#include "user/model/cpulist.h"
+
+enum { RECORD_MAX = 64 * 1024 * 1024 };
+
+#define VM_SCHEMA "cpuwarden.found/1"
+#define HOST_SCHEMA "cpuwarden.found-host/1"
+
+static void put_json(struct json_object **json)
+{
+	json_object_put(*json);
+}
+#define cleanup_json __attribute__((cleanup(put_json)))
+
+static int record_path(char path[PATH_MAX], const char *run_dir, const char *name)
+{
+	int n = name ? snprintf(path, PATH_MAX, "%s/found/%s.json", run_dir, name)
+		     : snprintf(path, PATH_MAX, "%s/found.json", run_dir);
+
+	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+static int write_json(const char *run_dir, const char *name, struct json_object *json,
+	struct problem *problem)
+{
+	const char *text = json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY);
+	char path[PATH_MAX], dir[PATH_MAX];
+	int r = record_path(path, run_dir, name);
+
+	if (!text)
+		return problem_nomem(problem);
+	if (!r)
+		r = snprintf(dir, sizeof(dir), "%s/found", run_dir) < PATH_MAX ? 0 : -ENAMETOOLONG;
+	if (!r)
+		r = file_make_dirs(dir, 0755);
+	if (!r)
+		r = file_replace_at(AT_FDCWD, path, text);
+	return r ? problem_set(problem, r, "cannot write %s: %s", path, strerror(-r)) : 0;
+}
+
+static int read_json(const char *run_dir, const char *name, const char *schema,
+	struct json_object **ret_json, struct problem *problem)
+{
+	cleanup_json struct json_object *json = NULL;
+	cleanup_free char *text = NULL;
+	struct json_object *found;
+	char path[PATH_MAX];
+	int r = record_path(path, run_dir, name);
+
+	if (!r)
+		r = file_read_all_at(AT_FDCWD, path, RECORD_MAX, &text);
+	if (r)
+		return problem_set(problem, r, "cannot read %s: %s", path, strerror(-r));
+	json = json_tokener_parse(text);
+	if (!json_object_object_get_ex(json, "schema", &found) ||
+		strcmp(json_object_get_string(found), schema))
+		return problem_set(problem, -EINVAL, "%s is not a record of the form %s", path, schema);
+	*ret_json = take_ptr(json);
+	return 0;
+}
+
+static int drop(const char *run_dir, const char *name, struct problem *problem)
+{
+	char path[PATH_MAX], dir[PATH_MAX];
+	int r = record_path(path, run_dir, name);
+
+	if (!r && unlink(path) < 0 && errno != ENOENT)
+		r = -errno;
+	if (r)
+		return problem_set(problem, r, "cannot remove %s: %s", path, strerror(-r));
+	/* The folder goes with the last record. */
+	if (snprintf(dir, sizeof(dir), "%s/found", run_dir) < PATH_MAX)
+		rmdir(dir);
+	return 0;
+}
+
+static struct json_object *thread_to_json(const struct found_thread *thread)
+{
+	cleanup_free char *affinity = cpulist_format(&thread->affinity);
+	struct json_object *json = json_object_new_object();
+
+	json_object_object_add(json, "pid", json_object_new_int(thread->pid));
+	json_object_object_add(json, "tid", json_object_new_int(thread->tid));
+	json_object_object_add(json, "start_time", json_object_new_uint64(thread->start_time));
+	if (thread->cgroup)
+		json_object_object_add(json, "cgroup", json_object_new_string(thread->cgroup));
+	json_object_object_add(json, "affinity", json_object_new_string(affinity ? affinity : ""));
+	return json;
+}
+
+static struct json_object *threads_to_json(const struct found_thread *threads, size_t n)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_object_array_add(list, thread_to_json(&threads[i]));
+	return list;
+}
+
+static int thread_from_json(struct json_object *json, struct found_thread *thread)
+{
+	struct json_object *pid, *tid, *start, *affinity, *cgroup;
+
+	if (!json_object_object_get_ex(json, "pid", &pid) ||
+		!json_object_object_get_ex(json, "tid", &tid) ||
+		!json_object_object_get_ex(json, "start_time", &start) ||
+		!json_object_object_get_ex(json, "affinity", &affinity))
+		return -EINVAL;
+	thread->pid = json_object_get_int(pid);
+	thread->tid = json_object_get_int(tid);
+	thread->start_time = json_object_get_uint64(start);
+	if (thread->pid <= 0 || thread->tid <= 0)
+		return -EINVAL;
+	if (json_object_object_get_ex(json, "cgroup", &cgroup)) {
+		thread->cgroup = strdup(json_object_get_string(cgroup));
+		if (!thread->cgroup)
+			return -ENOMEM;
+	}
+	return cpulist_parse_kernel(json_object_get_string(affinity), &thread->affinity);
+}
+
+static int threads_from_json(struct json_object *json, const char *key, struct found_thread **threads,
+	size_t *n_threads)
+{
+	struct json_object *list;
+	int r = 0;
+
+	if (!json_object_object_get_ex(json, key, &list) ||
+		!json_object_is_type(list, json_type_array))
+		return -EINVAL;
+	for (size_t i = 0; !r && i < json_object_array_length(list); i++) {
+		struct found_thread *thread = array_push(threads, n_threads);
+
+		r = thread ? thread_from_json(json_object_array_get_idx(list, i), thread) : -ENOMEM;
+	}
+	return r;
+}
+
+int found_vm_write(const char *run_dir, const struct found_vm *found, struct problem *problem)
+{
+	cleanup_json struct json_object *json = json_object_new_object();
+
+	json_object_object_add(json, "schema", json_object_new_string(VM_SCHEMA));
+	json_object_object_add(json, "name", json_object_new_string(found->name));
+	json_object_object_add(json, "pid", json_object_new_int(found->pid));
+	json_object_object_add(json, "start_time", json_object_new_uint64(found->start_time));
+	json_object_object_add(json, "threads", threads_to_json(found->threads, found->n_threads));
+	return write_json(run_dir, found->name, json, problem);
+}
+
+int found_vm_read(const char *run_dir, const char *name, struct found_vm *ret_found,
+	struct problem *problem)
+{
+	cleanup_json struct json_object *json = NULL;
+	struct json_object *pid, *start;
+	struct found_vm found = {};
+	int r;
+
+	r = read_json(run_dir, name, VM_SCHEMA, &json, problem);
+	if (r)
+		return r;
+	if (!json_object_object_get_ex(json, "pid", &pid) ||
+		!json_object_object_get_ex(json, "start_time", &start))
+		return problem_set(problem, -EINVAL, "the record of VM %s is incomplete", name);
+	snprintf(found.name, sizeof(found.name), "%s", name);
+	found.pid = json_object_get_int(pid);
+	found.start_time = json_object_get_uint64(start);
+	r = threads_from_json(json, "threads", &found.threads, &found.n_threads);
+	if (!r && !found_vm_thread(&found, found.pid, found.start_time))
+		r = -EINVAL;
+	if (r) {
+		found_vm_deinit(&found);
+		return problem_set(problem, r, "the record of VM %s is damaged", name);
+	}
+	*ret_found = found;
+	return 0;
+}
+
+int found_vm_drop(const char *run_dir, const char *name, struct problem *problem)
+{
+	return drop(run_dir, name, problem);
+}
+
+int found_vm_for_each(const char *run_dir, int (*fn)(const char *name, void *data), void *data)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	DIR *dir;
+	int r = 0;
+
+	if (snprintf(path, sizeof(path), "%s/found", run_dir) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	dir = opendir(path);
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while (!r && (entry = readdir(dir))) {
+		size_t len = strlen(entry->d_name);
+
+		if (len <= 5 || len - 5 >= VM_NAME_SIZE || strcmp(entry->d_name + len - 5, ".json"))
+			continue;
+		entry->d_name[len - 5] = '\0';
+		r = fn(entry->d_name, data);
+	}
+	closedir(dir);
+	return r;
+}
+
+int found_host_write(const char *run_dir, const struct found_host *found, struct problem *problem)
+{
+	cleanup_json struct json_object *json = json_object_new_object();
+
+	json_object_object_add(json, "schema", json_object_new_string(HOST_SCHEMA));
+	json_object_object_add(json, "cpuset_given", json_object_new_boolean(found->cpuset_given));
+	json_object_object_add(json, "bound", threads_to_json(found->bound, found->n_bound));
+	return write_json(run_dir, NULL, json, problem);
+}
+
+int found_host_read(const char *run_dir, struct found_host *ret_found, struct problem *problem)
+{
+	cleanup_json struct json_object *json = NULL;
+	struct found_host found = {};
+	struct json_object *given;
+	int r;
+
+	r = read_json(run_dir, NULL, HOST_SCHEMA, &json, problem);
+	if (r)
+		return r;
+	r = json_object_object_get_ex(json, "cpuset_given", &given) ? 0 : -EINVAL;
+	if (!r)
+		found.cpuset_given = json_object_get_boolean(given);
+	if (!r)
+		r = threads_from_json(json, "bound", &found.bound, &found.n_bound);
+	if (r) {
+		found_host_deinit(&found);
+		return problem_set(problem, r, "the record of the host is damaged");
+	}
+	*ret_found = found;
+	return 0;
+}
+
+int found_host_drop(const char *run_dir, struct problem *problem)
+{
+	return drop(run_dir, NULL, problem);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * One INI file, read strictly: `[SECTION]`, `KEY = VALUE`, full-line comments after `#`
+ * or
+ * `;`, comments after white space and `;`. Nothing is skipped, cut or guessed at. A line
+ * has at most 64 KiB, a file 1 MiB.
+ */
+#include "user/base/problem.h"
+
+/*
+ * Told in the file's order; texts are valid during the call only. Returning a negative
+ * errno with a sentence ends the reading; FILE:LINE is put before the sentence.
+ */
+struct inifile_ops {
+	int (*section)(void *user, const char *section, struct problem *problem);
+	int (*entry)(void *user, unsigned int line, const char *section, const char *key,
+		const char *value, struct problem *problem);
+};
+
+/* 0; 1: no such file; a negative errno with a sentence `FILE[:LINE]: ...`. */
+int inifile_read(const char *path, const struct inifile_ops *ops, void *user,
+	struct problem *problem);
