@@ -173,8 +173,8 @@ static void the_monitor_of_libvirt(void **state)
 		"q\n-chardev\nsocket,id=charmonitor,"
 		"path=/var/lib/libvirt/qemu/domain-1-web1/monitor.sock,server,nowait\n"
 		"-mon\nchardev=charmonitor,id=monitor,mode=control\n",
-		"q\n-mon\nchardev=renamed,mode=control\n-chardev\nsocket,id=renamed,"
-		"path=/root/.config/libvirt/qemu/lib/domain-1-web1/monitor.sock,server=on\n",
+		("q\n-mon\nchardev=renamed,mode=control\n-chardev\nsocket,id=renamed,"
+		 "path=/root/.config/libvirt/qemu/lib/domain-1-web1/monitor.sock,server=on\n"),
 		"q\n-qmp\nunix:/var/lib/libvirt/qemu/domain-1-web1/monitor.sock,server=on\n",
 	};
 

@@ -204,6 +204,7 @@ static void assert_sound(const struct vm *vm)
 	for (size_t i = 0; i < vm->n_threads; i++) {
 		const struct vm_thread *thread = &vm->threads[i];
 
+		assert_true(i == 0 || thread->tid != vm->pid);
 		assert_true(i < 2 || thread->tid > thread[-1].tid);
 		assert_int_equal(proc_start_time(vm->pid, thread->tid, &start_time), 0);
 		assert_int_equal(start_time, thread->start_time);

@@ -32,7 +32,7 @@
 #define GREETING "{\"QMP\":{\"version\":{}}}\r\n"
 #define EVENT "{\"timestamp\":{\"seconds\":1},\"event\":\"RESUME\"}\r\n"
 
-enum { LIMIT_MS = 300, LATEST_MS = 1500 };
+enum { LIMIT_MS = 300, LATEST_MS = 900 };
 
 struct server {
 	pid_t pid;

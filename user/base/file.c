@@ -21,6 +21,7 @@ ssize_t file_read_raw_at(int dirfd, const char *path, char *buf, size_t size)
 	for (;;) {
 		ssize_t n;
 
+		/* The last byte is for the terminator: a file that reaches it is too long. */
 		if (len == size)
 			return -EFBIG;
 		n = read(fd, buf + len, size - len);
@@ -57,16 +58,18 @@ int file_read_all_at(int dirfd, const char *path, size_t max, char **ret_text)
 	cleanup_free char *buf = NULL;
 	ssize_t len = -EFBIG;
 
-	for (size_t size = 4096; len == -EFBIG && size / 2 <= max; size *= 2) {
-		char *grown = realloc(buf, size);
+	/* Files of /proc and cgroupfs do not tell their size: try with more room until it fits. */
+	for (size_t size = 4096; len == -EFBIG; size *= 2) {
+		size_t room = size < max + 1 ? size : max + 1;
+		char *grown = realloc(buf, room);
 
 		if (!grown)
 			return -ENOMEM;
 		buf = grown;
-		len = file_read_raw_at(dirfd, path, buf, size);
+		len = file_read_raw_at(dirfd, path, buf, room);
+		if (room == max + 1)
+			break;
 	}
-	if (len >= 0 && (size_t)len > max)
-		len = -EFBIG;
 	if (len >= 0)
 		len = make_string(buf, len);
 	if (len < 0)

@@ -31,16 +31,18 @@ int problem_prefix(struct problem *problem, int error, const char *format, ...)
 {
 	char old[PROBLEM_SIZE];
 	va_list args;
-	int n;
+	size_t len;
 
 	if (!problem)
 		return error;
 	memcpy(old, problem->text, sizeof(old));
 	va_start(args, format);
-	n = vsnprintf(problem->text, sizeof(problem->text), format, args);
+	vsnprintf(problem->text, sizeof(problem->text), format, args);
 	va_end(args);
-	if (n >= 0 && n < PROBLEM_SIZE)
-		snprintf(problem->text + n, sizeof(problem->text) - (size_t)n, ": %s", old);
+	len = strlen(problem->text);
+	strncat(problem->text, ": ", sizeof(problem->text) - len - 1);
+	len = strlen(problem->text);
+	strncat(problem->text, old, sizeof(problem->text) - len - 1);
 	make_printable(problem->text);
 	return error;
 }

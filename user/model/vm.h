@@ -36,7 +36,7 @@ struct vm {
 	pid_t pid;
 	uint64_t start_time;
 	enum vm_source source;
-	struct vm_thread *threads; /* by tid, ascending; the first is the main thread */
+	struct vm_thread *threads; /* the main thread first, the others by tid */
 	size_t n_threads;
 	char *problem; /* a sentence about what could not be found out, or NULL; owned */
 };

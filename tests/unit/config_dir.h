@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * For tests of what is read from configuration files: each test has an empty etc/ and
+ * run/ in a working directory of its own, and a host with CPUs 0-7.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "user/base/cleanup.h"
+#include "user/model/cpulist.h"
+#include "user/store/config.h"
+
+#define N_ELEMENTS(array) (sizeof(array) / sizeof(*(array)))
+#define HOST "etc/cpuwarden.conf"
+#define VM "etc/vms.d/web1.conf"
+#define VM_RUN "run/vms.d/web1.conf"
+
+static char top[] = "/tmp/cpuwarden-config-XXXXXX", dir[64];
+static struct config config;
+static struct problem problem;
+
+static inline int make_top(void **state)
+{
+	(void)state;
+	return mkdtemp(top) && !chmod(top, 0755) ? 0 : -1;
+}
+
+static inline int remove_top(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", top);
+	return chdir("/") || system(command) ? -1 : 0;
+}
+
+static inline int enter(void **state)
+{
+	static unsigned int n;
+
+	(void)state;
+	snprintf(dir, sizeof(dir), "%s/%u", top, n++);
+	config_init(&config);
+	memset(&problem, 0, sizeof(problem));
+	return mkdir(dir, 0755) || chdir(dir) || mkdir("etc", 0755) ||
+	       mkdir("etc/vms.d", 0755) || mkdir("run", 0755) || mkdir("run/vms.d", 0755);
+}
+
+static inline int leave(void **state)
+{
+	(void)state;
+	config_deinit(&config);
+	return 0;
+}
+
+static inline void write_bytes(const char *path, const char *bytes, size_t size)
+{
+	FILE *file;
+
+	unlink(path); /* to truncate it would make ext4 wait for the disk */
+	file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, size, file), size);
+	assert_int_equal(fclose(file), 0);
+}
+
+static inline void write_file(const char *path, const char *text)
+{
+	write_bytes(path, text, strlen(text));
+}
+
+static inline int read_config(void)
+{
+	struct cpuset present;
+
+	assert_int_equal(cpulist_parse_kernel("0-7", &present), 0);
+	config_deinit(&config);
+	return config_read("etc", "run", &present, &config, &problem);
+}
+
+static inline void expect_ok(void)
+{
+	if (read_config())
+		fail_msg("%s", problem.text);
+}
+
+static inline void expect_cpus(const struct cpuset *set, const char *expected)
+{
+	cleanup_free char *text = NULL;
+
+	assert_non_null(set);
+	text = cpulist_format(set);
+	assert_string_equal(text, expected);
+}
+
+#define config_test(f) cmocka_unit_test_setup_teardown(f, enter, leave)
