@@ -43,7 +43,7 @@ UNIT_SOURCES := $(sort $(wildcard tests/unit/*_test.c))
 UNIT_TESTS := $(UNIT_SOURCES:%.c=$(OUT)/%)
 HELPER_SOURCES := $(sort $(wildcard tests/vm/helpers/*.c))
 HELPERS := $(HELPER_SOURCES:%.c=$(OUT)/%)
-GUESTS := $(patsubst tests/vm/guest/%.S,$(BUILD)/tests/vm/guest/%.bin,$(wildcard tests/vm/guest/*.S))
+GUESTS := $(patsubst %,$(BUILD)/tests/vm/guest/%.bin,spin tick ring)
 
 LIB := $(OUT)/libcpuwarden.a
 PROGRAM := $(OUT)/cpuwarden
@@ -71,7 +71,6 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 # --- C ---------------------------------------------------------------------------------------------
 
 $(call object,user/observer/load.c): $(SKELETONS)
-$(OUT)/tests/bench/%.o: $(SKELETONS) $(BUILD)/bpf/bench/empty.skel.h
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
@@ -104,12 +103,32 @@ unit: $(UNIT_TESTS) $(PROGRAM) ## build and run the unit tests
 
 helpers: $(HELPERS) $(GUESTS)
 
-$(BUILD)/tests/vm/guest/%.bin: tests/vm/guest/%.S
+# One firmware, three behaviours: see the head of firmware.S.
+$(BUILD)/tests/vm/guest/tick.bin: GUEST := -DTICK
+$(BUILD)/tests/vm/guest/ring.bin: GUEST := -DRING
+$(GUESTS): tests/vm/guest/firmware.S
 	@mkdir -p $(@D)
 	$(say) GUEST $@
-	$(Q)$(CC) -m32 -ffreestanding -c $< -o $(@:.bin=.o)
-	$(Q)ld -m elf_i386 -T tests/vm/guest/guest.ld -o $(@:.bin=.elf) $(@:.bin=.o)
-	$(Q)objcopy -O binary $(@:.bin=.elf) $@
+	$(Q)$(CC) -m32 $(GUEST) -c $< -o $(@:.bin=.o)
+	$(Q)ld -m elf_i386 -N -Ttext=0xf0000 -e 0xf0000 --oformat=binary -o $@ $(@:.bin=.o)
+
+# --- Benchmark -------------------------------------------------------------------------------------
+
+# A skeleton's name is an identifier, so without its folder.
+$(BUILD)/bpf/bench/%.skel.h: $(BUILD)/bpf/bench/%.bpf.o
+	$(say) SKEL $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+BENCH_SOURCES := $(sort $(wildcard tests/bench/*.c))
+$(call object,tests/bench/tracers.c): $(BUILD)/bpf/bench/empty.skel.h
+
+$(OUT)/tests/bench/bench: $(call object,$(BENCH_SOURCES)) $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lpthread
+
+.PHONY: bench
+bench: $(OUT)/tests/bench/bench ## what the observer costs at a context switch (root)
+	$(Q)$<
 
 # --- Style -----------------------------------------------------------------------------------------
 

@@ -104,47 +104,60 @@ static __always_inline u32 find_slot(u32 tid)
 struct identity {
 	u32 task;
 	u32 vm;
+	struct task *known; /* tasks[task], or NULL */
 };
 
-static __always_inline struct identity identify(struct task_struct *p)
+/* The VM slot of a process, or 0. Out of line, as whatever is rare: see cpuwarden_switch. */
+static __noinline u32 find_process_vm(u32 tgid)
+{
+	u32 slot = find_slot(tgid);
+	struct task *task = bpf_map_lookup_elem(&tasks, &slot);
+
+	return slot && task && task->tgid == tgid ? task->vm : 0;
+}
+
+/* Of a process that filter_has(). */
+static __always_inline struct identity identify_candidate(struct task_struct *p)
 {
 	struct identity id = {};
-	u32 tgid = p->tgid;
-	struct task *task;
+	u32 slot = find_slot(p->pid);
+	struct task *task = bpf_map_lookup_elem(&tasks, &slot);
 
-	if (!filter_has(tgid))
-		return id;
-	id.task = find_slot(p->pid);
-	task = bpf_map_lookup_elem(&tasks, &id.task);
 	/* A thread of that tid that has exited is another one, unless this is its last breath. */
-	if (id.task && task && task->tgid == tgid && (!task->exited || p->flags & PF_EXITING)) {
+	if (slot && task && task->tgid == (u32)p->tgid &&
+		(!task->exited || p->flags & PF_EXITING)) {
+		id.task = slot;
 		id.vm = task->vm;
+		id.known = task;
 		return id;
 	}
 	/* A thread that user space has not met yet is known by its process. */
-	id.task = 0;
-	tgid = find_slot(tgid);
-	task = bpf_map_lookup_elem(&tasks, &tgid);
-	if (tgid && task && task->tgid == (u32)p->tgid)
-		id.vm = task->vm;
+	id.vm = find_process_vm(p->tgid);
 	return id;
 }
 
-/* The class of a VM's thread on a CPU that is not foreign to it. */
-static __always_inline void classify_thread(struct cpu_run *run, u32 cpu, struct vm_slot *vm)
+static __always_inline struct identity identify(struct task_struct *p)
 {
-	struct task *task = bpf_map_lookup_elem(&tasks, &run->task);
-	u32 set = vm->set, old_set = vm->old_set;
+	struct identity nobody = {};
 
-	if (run->task && task) {
-		set = task->set;
-		old_set = task->old_set;
-	}
+	return filter_has(p->tgid) ? identify_candidate(p) : nobody;
+}
+
+/* Is a change being made before which the CPU was in the set? */
+static __noinline bool is_settling(const struct vm_slot *vm, u32 old_set, u32 cpu)
+{
+	return vm->settle_until && set_has(old_set, cpu);
+}
+
+/* The class of a VM's thread on a CPU that is not foreign to it. */
+static __always_inline void classify_thread(struct cpu_run *run, u32 cpu, struct vm_slot *vm,
+	const struct task *task)
+{
 	run->class = RUN_IN_ORDER;
-	if (set_has(set, cpu))
+	if (set_has(task ? task->set : vm->set, cpu))
 		return;
 	run->class = RUN_OFF_SET;
-	run->settling = vm->settle_until && set_has(old_set, cpu);
+	run->settling = is_settling(vm, task ? task->old_set : vm->old_set, cpu);
 }
 
 static __always_inline void classify_reserved(struct cpu_run *run, struct task_struct *p, u32 cpu,
@@ -152,7 +165,6 @@ static __always_inline void classify_reserved(struct cpu_run *run, struct task_s
 {
 	struct vm_slot *owner = bpf_map_lookup_elem(&vms, &rule->vm);
 	struct identity id;
-	struct task *task;
 
 	if (!owner || owner->ended)
 		return;
@@ -162,12 +174,11 @@ static __always_inline void classify_reserved(struct cpu_run *run, struct task_s
 	run->vcpu = rule->vcpu;
 	run->settling = (rule->flags & CPU_SETTLING) && owner->settle_until;
 	if (id.vm == rule->vm && rule->vcpu == ABI_NONE) {
-		classify_thread(run, cpu, owner);
+		classify_thread(run, cpu, owner, id.known);
 		return;
 	}
 	if (id.vm == rule->vm) {
-		task = bpf_map_lookup_elem(&tasks, &id.task);
-		if (id.task && task && task->class == 0 && task->index == rule->vcpu) {
+		if (id.known && id.known->class == 0 && id.known->index == rule->vcpu) {
 			run->class = RUN_IN_ORDER; /* the owner, exiting */
 			return;
 		}
@@ -190,7 +201,7 @@ static __always_inline void classify_reserved(struct cpu_run *run, struct task_s
 
 static __always_inline void classify_unreserved(struct cpu_run *run, struct task_struct *p, u32 cpu)
 {
-	struct identity id = identify(p);
+	struct identity id = identify_candidate(p);
 	struct vm_slot *vm;
 
 	if (!id.vm)
@@ -201,7 +212,7 @@ static __always_inline void classify_unreserved(struct cpu_run *run, struct task
 	run->task = id.task;
 	run->vm = id.vm;
 	run->vcpu = ABI_NONE;
-	classify_thread(run, cpu, vm);
+	classify_thread(run, cpu, vm, id.known);
 }
 
 /* Gives the run of p on this CPU its class by the rules as they are now. */
@@ -213,7 +224,7 @@ static __noinline void classify(struct cpu_run *run, struct task_struct *p, u32 
 	run->settling = 0;
 	if (rule->vm)
 		classify_reserved(run, p, cpu, rule);
-	else
+	else if (filter_has(p->tgid))
 		classify_unreserved(run, p, cpu);
 }
 
@@ -326,14 +337,16 @@ static __always_inline void emit(struct cpu_run *run, struct task_struct *p, u32
 }
 
 /* Adds a run that has an end to the counters of its class. */
-static __noinline void count_run(struct cpu_run *run, struct task_struct *p, u32 cpu,
-	struct cpu_counters *counters)
+static __noinline void count_run(struct cpu_run *run, struct task_struct *p, u32 cpu)
 {
+	struct cpu_counters *counters = bpf_map_lookup_elem(&cpu_counters, &cpu);
 	struct vm_slot *vm = bpf_map_lookup_elem(&vms, &run->vm);
 	u64 now = bpf_ktime_get_ns();
 	u64 ns = now > run->start ? now - run->start : 0;
 	u32 tid = run->tid;
 
+	if (!counters)
+		return;
 	if (run->class == RUN_BOUND_KTHREAD) {
 		count_here(&counters->bound_kthread, ns);
 		return;
@@ -381,22 +394,17 @@ static __always_inline void settle(struct cpu_run *run, struct task_struct *p, u
 	run->task = task;
 }
 
-static __noinline void end_run(struct cpu_run *run, struct task_struct *p, u32 cpu,
-	const struct cpu_rule *rule, struct cpu_counters *counters)
+static __noinline void end_disorder(struct cpu_run *run, struct task_struct *p, u32 cpu,
+	const struct cpu_rule *rule)
 {
-	if (run->task)
-		account_thread(run, p);
-	if (run->class != RUN_IN_ORDER) {
-		if (run->settling)
-			settle(run, p, cpu, rule);
-		count_run(run, p, cpu, counters);
-	}
-	run->class = RUN_NONE;
+	if (run->settling)
+		settle(run, p, cpu, rule);
+	count_run(run, p, cpu);
 }
 
 /* A run that ends on a reserved CPU without a class began before the rule: it counts from there. */
 static __noinline void end_early_run(struct cpu_run *run, struct task_struct *p, u32 cpu,
-	const struct cpu_rule *rule, struct cpu_counters *counters)
+	const struct cpu_rule *rule)
 {
 	struct vm_slot *vm = bpf_map_lookup_elem(&vms, &rule->vm);
 
@@ -406,53 +414,92 @@ static __noinline void end_early_run(struct cpu_run *run, struct task_struct *p,
 		run->start = vm->rules_since;
 		if (run->settling)
 			settle(run, p, cpu, rule);
-		count_run(run, p, cpu, counters);
+		count_run(run, p, cpu);
 	}
 	run->class = RUN_NONE;
 }
 
-static __noinline void begin_run(struct cpu_run *run, struct task_struct *p, u32 cpu,
+static __always_inline void end_run(struct cpu_run *run, struct task_struct *p, u32 cpu,
 	const struct cpu_rule *rule)
 {
-	classify(run, p, cpu, rule);
+	if (run->class != RUN_NONE) {
+		if (run->task)
+			account_thread(run, p);
+		if (run->class != RUN_IN_ORDER)
+			end_disorder(run, p, cpu, rule);
+		run->class = RUN_NONE;
+	} else if (p->pid && (u32)p->pid != rule->tid) {
+		end_early_run(run, p, cpu, rule);
+	}
+}
+
+static __always_inline void note_begin(struct cpu_run *run, struct task_struct *p)
+{
 	if (run->class == RUN_NONE)
 		return;
 	note_start(run, p);
-	if (run->class == RUN_IN_ORDER)
-		return;
-	run->start = bpf_ktime_get_ns();
+	if (run->class != RUN_IN_ORDER)
+		run->start = bpf_ktime_get_ns();
 }
 
+/* Of whoever is not the owner. */
+static __noinline void begin_reserved(struct cpu_run *run, struct task_struct *p, u32 cpu,
+	const struct cpu_rule *rule)
+{
+	classify(run, p, cpu, rule);
+	note_begin(run, p);
+}
+
+static __noinline void count_switches(void)
+{
+	struct health *h = get_health();
+
+	if (h)
+		__sync_fetch_and_add(&h->switches, ABI_FLUSH);
+}
+
+/* Arguments of the tracepoint (bool preempt, prev, next); read late, they need no register. */
+#define PREV(ctx) ((struct task_struct *)(ctx)[1])
+#define NEXT(ctx) ((struct task_struct *)(ctx)[2])
+
+/*
+ * The way of a task that is no concern of ours, of a CPU's owner and of a VM's thread in its set has no
+ * call in it: where returns are guarded against speculation, one costs as much as the rest of the way.
+ */
 SEC("tp_btf/sched_switch")
-int BPF_PROG(cpuwarden_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+int cpuwarden_switch(u64 *ctx)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 	struct cpu_counters *counters = bpf_map_lookup_elem(&cpu_counters, &cpu);
-	struct cpu_rule *rule = bpf_map_lookup_elem(&cpu_rules, &cpu);
-	struct cpu_run *run = bpf_map_lookup_elem(&cpu_runs, &cpu);
-	u32 tid = next->pid;
+	struct task_struct *next;
+	struct cpu_rule *rule;
+	struct cpu_run *run;
 
-	if (!counters || !rule || !run)
+	if (!counters)
 		return 0;
-	if (!(++counters->switches % ABI_FLUSH)) {
-		struct health *h = get_health();
-
-		if (h)
-			__sync_fetch_and_add(&h->switches, ABI_FLUSH);
-	}
-	if (run->class != RUN_NONE)
-		end_run(run, prev, cpu, rule, counters);
-	else if (rule->vm && prev->pid && (u32)prev->pid != rule->tid)
-		end_early_run(run, prev, cpu, rule, counters);
-
-	if (!tid)
+	if (!(++counters->switches % ABI_FLUSH))
+		count_switches();
+	rule = bpf_map_lookup_elem(&cpu_rules, &cpu);
+	run = bpf_map_lookup_elem(&cpu_runs, &cpu);
+	if (!rule || !run)
 		return 0;
-	if (rule->vm && tid == rule->tid) {
+	if (run->class != RUN_NONE || rule->vm)
+		end_run(run, PREV(ctx), cpu, rule);
+
+	next = NEXT(ctx);
+	if (!rule->vm) {
+		if (!filter_has(next->tgid) || !next->pid)
+			return 0;
+		run->task = 0;
+		run->settling = 0;
+		classify_unreserved(run, next, cpu);
+		note_begin(run, next);
+	} else if (next->pid && (u32)next->pid == rule->tid) {
 		run->class = RUN_IN_ORDER;
 		run->task = rule->task;
 		note_start(run, next);
-	} else if (rule->vm || filter_has(next->tgid)) {
-		begin_run(run, next, cpu, rule);
+	} else if (next->pid) {
+		begin_reserved(run, next, cpu, rule);
 	}
 	return 0;
 }

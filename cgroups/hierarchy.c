@@ -200,26 +200,46 @@ static int set_value(const char *path, const char *file, const char *value)
 	return result ? to_errno(result) : 0;
 }
 
-int group_set_cpus(const struct hierarchy *hierarchy, const char *path, const struct cpuset *cpus,
-	struct problem *problem)
+/* Sets one of a group's lists, and reads the group back. */
+static int set_list(const struct hierarchy *hierarchy, const char *path, const char *file,
+	const struct cpuset *cpus, struct group *ret_group, struct problem *problem)
 {
 	cleanup_free char *list = cpulist_format(cpus);
-	struct group group = {};
 	int r;
 
 	if (!list)
 		return problem_nomem(problem);
 	/* A zero-length write is no write: the newline is what clears. */
 	if (!*list)
-		r = group_write(hierarchy, path, "cpuset.cpus", "\n");
+		r = group_write(hierarchy, path, file, "\n");
 	else
-		r = set_value(path, "cpuset.cpus", list);
+		r = set_value(path, file, list);
 	if (r)
-		return problem_set(problem, r, "cannot set the CPUs of /%s to %s: %s", path,
+		return problem_set(problem, r, "cannot set %s of /%s to %s: %s", file, path,
 			*list ? list : "nothing", strerror(-r));
-	r = group_read(hierarchy, path, &group, problem);
+	return group_read(hierarchy, path, ret_group, problem);
+}
+
+int group_set_cpus(const struct hierarchy *hierarchy, const char *path, const struct cpuset *cpus,
+	struct problem *problem)
+{
+	struct group group = {};
+	int r = set_list(hierarchy, path, "cpuset.cpus", cpus, &group, problem);
+
 	if (!r && !cpuset_equal(&group.cpus, cpus))
-		r = problem_set(problem, -EIO, "the CPUs of /%s did not become %s", path, list);
+		r = problem_set(problem, -EIO, "the CPUs of /%s are not what was written", path);
+	group_deinit(&group);
+	return r;
+}
+
+int group_set_exclusive(const struct hierarchy *hierarchy, const char *path,
+	const struct cpuset *cpus, struct problem *problem)
+{
+	struct group group = {};
+	int r = set_list(hierarchy, path, "cpuset.cpus.exclusive", cpus, &group, problem);
+
+	if (!r && !cpuset_equal(&group.exclusive, cpus))
+		r = problem_set(problem, -EIO, "the exclusive CPUs of /%s are not what was written", path);
 	group_deinit(&group);
 	return r;
 }

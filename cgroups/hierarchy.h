@@ -39,6 +39,10 @@ int group_give_cpuset(const struct hierarchy *hierarchy, const char *path, bool 
 int group_set_cpus(const struct hierarchy *hierarchy, const char *path, const struct cpuset *cpus,
 	struct problem *problem);
 
+/* As group_set_cpus(), for `cpuset.cpus.exclusive`. -ENOENT on kernels without it. */
+int group_set_exclusive(const struct hierarchy *hierarchy, const char *path,
+	const struct cpuset *cpus, struct problem *problem);
+
 /*
  * Sets `cpuset.cpus.partition` and reads it back: the write succeeds even when the result is invalid.
  * -EINVAL with the kernel's reason when it is not valid afterwards.

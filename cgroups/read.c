@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cgroups/hierarchy.h"
 #include "user/base/array.h"
@@ -82,6 +83,10 @@ static int read_cpuset(int dir, struct group *group)
 	group->has_cpuset = true;
 	if (!r)
 		r = read_cpus(dir, "cpuset.cpus.effective", &group->effective);
+	if (!r) {
+		r = read_cpus(dir, "cpuset.cpus.exclusive", &group->exclusive);
+		r = r == -ENOENT ? 0 : r;
+	}
 	if (!r && file_read_at(dir, "cpuset.cpus.partition", text, sizeof(text)) < 0)
 		r = -EIO;
 	return r ? r : parse_partition(text, &group->partition);
@@ -184,6 +189,13 @@ static void isolated_of_groups(struct tree *tree)
 			cpuset_or(&tree->isolated, &tree->groups[i].effective);
 }
 
+/* The file is in every group but the root; its companion of the same age is in the root. */
+static bool has_remote(const struct hierarchy *hierarchy)
+{
+	return !faccessat(hierarchy->root, SLICE "/cpuset.cpus.exclusive", F_OK, 0) ||
+		!faccessat(hierarchy->root, "cpuset.cpus.isolated", F_OK, 0);
+}
+
 int tree_read(const struct hierarchy *hierarchy, struct tree *ret_tree, struct problem *problem)
 {
 	struct tree tree = {};
@@ -204,6 +216,7 @@ int tree_read(const struct hierarchy *hierarchy, struct tree *ret_tree, struct p
 		return r;
 	}
 	tree_sort(&tree);
+	tree.remote = has_remote(hierarchy);
 	if (read_cpus(hierarchy->root, "cpuset.cpus.isolated", &tree.isolated))
 		isolated_of_groups(&tree);
 	*ret_tree = tree;

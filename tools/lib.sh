@@ -35,8 +35,21 @@ need()
 	done
 }
 
-# installed PACKAGE: true if dpkg has it configured.
-installed()
+# emulator: QEMU's path, the machine's own or the one that tools/kernels fetched; false if
+# neither is fit. Before 8.1 a guest kernel that patches its own code, as each attached BPF
+# program makes it do, now and then runs stale code and dies, or QEMU itself does.
+emulator()
 {
-	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+	local path version
+
+	for path in "$(command -v qemu-system-x86_64)" "$cache/qemu/usr/bin/qemu-system-x86_64"; do
+		[ -x "$path" ] || continue
+		version=$("$path" --version) || continue
+		version=${version#*version }
+		if printf '8.1\n%s\n' "${version%%[^0-9.]*}" | sort -C -V; then
+			echo "$path"
+			return
+		fi
+	done
+	return 1
 }

@@ -7,6 +7,7 @@
 
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
+#include "user/host/kernel_threads.h"
 #include "user/host/qemu.h"
 #include "user/store/config.h"
 #include "user/store/found.h"
@@ -32,7 +33,7 @@ static bool wants_placement(const struct config *config)
 }
 
 static int read_actual_vm(const struct cycle *cycle, const struct desired_vm *vm,
-	struct actual_vm *actual)
+	const struct cpuset *kernel_cpus, struct actual_vm *actual)
 {
 	struct found_vm found;
 	int r;
@@ -42,6 +43,7 @@ static int read_actual_vm(const struct cycle *cycle, const struct desired_vm *vm
 			found.start_time == vm->vm->start_time;
 		found_vm_deinit(&found);
 	}
+	actual->has_strays = vm->n_groups && cpuset_intersects(kernel_cpus, &vm->groups[0].cpus);
 	if (!cycle->observer)
 		return 0;
 	r = observer_get_vm(cycle->observer, vm->vm->pid, vm->vm->start_time, &actual->rules,
@@ -53,9 +55,11 @@ static int read_actual_vm(const struct cycle *cycle, const struct desired_vm *vm
 static int read_actual(struct cycle *cycle, struct problem *problem)
 {
 	struct actual *actual = &cycle->actual;
+	struct cpuset kernel_cpus;
 	struct found_host host;
-	int r = 0;
+	int r;
 
+	r = kernel_threads_cpus(&kernel_cpus);
 	if (!found_host_read(cycle->folders.run, &host, NULL)) {
 		actual->has_host_record = true;
 		found_host_deinit(&host);
@@ -65,8 +69,8 @@ static int read_actual(struct cycle *cycle, struct problem *problem)
 	if (!actual->vms)
 		return problem_nomem(problem);
 	for (size_t i = 0; !r && i < actual->n_vms; i++)
-		r = read_actual_vm(cycle, &cycle->desired.vms[i], &actual->vms[i]);
-	return r ? problem_set(problem, r, "cannot read the observer's rules: %s", strerror(-r)) : 0;
+		r = read_actual_vm(cycle, &cycle->desired.vms[i], &kernel_cpus, &actual->vms[i]);
+	return r ? problem_set(problem, r, "cannot read what is in force: %s", strerror(-r)) : 0;
 }
 
 static int read_rest(struct cycle *cycle, struct problem *problem)

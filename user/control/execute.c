@@ -14,6 +14,7 @@
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
 #include "user/control/give_back.h"
+#include "user/control/keep_off.h"
 #include "user/host/proc.h"
 #include "user/store/found.h"
 
@@ -22,6 +23,7 @@ struct undo {
 	const char *path;    /* of the step that was done */
 	struct cpuset cpus;
 	enum partition partition;
+	bool valid; /* what was there, with STEP_SET_PARTITION */
 };
 
 struct journal {
@@ -95,24 +97,28 @@ static int do_give_cpuset(struct journal *journal, const struct step *step, stru
 	return group_give_cpuset(hierarchy_of(journal), step->path, true, problem);
 }
 
-static int do_set_cpus(struct journal *journal, const struct step *step, struct problem *problem)
+/* `cpuset.cpus` or, with STEP_SET_EXCLUSIVE, `cpuset.cpus.exclusive`. */
+static int do_set_list(struct journal *journal, const struct step *step, struct problem *problem)
 {
+	bool exclusive = step->kind == STEP_SET_EXCLUSIVE;
 	struct group group = {};
+	struct cpuset now;
 	struct undo *undo;
 	int r;
 
 	r = group_read(hierarchy_of(journal), step->path, &group, problem);
 	if (r)
 		return r;
-	undo = cpuset_equal(&group.cpus, &step->cpus) ? NULL : push(journal, STEP_SET_CPUS, step->path);
-	if (undo)
-		undo->cpus = group.cpus;
-	r = !undo && !cpuset_equal(&group.cpus, &step->cpus) ? -ENOMEM : 0;
+	now = exclusive ? group.exclusive : group.cpus;
 	group_deinit(&group);
-	if (r)
+	if (cpuset_equal(&now, &step->cpus))
+		return NOTHING_TO_DO;
+	undo = push(journal, step->kind, step->path);
+	if (!undo)
 		return problem_nomem(problem);
-	return undo ? group_set_cpus(hierarchy_of(journal), step->path, &step->cpus, problem)
-		    : NOTHING_TO_DO;
+	undo->cpus = now;
+	return exclusive ? group_set_exclusive(hierarchy_of(journal), step->path, &step->cpus, problem)
+			 : group_set_cpus(hierarchy_of(journal), step->path, &step->cpus, problem);
 }
 
 static int do_set_partition(struct journal *journal, const struct step *step, struct problem *problem)
@@ -133,6 +139,7 @@ static int do_set_partition(struct journal *journal, const struct step *step, st
 	if (!undo)
 		return problem_nomem(problem);
 	undo->partition = now.kind;
+	undo->valid = now.valid;
 	return group_set_partition(hierarchy_of(journal), step->path, step->partition, problem);
 }
 
@@ -233,7 +240,7 @@ static int do_record_host(struct journal *journal, struct problem *problem)
 	return r;
 }
 
-static int do_return_vm(struct journal *journal, struct problem *problem)
+static int do_return_vm(struct journal *journal, const struct step *step, struct problem *problem)
 {
 	const struct cycle *cycle = journal->execution->cycle;
 	struct found_thread main_thread = {.pid = journal->unit->pid,
@@ -250,9 +257,10 @@ static int do_return_vm(struct journal *journal, struct problem *problem)
 	int r;
 
 	/* Without a record the root group and all CPUs are the best that is known. */
-	r = return_to_groups(cycle, known ? &found : &none, problem);
-	if (!r)
-		r = return_affinities(known ? &found : &none, problem);
+	if (step->kind == STEP_RETURN_VM)
+		r = return_to_groups(cycle, known ? &found : &none, problem);
+	else
+		r = return_affinities(cycle->folders.run, known ? &found : &none, problem);
 	if (known)
 		found_vm_deinit(&found);
 	return r;
@@ -266,9 +274,22 @@ static int do_return_host(struct journal *journal, struct problem *problem)
 	r = found_host_read(journal->execution->cycle->folders.run, &found, problem);
 	if (r)
 		return r;
-	r = return_bindings(&found, problem);
+	r = keep_off(journal->execution->cycle->folders.run, &(struct cpuset){}, problem);
+	if (r >= 0)
+		r = return_bindings(&found, problem);
 	found_host_deinit(&found);
 	return r;
+}
+
+static int do_keep_off(struct journal *journal, const struct step *step, struct problem *problem)
+{
+	struct undo *undo = journal->vm ? push(journal, STEP_KEEP_OFF, NULL) : NULL;
+
+	if (undo) {
+		undo->cpus = step->cpus;
+		cpuset_andnot(&undo->cpus, &journal->vm->groups[0].cpus);
+	}
+	return keep_off(journal->execution->cycle->folders.run, &step->cpus, problem);
 }
 
 static int do_start_observer(struct journal *journal, struct problem *problem)
@@ -315,7 +336,8 @@ static int do_step(struct journal *journal, const struct step *step, struct prob
 	case STEP_MAKE_THREADED:
 		return group_make_threaded(hierarchy_of(journal), step->path, problem);
 	case STEP_SET_CPUS:
-		return do_set_cpus(journal, step, problem);
+	case STEP_SET_EXCLUSIVE:
+		return do_set_list(journal, step, problem);
 	case STEP_SET_PARTITION:
 		return do_set_partition(journal, step, problem);
 	case STEP_BEGIN_RULES:
@@ -330,7 +352,10 @@ static int do_step(struct journal *journal, const struct step *step, struct prob
 	case STEP_SET_AFFINITY:
 		return do_move(journal, step, problem);
 	case STEP_RETURN_VM:
-		return do_return_vm(journal, problem);
+	case STEP_RETURN_AFFINITY:
+		return do_return_vm(journal, step, problem);
+	case STEP_KEEP_OFF:
+		return do_keep_off(journal, step, problem);
 	case STEP_RETURN_HOST:
 		return do_return_host(journal, problem);
 	case STEP_REMOVE_GROUP:
@@ -358,6 +383,7 @@ static int undo_one(struct journal *journal, const struct undo *undo, struct pro
 {
 	const struct hierarchy *hierarchy = hierarchy_of(journal);
 	const char *run = journal->execution->cycle->folders.run;
+	int r;
 
 	switch (undo->kind) {
 	case STEP_REMOVE_GROUP:
@@ -366,16 +392,21 @@ static int undo_one(struct journal *journal, const struct undo *undo, struct pro
 		return group_give_cpuset(hierarchy, undo->path, false, problem);
 	case STEP_SET_CPUS:
 		return group_set_cpus(hierarchy, undo->path, &undo->cpus, problem);
+	case STEP_SET_EXCLUSIVE:
+		return group_set_exclusive(hierarchy, undo->path, &undo->cpus, problem);
 	case STEP_SET_PARTITION:
-		return group_set_partition(hierarchy, undo->path, undo->partition, problem);
+		r = group_set_partition(hierarchy, undo->path, undo->partition, problem);
+		return r && undo->valid ? r : 0;
+	case STEP_KEEP_OFF:
+		return keep_off(run, &undo->cpus, problem) < 0 ? -EIO : 0;
 	case STEP_RETURN_VM:
 		return return_to_groups(journal->execution->cycle, &journal->before, problem);
 	case STEP_BEGIN_RULES:
 		return undo_rules(journal);
 	case STEP_DROP_RECORD:
-		return found_vm_drop(run, journal->unit->vm, problem);
+		return found_vm_drop(run, journal->unit->vm, problem) < 0 ? -EIO : 0;
 	case STEP_DROP_HOST_RECORD:
-		return found_host_drop(run, problem);
+		return found_host_drop(run, problem) < 0 ? -EIO : 0;
 	default:
 		return 0;
 	}
@@ -395,7 +426,7 @@ static void undo_all(struct journal *journal, struct problem *problem)
 	}
 	/* Once more, now that the CPUs are the host's again. */
 	if (journal->before.n_threads)
-		return_affinities(&journal->before, NULL);
+		return_affinities(NULL, &journal->before, NULL);
 	if (failed)
 		problem_set(problem, 0, "%s; undoing it failed too: %s", why.text, stuck.text);
 	else

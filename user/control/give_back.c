@@ -12,6 +12,7 @@
 #include "user/base/cleanup.h"
 #include "user/host/proc.h"
 #include "user/model/cpulist.h"
+#include "user/store/found.h"
 
 enum { KTHREADD = 2 };
 
@@ -190,8 +191,31 @@ int return_to_groups(const struct cycle *cycle, const struct found_vm *found, st
 
 struct bind_context {
 	const struct found_vm *found;
-	struct problem *problem;
+	struct found_host *host; /* gets what cannot be had now; may be NULL */
+	bool postponed;
 };
+
+static int postpone(struct bind_context *context, pid_t tid, uint64_t start_time,
+	const struct cpuset *affinity)
+{
+	struct vm_thread now = {};
+	struct found_thread *entry;
+
+	if (proc_read_thread(context->found->pid, tid, &now))
+		return 0;
+	free(now.cgroup);
+	if (cpuset_equal(&now.affinity, affinity))
+		return 0;
+	entry = array_push(&context->host->bound, &context->host->n_bound);
+	if (!entry)
+		return -ENOMEM;
+	entry->pid = context->found->pid;
+	entry->tid = tid;
+	entry->start_time = start_time;
+	entry->affinity = *affinity;
+	context->postponed = true;
+	return 0;
+}
 
 static int bind_one(pid_t tid, void *data)
 {
@@ -204,17 +228,28 @@ static int bind_one(pid_t tid, void *data)
 	record = found_vm_thread(context->found, tid, start_time);
 	if (!record)
 		return 0;
-	return thread_bind(context->found->pid, tid, start_time, &record->affinity, context->problem);
+	/* EINVAL: none of its CPUs is the host's at present. */
+	thread_bind(context->found->pid, tid, start_time, &record->affinity, NULL);
+	return context->host ? postpone(context, tid, start_time, &record->affinity) : 0;
 }
 
-int return_affinities(const struct found_vm *found, struct problem *problem)
+int return_affinities(const char *run_dir, const struct found_vm *found, struct problem *problem)
 {
-	struct bind_context context = {.found = found, .problem = problem};
+	struct bind_context context = {.found = found};
+	struct found_host host;
 	cleanup_close int fd = -1;
+	int r;
 
 	if (!is_alive(found->pid, found->pid, found->start_time) || proc_open(found->pid, &fd))
 		return 0;
-	return proc_for_each_tid(fd, bind_one, &context);
+	if (run_dir && !found_host_read(run_dir, &host, NULL))
+		context.host = &host;
+	r = proc_for_each_tid(fd, bind_one, &context);
+	if (!r && context.postponed)
+		r = found_host_write(run_dir, &host, problem);
+	if (context.host)
+		found_host_deinit(&host);
+	return r;
 }
 
 int return_bindings(const struct found_host *found, struct problem *problem)

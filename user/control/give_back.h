@@ -13,8 +13,14 @@ int host_record(const struct cycle *cycle, struct found_host *ret_found, struct 
  */
 int return_to_groups(const struct cycle *cycle, const struct found_vm *found, struct problem *problem);
 
-/* Affinities of a VM's or the host's threads as recorded; those that are gone are passed over. */
-int return_affinities(const struct found_vm *found, struct problem *problem);
+/*
+ * Affinities of a VM's threads as recorded; those that are gone are passed over. What cannot be had because
+ * another VM still reserves the CPUs is added to the host's record below run_dir (NULL: is left), to be
+ * returned with the host.
+ */
+int return_affinities(const char *run_dir, const struct found_vm *found, struct problem *problem);
+
+/* Affinities of the host's threads as recorded. */
 int return_bindings(const struct found_host *found, struct problem *problem);
 
 /* Sets a thread's affinity if it is not so already. 0 also for a thread that is gone. */

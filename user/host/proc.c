@@ -46,7 +46,7 @@ static void copy_comm(const char *from, const char *end, char ret_comm[COMM_SIZE
 int proc_parse_stat(const char *text, struct proc_stat *ret_stat)
 {
 	const char *open = strchr(text, '('), *close = strrchr(text, ')');
-	uint64_t ppid = 0, start_time = 0, cpu = 0;
+	uint64_t ppid = 0, flags = 0, start_time = 0, cpu = 0;
 	const char *p, *end;
 	int r = 0, field;
 
@@ -56,6 +56,8 @@ int proc_parse_stat(const char *text, struct proc_stat *ret_stat)
 	for (field = 3, p = close + 2; !r; field++, p++) {
 		if (field == 4)
 			r = parse_u64_prefix(p, INT_MAX, &end, &ppid);
+		else if (field == 9)
+			r = parse_u64_prefix(p, UINT32_MAX, &end, &flags);
 		else if (field == 22)
 			r = parse_u64_prefix(p, UINT64_MAX, &end, &start_time);
 		else if (field == 39)
@@ -71,6 +73,7 @@ int proc_parse_stat(const char *text, struct proc_stat *ret_stat)
 	copy_comm(open + 1, close, ret_stat->comm);
 	ret_stat->state = close[2];
 	ret_stat->ppid = (pid_t)ppid;
+	ret_stat->flags = flags;
 	ret_stat->start_time = start_time;
 	ret_stat->last_cpu = (int)cpu;
 	return 0;

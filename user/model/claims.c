@@ -174,7 +174,7 @@ static int check_others(struct claim *claim, const struct claims *claims)
 		struct cpuset both = other->all;
 
 		cpuset_and(&both, &claim->all);
-		if (other != claim && !other->reason && !cpuset_empty(&both))
+		if (other != claim && other->granted && !cpuset_empty(&both))
 			return refuse(claim, "CPU %d is reserved by VM %s", cpuset_next(&both, 0),
 				other->vm->name);
 	}
@@ -206,29 +206,52 @@ static const struct group *current_group(const struct desired_input *input, cons
 	return tree_find(input->tree, path);
 }
 
-/* Gives every set without a pin one CPU out of `free`, and takes it from there. */
+/* The one CPU that a set without a pin has now and may keep, or -1. */
+static int kept_cpu(const struct claim *claim, const struct desired_input *input,
+	const struct claim_set *set, const struct cpuset *available)
+{
+	const struct group *now = current_group(input, claim, set);
+
+	return now && cpuset_weight(&now->cpus) == 1 && cpuset_subset(&now->cpus, available)
+		? cpuset_next(&now->cpus, 0)
+		: -1;
+}
+
+/*
+ * Gives every set without a pin one CPU out of `available`, and takes it from there: first to those that
+ * have one, then the lowest to the others.
+ */
 static int choose(struct claim *claim, const struct desired_input *input, struct cpuset *available)
 {
-	for (size_t i = 0; i < claim->n_sets; i++) {
-		struct claim_set *set = &claim->sets[i];
-		const struct group *now = set->pinned ? NULL : current_group(input, claim, set);
-		char who[32];
-		int cpu;
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < claim->n_sets; i++) {
+			struct claim_set *set = &claim->sets[i];
+			char who[32];
+			int cpu;
 
-		if (set->pinned)
-			continue;
-		if (now && cpuset_weight(&now->cpus) == 1 && cpuset_subset(&now->cpus, available))
-			cpu = cpuset_next(&now->cpus, 0);
-		else
-			cpu = cpuset_next(available, 0);
-		describe(set, who, sizeof(who));
-		if (cpu < 0)
-			return refuse(claim, "no CPU is free for %s: all others are housekeeping or "
-					     "reserved", who);
-		cpuset_add(&set->cpus, (unsigned int)cpu);
-		cpuset_drop(available, (unsigned int)cpu);
-	}
+			if (set->pinned || !cpuset_empty(&set->cpus))
+				continue;
+			cpu = pass ? cpuset_next(available, 0)
+				   : kept_cpu(claim, input, set, available);
+			if (cpu < 0 && !pass)
+				continue;
+			describe(set, who, sizeof(who));
+			if (cpu < 0)
+				return refuse(claim, "no CPU is free for %s: all others are "
+						     "housekeeping or reserved", who);
+			cpuset_add(&set->cpus, (unsigned int)cpu);
+			cpuset_drop(available, (unsigned int)cpu);
+		}
 	return 0;
+}
+
+/* What the VM's group has now. It stays so where the claim is refused. */
+static struct cpuset held_cpus(const struct desired_input *input, const struct claim *claim)
+{
+	static const struct cpuset none;
+	const struct group *group = current_group(input, claim, NULL);
+
+	return group ? group->cpus : none;
 }
 
 /* What may be given where nobody said which: all but housekeeping and what anybody claims or holds. */
@@ -241,12 +264,12 @@ static struct cpuset available_cpus(const struct desired_input *input, const str
 							     : &input->first_cores);
 	for (size_t i = 0; i < claims->n_items; i++) {
 		const struct claim *other = &claims->items[i];
-		const struct group *held = current_group(input, other, NULL);
+		struct cpuset held = held_cpus(input, other);
 
 		if (!other->reason)
 			cpuset_andnot(&cpus, &other->all);
-		if (other != claim && held)
-			cpuset_andnot(&cpus, &held->cpus);
+		if (other != claim)
+			cpuset_andnot(&cpus, &held);
 	}
 	return cpus;
 }
@@ -273,19 +296,48 @@ static int collect(const struct desired_input *input, struct claims *claims)
 	return 0;
 }
 
-/* Pins first, and among them those of VMs that have their groups: who came first keeps. */
+/* Who came first keeps: 0 is pinned to what it holds, 1 holds other CPUs, 2 is new. */
+static int rank(const struct desired_input *input, const struct claim *claim)
+{
+	struct cpuset held = held_cpus(input, claim);
+
+	if (!current_group(input, claim, NULL))
+		return 2;
+	return cpuset_subset(&claim->all, &held) ? 0 : 1;
+}
+
+/*
+ * What another's group holds cannot be had before that VM gave it up, in this pass or never: until then
+ * this one stays as it is, for two partitions that overlap make each other invalid.
+ */
+static int check_held(struct claim *claim, const struct desired_input *input,
+	const struct claims *claims)
+{
+	for (size_t i = 0; i < claims->n_items; i++) {
+		struct cpuset both = held_cpus(input, &claims->items[i]);
+
+		cpuset_and(&both, &claim->all);
+		if (&claims->items[i] != claim && !cpuset_empty(&both))
+			return refuse(claim, "CPU %d is still held by VM %s", cpuset_next(&both, 0),
+				claims->items[i].vm->name);
+	}
+	return 0;
+}
+
+/* Pins first, then what is left to choose. */
 static int grant(const struct desired_input *input, struct claims *claims)
 {
-	for (int pass = 0; pass < 2; pass++)
+	for (size_t i = 0; i < claims->n_items; i++)
+		sum_up(&claims->items[i]);
+	for (int turn = 0; turn < 3; turn++)
 		for (size_t i = 0; i < claims->n_items; i++) {
 			struct claim *claim = &claims->items[i];
-			bool placed = current_group(input, claim, NULL);
 
-			if (placed != (pass == 0) || claim->reason)
+			if (rank(input, claim) != turn || claim->reason)
 				continue;
-			sum_up(claim);
 			if (check_others(claim, claims))
 				return -ENOMEM;
+			claim->granted = !claim->reason;
 		}
 	for (size_t i = 0; i < claims->n_items; i++) {
 		struct claim *claim = &claims->items[i];
@@ -298,24 +350,32 @@ static int grant(const struct desired_input *input, struct claims *claims)
 			return -ENOMEM;
 		sum_up(claim);
 	}
+	for (size_t i = 0; i < claims->n_items; i++)
+		if (check_held(&claims->items[i], input, claims))
+			return -ENOMEM;
 	return 0;
 }
 
-/* The host itself needs a CPU. The last VM by name goes without. */
+/*
+ * The host itself needs a CPU, also while a VM has both its old CPUs and its new ones. They change one by
+ * one, by name; who finds nothing left goes without.
+ */
 static int leave_some(const struct desired_input *input, struct claims *claims)
 {
-	struct cpuset left = input->online;
-
 	for (size_t i = 0; i < claims->n_items; i++) {
-		struct claim *claim = &claims->items[i];
-		struct cpuset after = left;
+		struct cpuset left = input->online;
 
-		if (claim->reason)
-			continue;
-		cpuset_andnot(&after, &claim->all);
-		if (!cpuset_empty(&after))
-			left = after;
-		else if (refuse(claim, "no CPU would be left for the host"))
+		for (size_t j = 0; j < claims->n_items; j++) {
+			const struct claim *claim = &claims->items[j];
+			struct cpuset held = held_cpus(input, claim);
+
+			if (j <= i && !claim->reason)
+				cpuset_andnot(&left, &claim->all);
+			if (j >= i || claim->reason)
+				cpuset_andnot(&left, &held);
+		}
+		if (!claims->items[i].reason && cpuset_empty(&left) &&
+			refuse(&claims->items[i], "no CPU would be left for the host"))
 			return -ENOMEM;
 	}
 	return 0;

@@ -21,6 +21,7 @@ struct claim {
 	struct claim_set *sets; /* the emulator's first, then vCPUs, then iothreads */
 	size_t n_sets;
 	struct cpuset all;
+	bool granted; /* its pins do not meet another's */
 	char *reason; /* refused, and why; owned */
 };
 

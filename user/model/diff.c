@@ -33,6 +33,8 @@ struct diff {
 	const struct desired_vm *vm;
 	const struct tree *tree;
 	struct unit *unit;
+	bool rebuild; /* the VM's group becomes a partition again */
+	struct cpuset slice_cpus; /* while the change is made */
 	bool failed;
 };
 
@@ -82,43 +84,177 @@ static struct cpuset other_cpus(const struct tree *tree, const char *except)
 	return cpus;
 }
 
-/* A group with these CPUs at least, a partition root, that gives cpuset to its children. */
-static void grow_root(struct diff *diff, const char *path, const struct cpuset *cpus)
+static bool is_inside(const char *path, const char *top)
+{
+	return !strcmp(path, top) || path_is_below(path, top);
+}
+
+/* A valid partition root whose effective set is what its valid child partitions leave of it. */
+static bool is_sound_root(const struct tree *tree, const struct group *group)
+{
+	struct cpuset left = group->cpus;
+
+	for (size_t i = 0; i < tree->n_groups; i++) {
+		const struct group *leaf = &tree->groups[i];
+
+		if (path_is_below(leaf->path, group->path) && leaf->partition.valid &&
+			leaf->partition.kind != PARTITION_MEMBER)
+			cpuset_andnot(&left, &leaf->cpus);
+	}
+	return is_partition(group, PARTITION_ROOT) && cpuset_equal(&group->effective, &left);
+}
+
+/*
+ * A slice or VM group that is no sound partition root is made one again by way of `member`: 6.1 leaves an
+ * invalid one as it is. First come the partitions below, from the leaves up: facts of three kernels: valid
+ * children of a parent that is toggled go wrong.
+ */
+static void reset_roots(struct diff *diff)
+{
+	const struct group *slice = tree_find(diff->tree, SLICE);
+	const struct group *top = tree_find(diff->tree, diff->vm->groups[0].path);
+	bool slice_wrong = slice &&
+		!is_partition(slice, diff->tree->remote ? PARTITION_MEMBER : PARTITION_ROOT);
+
+	diff->rebuild = top && (slice_wrong || !is_sound_root(diff->tree, top));
+	for (size_t i = diff->tree->n_groups; diff->rebuild && i-- > 0;) {
+		const struct group *group = &diff->tree->groups[i];
+
+		if (is_inside(group->path, top->path) && group->partition.kind != PARTITION_MEMBER)
+			set_partition(diff, group->path, PARTITION_MEMBER,
+				"before it or its parent becomes a partition again");
+	}
+	if (slice_wrong && slice->partition.kind != PARTITION_MEMBER)
+		set_partition(diff, SLICE, PARTITION_MEMBER, "the kernel calls it invalid");
+}
+
+/*
+ * A group with tasks that becomes a partition, or takes more CPUs, must leave its parent one: 6.12 counts the
+ * tasks below it as the parent's (partition_is_populated() in kernel/cgroup/cpuset.c passes over the child but
+ * not what is below). For the moment the slice then takes a spare CPU from the host, where that has two.
+ */
+static bool add_spare(const struct diff *diff, struct cpuset *grown)
+{
+	const struct desired_group *wanted = &diff->vm->groups[0];
+	const struct group *top = tree_find(diff->tree, wanted->path);
+	const struct group *slice = tree_find(diff->tree, SLICE);
+	struct cpuset left = *grown, host = diff->tree->root_effective;
+	struct cpuset others = other_cpus(diff->tree, wanted->path);
+	int spare = -1;
+
+	if (!top || !top->populated ||
+		(!diff->rebuild && cpuset_subset(&wanted->cpus, &top->cpus)))
+		return false;
+	cpuset_andnot(&left, &others);
+	cpuset_andnot(&left, &wanted->cpus);
+	cpuset_andnot(&left, &top->cpus);
+	if (slice)
+		cpuset_or(&host, &slice->cpus);
+	cpuset_andnot(&host, grown);
+	if (!cpuset_empty(&left) || cpuset_weight(&host) < 2)
+		return false;
+	cpuset_for_each(cpu, &host)
+		spare = cpu;
+	cpuset_add(grown, (unsigned int)spare);
+	return true;
+}
+
+/* A group with these CPUs, a partition root, that gives cpuset to its children. */
+static void bring_root(struct diff *diff, const char *path, const struct cpuset *cpus, bool rebuild,
+	const char *why)
 {
 	const struct group *group = tree_find(diff->tree, path);
-	struct cpuset grown = *cpus;
 
-	if (!group)
+	if (!group && !diff->tree->remote)
 		add(diff, STEP_MAKE_GROUP, path, NULL);
-	else
-		cpuset_or(&grown, &group->cpus);
-	if (!has_cpus(group, &grown))
-		set_cpus(diff, path, &grown, NULL);
-	if (!is_partition(group, PARTITION_ROOT)) {
-		/* Facts of three kernels: valid children of a parent that is toggled go wrong. */
-		for (size_t i = 0; group && diff->vm && i < diff->tree->n_groups; i++) {
-			const struct group *below = &diff->tree->groups[i];
-
-			if (path_is_below(below->path, path) &&
-				path_is_below(below->path, diff->vm->groups[0].path) &&
-				below->partition.kind != PARTITION_MEMBER)
-				set_partition(diff, below->path, PARTITION_MEMBER,
-					"before its parent becomes a partition again");
-		}
-		set_partition(diff, path, PARTITION_ROOT,
-			group && !group->partition.valid ? "the kernel calls it invalid" : NULL);
-	}
+	if (!has_cpus(group, cpus))
+		set_cpus(diff, path, cpus, why);
+	if (rebuild || !is_partition(group, PARTITION_ROOT))
+		set_partition(diff, path, PARTITION_ROOT, NULL);
 	if (!group || !group->gives_cpuset)
 		add(diff, STEP_GIVE_CPUSET, path, NULL);
 }
 
-static bool will_be_reset(const struct diff *diff, const struct group *leaf)
+static void grow_exclusive(struct diff *diff, const char *path, const struct cpuset *cpus)
 {
-	const struct group *top = tree_find(diff->tree, diff->vm->groups[0].path);
-	const struct group *slice = tree_find(diff->tree, SLICE);
+	const struct group *group = tree_find(diff->tree, path);
+	struct cpuset grown = *cpus;
 
-	return leaf->partition.kind == PARTITION_MEMBER || !is_partition(top, PARTITION_ROOT) ||
-		!is_partition(slice, PARTITION_ROOT);
+	if (group)
+		cpuset_or(&grown, &group->exclusive);
+	if (!group || !cpuset_equal(&group->exclusive, &grown))
+		add(diff, STEP_SET_EXCLUSIVE, path, NULL)->cpus = grown;
+}
+
+/*
+ * With remote partitions the slice is none: it only hands down which CPUs are exclusive, and a VM's group
+ * neither needs a CPU to spare in it nor suffers when it shrinks (on 6.12 and 7.2, a slice that is a partition
+ * and shrinks to what its VMs hold makes them all invalid).
+ */
+static void grow_remote(struct diff *diff)
+{
+	const struct desired_group *wanted = &diff->vm->groups[0];
+	const struct group *slice = tree_find(diff->tree, SLICE);
+	const struct group *top = tree_find(diff->tree, wanted->path);
+	struct cpuset grown = wanted->cpus;
+
+	if (!slice)
+		add(diff, STEP_MAKE_GROUP, SLICE, NULL);
+	grow_exclusive(diff, SLICE, &wanted->cpus);
+	if (!slice || !slice->gives_cpuset)
+		add(diff, STEP_GIVE_CPUSET, SLICE, NULL);
+	if (!top)
+		add(diff, STEP_MAKE_GROUP, wanted->path, NULL);
+	else
+		cpuset_or(&grown, &top->cpus);
+	grow_exclusive(diff, wanted->path, &grown);
+	bring_root(diff, wanted->path, &grown, diff->rebuild, NULL);
+}
+
+static void shrink_remote(struct diff *diff)
+{
+	const struct desired_group *wanted = &diff->vm->groups[0];
+	const struct group *slice = tree_find(diff->tree, SLICE);
+	const struct group *top = tree_find(diff->tree, wanted->path);
+	struct cpuset all = other_cpus(diff->tree, wanted->path);
+
+	if (top && !cpuset_subset(&top->cpus, &wanted->cpus))
+		set_cpus(diff, wanted->path, &wanted->cpus, "what it no longer needs");
+	if (top && !cpuset_subset(&top->exclusive, &wanted->cpus))
+		add(diff, STEP_SET_EXCLUSIVE, wanted->path, NULL)->cpus = wanted->cpus;
+	cpuset_or(&all, &wanted->cpus);
+	if (slice && !cpuset_subset(&slice->exclusive, &all))
+		add(diff, STEP_SET_EXCLUSIVE, SLICE, NULL)->cpus = all;
+}
+
+/*
+ * Slice and VM group have old and new CPUs while the leaves change. What a killed change left in the slice is
+ * kept until it shrinks, unless it must grow: the host might have nothing left. Then it is given back before,
+ * for 6.1 looks at what is taken and not at what is returned with it.
+ */
+static void grow_roots(struct diff *diff)
+{
+	const struct desired_group *wanted = &diff->vm->groups[0];
+	const struct group *slice = tree_find(diff->tree, SLICE);
+	const struct group *top = tree_find(diff->tree, wanted->path);
+	struct cpuset grown = wanted->cpus, all = other_cpus(diff->tree, wanted->path);
+	bool spare;
+
+	if (top)
+		cpuset_or(&grown, &top->cpus);
+	cpuset_or(&all, &grown);
+	if (is_partition(slice, PARTITION_ROOT) && cpuset_subset(&all, &slice->cpus)) {
+		all = slice->cpus;
+	} else if (is_partition(slice, PARTITION_ROOT) && !cpuset_subset(&slice->cpus, &all)) {
+		struct cpuset needed = all;
+
+		cpuset_and(&needed, &slice->cpus);
+		set_cpus(diff, SLICE, &needed, "what it no longer needs");
+	}
+	spare = add_spare(diff, &all);
+	diff->slice_cpus = all;
+	bring_root(diff, SLICE, &all, false, spare ? "one to spare for the change" : NULL);
+	bring_root(diff, wanted->path, &grown, diff->rebuild, NULL);
 }
 
 static const struct desired_group *find_wanted(const struct diff *diff, const char *path)
@@ -129,7 +265,7 @@ static const struct desired_group *find_wanted(const struct diff *diff, const ch
 	return NULL;
 }
 
-/* Will some leaf be given CPUs that this one, as it is now, holds? */
+/* Will some other leaf be given CPUs that this one, as it is now, holds? */
 static bool is_in_the_way(const struct diff *diff, const struct group *leaf)
 {
 	for (size_t i = 1; i < diff->vm->n_groups; i++)
@@ -139,34 +275,66 @@ static bool is_in_the_way(const struct diff *diff, const struct group *leaf)
 	return false;
 }
 
-/* Leaves that must stop being partitions first: to be mended, or to let go of CPUs. */
+/* Does some other leaf, as it is now, hold CPUs that this one will be given? */
+static bool finds_in_its_way(const struct diff *diff, const struct desired_group *wanted)
+{
+	for (size_t i = 0; i < diff->tree->n_groups; i++) {
+		const struct group *leaf = &diff->tree->groups[i];
+
+		if (path_is_below(leaf->path, diff->vm->groups[0].path) &&
+			strcmp(leaf->path, wanted->path) &&
+			cpuset_intersects(&leaf->cpus, &wanted->cpus))
+			return true;
+	}
+	return false;
+}
+
+/* Why a leaf must stop being a partition first, or NULL. */
+static const char *why_reset(const struct diff *diff, const struct group *leaf)
+{
+	const struct desired_group *wanted = find_wanted(diff, leaf->path);
+
+	if (diff->rebuild || leaf->partition.kind == PARTITION_MEMBER)
+		return NULL;
+	if (is_in_the_way(diff, leaf))
+		return "its CPUs go to another";
+	if (!wanted)
+		return NULL;
+	if (!leaf->partition.valid)
+		return "the kernel calls it invalid";
+	if (!cpuset_equal(&leaf->effective, &leaf->cpus))
+		return "it says valid, and has other CPUs";
+	if (finds_in_its_way(diff, wanted))
+		return "its new CPUs are another's yet";
+	return wanted->partition == PARTITION_MEMBER ? "it is to be none" : NULL;
+}
+
+/* Leaves that must stop being partitions: to be mended, to let go of CPUs, or to take others. */
 static void reset_leaves(struct diff *diff)
 {
 	const char *top = diff->vm->groups[0].path;
 
 	for (size_t i = 0; i < diff->tree->n_groups; i++) {
 		const struct group *leaf = &diff->tree->groups[i];
-		const struct desired_group *wanted = find_wanted(diff, leaf->path);
+		const char *why = path_is_below(leaf->path, top) ? why_reset(diff, leaf) : NULL;
 
-		if (!path_is_below(leaf->path, top) || will_be_reset(diff, leaf))
-			continue;
-		if (is_in_the_way(diff, leaf))
-			set_partition(diff, leaf->path, PARTITION_MEMBER, "its CPUs go to another");
-		else if (wanted && !leaf->partition.valid)
-			set_partition(diff, leaf->path, PARTITION_MEMBER, "the kernel calls it invalid");
-		else if (wanted && has_cpus(leaf, &wanted->cpus) &&
-			!cpuset_equal(&leaf->effective, &leaf->cpus))
-			set_partition(diff, leaf->path, PARTITION_MEMBER,
-				"it says valid, and has other CPUs");
+		if (why)
+			set_partition(diff, leaf->path, PARTITION_MEMBER, why);
+	}
+	/* A stale leaf goes only when it is empty; until then it must not share with a partition. */
+	for (size_t i = 0; i < diff->tree->n_groups; i++) {
+		const struct group *leaf = &diff->tree->groups[i];
+
+		if (path_is_below(leaf->path, top) && !find_wanted(diff, leaf->path) &&
+			is_in_the_way(diff, leaf) && !has_cpus(leaf, &diff->vm->groups[1].cpus))
+			set_cpus(diff, leaf->path, &diff->vm->groups[1].cpus, "its CPUs go to another");
 	}
 }
 
 static bool keeps_partition(const struct diff *diff, const struct group *leaf,
 	const struct desired_group *wanted)
 {
-	return is_partition(leaf, wanted->partition) && !will_be_reset(diff, leaf) &&
-		!is_in_the_way(diff, leaf) &&
-		(!has_cpus(leaf, &wanted->cpus) || cpuset_equal(&leaf->effective, &leaf->cpus));
+	return is_partition(leaf, wanted->partition) && !diff->rebuild && !why_reset(diff, leaf);
 }
 
 static void bring_leaves(struct diff *diff)
@@ -186,12 +354,8 @@ static void bring_leaves(struct diff *diff)
 		const struct desired_group *wanted = &diff->vm->groups[i];
 		const struct group *leaf = tree_find(diff->tree, wanted->path);
 
-		if (wanted->partition == PARTITION_MEMBER) {
-			if (leaf && leaf->partition.kind != PARTITION_MEMBER && !will_be_reset(diff, leaf))
-				set_partition(diff, wanted->path, PARTITION_MEMBER, NULL);
-		} else if (!leaf || !keeps_partition(diff, leaf, wanted)) {
+		if (wanted->partition != PARTITION_MEMBER && !keeps_partition(diff, leaf, wanted))
 			set_partition(diff, wanted->path, wanted->partition, NULL);
-		}
 	}
 }
 
@@ -204,7 +368,7 @@ static void move_threads(struct diff *diff)
 
 	for (size_t i = 0; i < facts->n_threads; i++)
 		if (facts->threads[i].tid == facts->pid)
-			inside = path_is_below(facts->threads[i].cgroup, vm->groups[0].path);
+			inside = is_inside(facts->threads[i].cgroup, vm->groups[0].path);
 	if (!inside) {
 		step = add(diff, STEP_MOVE_PROCESS, vm->groups[1].path, NULL);
 		step->tid = facts->pid;
@@ -257,13 +421,12 @@ static void shrink(struct diff *diff)
 {
 	const struct desired_group *top = &diff->vm->groups[0];
 	const struct group *group = tree_find(diff->tree, top->path);
-	const struct group *slice = tree_find(diff->tree, SLICE);
 	struct cpuset cpus = other_cpus(diff->tree, top->path);
 
 	if (group && !cpuset_subset(&group->cpus, &top->cpus))
 		set_cpus(diff, top->path, &top->cpus, "what it no longer needs");
 	cpuset_or(&cpus, &top->cpus);
-	if (slice && !cpuset_subset(&slice->cpus, &cpus))
+	if (!cpuset_subset(&diff->slice_cpus, &cpus))
 		set_cpus(diff, SLICE, &cpus, "what it no longer needs");
 }
 
@@ -277,12 +440,25 @@ static void diff_placed(struct diff *diff, const struct actual_vm *actual)
 		add(diff, STEP_RECORD, NULL, NULL);
 	if (!diff->tree->root_gives_cpuset)
 		add(diff, STEP_GIVE_CPUSET, "", NULL);
-	grow_root(diff, SLICE, &diff->vm->groups[0].cpus);
-	grow_root(diff, diff->vm->groups[0].path, &diff->vm->groups[0].cpus);
+	reset_roots(diff);
+	if (diff->tree->remote)
+		grow_remote(diff);
+	else
+		grow_roots(diff);
+
+	if (actual->has_strays) {
+		struct cpuset reserved = other_cpus(diff->tree, diff->vm->groups[0].path);
+
+		cpuset_or(&reserved, &diff->vm->groups[0].cpus);
+		add(diff, STEP_KEEP_OFF, NULL, NULL)->cpus = reserved;
+	}
 
 	diff->unit = &inside;
 	change_inside(diff);
-	shrink(diff);
+	if (diff->tree->remote)
+		shrink_remote(diff);
+	else
+		shrink(diff);
 	diff->unit = unit;
 	if (!inside.n_steps && rules_hold)
 		return;
@@ -361,7 +537,7 @@ int diff_release(const struct unit *vm, const char *group, bool alive, const str
 	for (size_t i = tree->n_groups; i-- > 0;) {
 		const struct group *below = &tree->groups[i];
 
-		if ((path_is_below(below->path, group) || !strcmp(below->path, group)) &&
+		if (is_inside(below->path, group) &&
 			below->partition.kind != PARTITION_MEMBER)
 			set_partition(&diff, below->path, PARTITION_MEMBER, NULL);
 	}
@@ -370,11 +546,17 @@ int diff_release(const struct unit *vm, const char *group, bool alive, const str
 	for (size_t i = tree->n_groups; i-- > 0;) {
 		const char *path = tree->groups[i].path;
 
-		if (path_is_below(path, group) || !strcmp(path, group))
+		if (is_inside(path, group))
 			add(&diff, STEP_REMOVE_GROUP, path, NULL);
 	}
-	if (slice && !cpuset_empty(&others) && !cpuset_equal(&slice->cpus, &others))
+	if (slice && tree->remote && !cpuset_equal(&slice->exclusive, &others))
+		add(&diff, STEP_SET_EXCLUSIVE, SLICE, "what it no longer needs")->cpus = others;
+	if (slice && !tree->remote && !cpuset_empty(&others) && !cpuset_equal(&slice->cpus, &others))
 		set_cpus(&diff, SLICE, &others, "what it no longer needs");
+	/* Only now are the CPUs the host's, and a thread may be bound to them again. */
+	if (alive)
+		add(&diff, STEP_RETURN_AFFINITY, NULL, NULL);
+	add(&diff, STEP_KEEP_OFF, NULL, NULL)->cpus = others;
 	add(&diff, STEP_DROP_RECORD, NULL, NULL);
 	return finish(&diff, ret_unit);
 }
@@ -431,6 +613,8 @@ int diff_assume(struct tree *tree, const struct unit *unit)
 			group->gives_cpuset = true;
 		} else if (step->kind == STEP_SET_CPUS && group) {
 			group->cpus = group->effective = step->cpus;
+		} else if (step->kind == STEP_SET_EXCLUSIVE && group) {
+			group->exclusive = step->cpus;
 		} else if (step->kind == STEP_SET_PARTITION && group) {
 			group->partition = (struct partition_state){
 				.kind = step->partition, .valid = true};

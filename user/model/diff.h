@@ -14,6 +14,7 @@ struct actual_vm {
 	bool has_record;    /* what it was like when found */
 	bool rules_known;   /* the observer has rules for it */
 	bool settling;	    /* a change of rules was begun, and not committed */
+	bool has_strays;    /* kernel threads that could run elsewhere may run on its CPUs */
 	struct rule_vm rules;
 };
 

@@ -10,6 +10,7 @@ struct found_thread {
 	pid_t pid, tid;
 	uint64_t start_time;
 	char *cgroup; /* as in vm_thread; owned; NULL for a host thread that was never moved */
+	bool kernel;  /* a kernel thread that is kept off reserved CPUs */
 	struct cpuset affinity;
 };
 
@@ -29,6 +30,8 @@ struct found_host {
 	 */
 	struct found_thread *bound;
 	size_t n_bound;
+	bool has_workqueues;
+	struct cpuset workqueues; /* where work that is bound to no CPU was done */
 };
 
 void found_vm_deinit(struct found_vm *found);

@@ -59,7 +59,8 @@ static int check_cpus(const struct tree *tree, const struct desired_group *wante
 static int check_groups(const struct desired_vm *vm, const struct tree *tree, char **ret_reason)
 {
 	struct cpuset left = vm->groups[0].cpus;
-	int r = check_partition(tree, SLICE, PARTITION_ROOT, ret_reason);
+	int r = check_partition(tree, SLICE, tree->remote ? PARTITION_MEMBER : PARTITION_ROOT,
+		ret_reason);
 
 	for (size_t i = 0; !r && i < vm->n_groups; i++) {
 		r = check_partition(tree, vm->groups[i].path, vm->groups[i].partition, ret_reason);

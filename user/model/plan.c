@@ -19,6 +19,7 @@ static const char *const step_names[] = {
 	[STEP_MAKE_GROUP] = "make-group",
 	[STEP_MAKE_THREADED] = "make-threaded",
 	[STEP_SET_CPUS] = "set-cpus",
+	[STEP_SET_EXCLUSIVE] = "set-exclusive",
 	[STEP_SET_PARTITION] = "set-partition",
 	[STEP_BEGIN_RULES] = "begin-rules",
 	[STEP_COMMIT_RULES] = "commit-rules",
@@ -27,6 +28,8 @@ static const char *const step_names[] = {
 	[STEP_MOVE_THREAD] = "move-thread",
 	[STEP_SET_AFFINITY] = "set-affinity",
 	[STEP_RETURN_VM] = "return-vm",
+	[STEP_KEEP_OFF] = "keep-off",
+	[STEP_RETURN_AFFINITY] = "return-affinity",
 	[STEP_RETURN_HOST] = "return-host",
 	[STEP_REMOVE_GROUP] = "remove-group",
 	[STEP_DROP_RECORD] = "drop-record",
@@ -108,6 +111,10 @@ char *step_describe(const struct step *step, const struct unit *unit)
 	case STEP_SET_CPUS:
 		n = asprintf(&text, "set the CPUs of /%s to %s", path, *list ? list : "nothing");
 		break;
+	case STEP_SET_EXCLUSIVE:
+		n = asprintf(&text, "set the exclusive CPUs of /%s to %s", path,
+			*list ? list : "nothing");
+		break;
 	case STEP_SET_PARTITION:
 		n = asprintf(&text, "set the partition of /%s to %s", path,
 			partition_name(step->partition));
@@ -133,8 +140,15 @@ char *step_describe(const struct step *step, const struct unit *unit)
 	case STEP_RETURN_VM:
 		n = asprintf(&text, "return the threads of %s to where they were found", unit->vm);
 		break;
+	case STEP_RETURN_AFFINITY:
+		n = asprintf(&text, "return the affinities of %s's threads", unit->vm);
+		break;
+	case STEP_KEEP_OFF:
+		n = asprintf(&text, "keep kernel threads that can run elsewhere off CPUs %s",
+			*list ? list : "of nobody");
+		break;
 	case STEP_RETURN_HOST:
-		n = asprintf(&text, "return the affinities of host threads to what was found");
+		n = asprintf(&text, "return what was changed of the host's threads");
 		break;
 	case STEP_REMOVE_GROUP:
 		n = asprintf(&text, "remove the group /%s", path);

@@ -18,6 +18,7 @@ enum step_kind {
 	STEP_MAKE_GROUP,
 	STEP_MAKE_THREADED,
 	STEP_SET_CPUS,
+	STEP_SET_EXCLUSIVE, /* cpuset.cpus.exclusive */
 	STEP_SET_PARTITION,
 	STEP_BEGIN_RULES,   /* old and new: settling */
 	STEP_COMMIT_RULES,  /* only the new */
@@ -25,7 +26,9 @@ enum step_kind {
 	STEP_MOVE_PROCESS,  /* with all threads, into path */
 	STEP_MOVE_THREAD,   /* into path, where it may run on all of `cpus` */
 	STEP_SET_AFFINITY,
-	STEP_RETURN_VM,	    /* threads to the groups and affinities found */
+	STEP_KEEP_OFF,	    /* kernel threads that can run elsewhere off `cpus` */
+	STEP_RETURN_VM,	    /* threads to the groups found */
+	STEP_RETURN_AFFINITY, /* and to the affinities found */
 	STEP_RETURN_HOST,   /* bindings of host threads found */
 	STEP_REMOVE_GROUP,
 	STEP_DROP_RECORD,

@@ -27,11 +27,17 @@ struct group {
 	bool has_cpuset;   /* the parent gives it: the files below exist */
 	bool populated;
 	struct cpuset cpus, effective;
+	struct cpuset exclusive; /* cpuset.cpus.exclusive; empty on kernels without it */
 	struct partition_state partition;
 };
 
 struct tree {
 	bool root_gives_cpuset;
+	/*
+	 * The kernel has cpuset.cpus.exclusive, so a VM's group can be a partition although the slice
+	 * above it is none (a remote partition). Without it the slice must be one, too.
+	 */
+	bool remote;
 	struct cpuset root_effective;
 	struct cpuset isolated; /* on 6.1 from the groups, else as the kernel says */
 	struct group *groups;	/* the slice and all below it, ascending by path (parents first) */

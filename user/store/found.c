@@ -76,8 +76,11 @@ static int drop(const char *run_dir, const char *name, struct problem *problem)
 	char path[PATH_MAX], dir[PATH_MAX];
 	int r = record_path(path, run_dir, name);
 
-	if (!r && unlink(path) < 0 && errno != ENOENT)
+	if (!r && unlink(path) < 0) {
+		if (errno == ENOENT)
+			return 1;
 		r = -errno;
+	}
 	if (r)
 		return problem_set(problem, r, "cannot remove %s: %s", path, strerror(-r));
 	/* The folder goes with the last record. */
@@ -94,6 +97,8 @@ static struct json_object *thread_to_json(const struct found_thread *thread)
 	json_object_object_add(json, "pid", json_object_new_int(thread->pid));
 	json_object_object_add(json, "tid", json_object_new_int(thread->tid));
 	json_object_object_add(json, "start_time", json_object_new_uint64(thread->start_time));
+	if (thread->kernel)
+		json_object_object_add(json, "kernel", json_object_new_boolean(true));
 	if (thread->cgroup)
 		json_object_object_add(json, "cgroup", json_object_new_string(thread->cgroup));
 	json_object_object_add(json, "affinity", json_object_new_string(affinity ? affinity : ""));
@@ -111,7 +116,7 @@ static struct json_object *threads_to_json(const struct found_thread *threads, s
 
 static int thread_from_json(struct json_object *json, struct found_thread *thread)
 {
-	struct json_object *pid, *tid, *start, *affinity, *cgroup;
+	struct json_object *pid, *tid, *start, *affinity, *cgroup, *kernel;
 
 	if (!json_object_object_get_ex(json, "pid", &pid) ||
 		!json_object_object_get_ex(json, "tid", &tid) ||
@@ -123,6 +128,7 @@ static int thread_from_json(struct json_object *json, struct found_thread *threa
 	thread->start_time = json_object_get_uint64(start);
 	if (thread->pid <= 0 || thread->tid <= 0)
 		return -EINVAL;
+	thread->kernel = json_object_object_get_ex(json, "kernel", &kernel);
 	if (json_object_object_get_ex(json, "cgroup", &cgroup)) {
 		thread->cgroup = strdup(json_object_get_string(cgroup));
 		if (!thread->cgroup)
@@ -224,6 +230,11 @@ int found_host_write(const char *run_dir, const struct found_host *found, struct
 	json_object_object_add(json, "schema", json_object_new_string(HOST_SCHEMA));
 	json_object_object_add(json, "cpuset_given", json_object_new_boolean(found->cpuset_given));
 	json_object_object_add(json, "bound", threads_to_json(found->bound, found->n_bound));
+	if (found->has_workqueues) {
+		cleanup_free char *list = cpulist_format(&found->workqueues);
+
+		json_object_object_add(json, "workqueues", json_object_new_string(list ? list : ""));
+	}
 	return write_json(run_dir, NULL, json, problem);
 }
 
@@ -231,7 +242,7 @@ int found_host_read(const char *run_dir, struct found_host *ret_found, struct pr
 {
 	cleanup_json struct json_object *json = NULL;
 	struct found_host found = {};
-	struct json_object *given;
+	struct json_object *given, *workqueues;
 	int r;
 
 	r = read_json(run_dir, NULL, HOST_SCHEMA, &json, problem);
@@ -240,6 +251,9 @@ int found_host_read(const char *run_dir, struct found_host *ret_found, struct pr
 	r = json_object_object_get_ex(json, "cpuset_given", &given) ? 0 : -EINVAL;
 	if (!r)
 		found.cpuset_given = json_object_get_boolean(given);
+	found.has_workqueues = json_object_object_get_ex(json, "workqueues", &workqueues);
+	if (!r && found.has_workqueues)
+		r = cpulist_parse_kernel(json_object_get_string(workqueues), &found.workqueues);
 	if (!r)
 		r = threads_from_json(json, "bound", &found.bound, &found.n_bound);
 	if (r) {

@@ -13,6 +13,7 @@ int found_vm_write(const char *run_dir, const struct found_vm *found, struct pro
 /* -ENOENT: there is none. -EINVAL: not one of ours. The caller owns: found_vm_deinit(). */
 int found_vm_read(const char *run_dir, const char *name, struct found_vm *ret_found,
 	struct problem *problem);
+/* Both drops: 1 when there was none. */
 int found_vm_drop(const char *run_dir, const char *name, struct problem *problem);
 
 /* Calls fn with the name of each VM that has a record. */

@@ -6,8 +6,9 @@
  *
  *   spin (no -D)  all processors count in a loop: threads that never sleep.
  *   -DTICK        each processor's own timer wakes it TICK_HZ times a second out of HLT.
- *   -DRING        each processor woken wakes the next and halts: threads that sleep and
- *                 wake as fast as the host lets them. A slow timer keeps the ring alive.
+ *   -DRING        one processor at a time is awake; it wakes the next and halts: threads
+ *                 that sleep and wake as fast as the host lets them (plain "-smp N" only:
+ *                 APIC ids must be without gaps).
  *
  * To build one, with OPTION from above or none:
  *
@@ -25,7 +26,7 @@
 #endif
 #ifdef RING
 #undef TICK_HZ
-#define TICK_HZ		20
+#define TICK_HZ		10			/* only looks whether the ring is alive */
 #endif
 #define APIC_HZ		1000000000		/* QEMU's, and KVM's */
 
@@ -38,7 +39,6 @@
 #define APIC		0xfee00000
 #define APIC_ID		(APIC + 0x20)
 #define APIC_EOI	(APIC + 0xb0)
-#define APIC_LDR	(APIC + 0xd0)
 #define APIC_SVR	(APIC + 0xf0)
 #define APIC_ICR_LOW	(APIC + 0x300)
 #define APIC_ICR_HIGH	(APIC + 0x310)
@@ -57,6 +57,8 @@
 
 #define STACKS		0x10000			/* RAM; 256 bytes a processor */
 #define COUNT		0x8000			/* RAM: how many have started */
+#define HOPS		0x8004			/* RAM: wake-ups in the ring so far */
+#define HOPS_SEEN	0x8008			/* RAM: the same at the last look */
 
 	.text
 image:
@@ -108,6 +110,10 @@ flat:
 	movl	$OTHERS_STARTUP, APIC_ICR_LOW
 
 work:
+#ifdef RING
+	test	%ebx, %ebx			/* its watchman */
+	jnz	1f
+#endif
 #if defined(TICK) || defined(RING)
 	movl	$DIVIDE_BY_1, APIC_DIVIDE
 	movl	$(TIMER_PERIODIC | VECTOR_TIMER), APIC_LVT_TIMER
@@ -127,10 +133,15 @@ pause:
 	jnz	1b
 	ret
 
-/* Every vector: the next in the ring is the id above, and 0 after the last. */
 interrupt:
-	push	%eax
+	movl	$0, APIC_EOI
+	iret
+
 #ifdef RING
+/* To the next: the id above, and 0 after the last. */
+ring:
+	push	%eax
+	incl	HOPS
 	lea	1(%ebx), %eax
 	cmp	COUNT, %eax
 	jb	1f
@@ -138,10 +149,23 @@ interrupt:
 1:	shl	$24, %eax
 	mov	%eax, APIC_ICR_HIGH
 	movl	$(0x4000 | VECTOR_RING), APIC_ICR_LOW
-#endif
 	movl	$0, APIC_EOI
 	pop	%eax
 	iret
+
+/* Starts it, and again if a wake-up was ever lost. */
+timer:
+	push	%eax
+	mov	HOPS, %eax
+	cmp	HOPS_SEEN, %eax
+	mov	%eax, HOPS_SEEN
+	pop	%eax
+	je	ring
+	jmp	interrupt
+#else
+#define ring	interrupt
+#define timer	interrupt
+#endif
 
 	.balign	8
 /* Null, code, data: flat, and marked as accessed, as nothing can be marked in a ROM. */
@@ -155,7 +179,12 @@ gdt_pointer:
 
 	.balign	8
 idt:
-	.rept	256
+	.rept	VECTOR_TIMER
+	.word	interrupt - image, 8, 0x8e00, BASE >> 16
+	.endr
+	.word	timer - image, 8, 0x8e00, BASE >> 16
+	.word	ring - image, 8, 0x8e00, BASE >> 16
+	.rept	255 - VECTOR_RING
 	.word	interrupt - image, 8, 0x8e00, BASE >> 16
 	.endr
 idt_pointer:

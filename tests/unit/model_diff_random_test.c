@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * From any state to what is wanted, and from any state to nothing: thousands of seeds, each a host
+ * with VMs that were placed by one policy, cut off at any step, damaged, and are now to be brought
+ * to another policy or given back. CPUWARDEN_SEEDS runs more, CPUWARDEN_SEED one.
+ */
+#include "tests/unit/random_host.h"
+#include "user/model/health.h"
+
+static unsigned long from_environment(const char *name, unsigned long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoul(text, NULL, 10) : otherwise;
+}
+
+/* Whoever is no longer to be placed gives up its groups, as a cycle does before all else. */
+static size_t clear(struct fake *fake, const char *what)
+{
+	size_t steps = 0;
+
+	for (size_t i = 0; i < fake->host->vms.n_items; i++) {
+		const char *name = fake->host->vms.items[i].name;
+		const struct desired_vm *vm = desired_find(&fake->host->desired, name);
+		cleanup_free char *top = vm_group_path(name);
+		struct unit unit;
+
+		if ((vm && vm->kind != DESIRED_OBSERVED) || !tree_find(&fake->host->tree, top))
+			continue;
+		plan_release(fake, name, &unit);
+		run_steps(fake, &unit, NULL, SIZE_MAX, what);
+		steps += unit.n_steps;
+		unit_deinit(&unit);
+	}
+	return steps;
+}
+
+/* One pass over all VMs. Returns the number of steps. */
+static size_t pass(struct fake *fake, const char *what, bool *ret_kept)
+{
+	size_t steps;
+
+	compute(fake->host);
+	steps = clear(fake, what);
+	*ret_kept = false;
+	for (size_t i = 0; i < fake->host->desired.n_vms; i++) {
+		const struct desired_vm *vm = &fake->host->desired.vms[i];
+
+		*ret_kept |= vm->kind == DESIRED_KEPT;
+		steps += bring(fake, vm->vm->name, what);
+	}
+	return steps;
+}
+
+/* A state that somebody may find: placed, or killed at any step, then damaged. */
+static void reach_some_state(struct dice *dice, struct fake *fake, const char *what)
+{
+	random_wishes(dice, fake->host, true);
+	compute(fake->host);
+	for (size_t i = 0; i < fake->host->desired.n_vms; i++) {
+		const struct desired_vm *vm = &fake->host->desired.vms[i];
+		bool cut = rarely(dice, 4);
+		struct unit unit;
+
+		plan_vm(fake, vm->vm->name, &unit);
+		run_steps(fake, &unit, vm,
+			cut ? roll(dice, (unsigned int)unit.n_steps + 1) : SIZE_MAX, what);
+		unit_deinit(&unit);
+		if (cut && rarely(dice, 2))
+			break;
+	}
+	if (rarely(dice, 2))
+		random_damage(dice, fake);
+	if (rarely(dice, 3))
+		random_hotplug(dice, fake);
+	if (rarely(dice, 2))
+		random_wishes(dice, fake->host, false);
+}
+
+static void expect_health(struct fake *fake, const char *what)
+{
+	for (size_t i = 0; i < fake->host->desired.n_vms; i++) {
+		const struct desired_vm *vm = &fake->host->desired.vms[i];
+		cleanup_free char *reason = NULL;
+
+		if (vm->kind != DESIRED_PLACED)
+			continue;
+		assert_int_equal(health_check(vm, &fake->host->tree, &reason), 0);
+		if (!reason)
+			continue;
+		print_tree(fake);
+		fail_msg("%s: nothing is left to do, yet %s", what, reason);
+	}
+}
+
+/*
+ * Two passes do it, a third has nothing to do. A VM that waits for another to give up CPUs needs two
+ * of its own then.
+ */
+static void converge(struct fake *fake, const char *what)
+{
+	unsigned int passes = 2;
+	bool kept;
+
+	for (unsigned int i = 0; pass(fake, what, &kept); i++) {
+		if (!i && kept)
+			passes += 2;
+		if (i < passes)
+			continue;
+		print_tree(fake);
+		fail_msg("%s: something is left to do after %u passes", what, i);
+	}
+	expect_health(fake, what);
+}
+
+static void give_back(struct fake *fake, bool cpuset_given, const char *what)
+{
+	const struct found_host found = {.cpuset_given = cpuset_given};
+	struct tree *tree = &fake->host->tree;
+	struct unit unit;
+
+	forget_wishes(fake->host);
+	fake->host->config.defaults.kind = POLICY_OBSERVE;
+	compute(fake->host);
+	clear(fake, what);
+	assert_int_equal(diff_release_host(&found, tree, &unit), 0);
+	run_steps(fake, &unit, NULL, SIZE_MAX, what);
+	unit_deinit(&unit);
+	assert_int_equal(tree->n_groups, 0);
+	assert_false(fake->host_record);
+	assert_true(cpuset_equal(&tree->root_effective, &fake->host->online));
+	assert_int_equal(tree->root_gives_cpuset, cpuset_given && tree->root_gives_cpuset);
+	for (size_t i = 0; i < fake->host->vms.n_items; i++)
+		for (size_t j = 0; j < fake->host->vms.items[i].n_threads; j++) {
+			const struct vm_thread *thread = &fake->host->vms.items[i].threads[j];
+
+			assert_string_equal(thread->cgroup, HOME);
+			assert_true(cpuset_equal(&thread->affinity, &fake->host->online));
+		}
+}
+
+static void run_seed(unsigned long seed, bool back)
+{
+	struct dice dice = dice_of(seed);
+	struct fake fake;
+	struct host host;
+	char what[64];
+
+	snprintf(what, sizeof(what), "seed %lu%s", seed, back ? ", back" : "");
+	random_host(&dice, &host);
+	fake_init(&fake, &host);
+	fake.forgets_masks = rarely(&dice, 2);
+	host.tree.root_gives_cpuset = rarely(&dice, 2);
+	settle(&fake);
+	reach_some_state(&dice, &fake, what);
+	if (back)
+		give_back(&fake, rarely(&dice, 2), what);
+	else
+		converge(&fake, what);
+	fake_deinit(&fake);
+	host_deinit(&host);
+}
+
+static void run_seeds(bool back)
+{
+	unsigned long first = from_environment("CPUWARDEN_SEED", 0);
+	unsigned long n = first ? 1 : from_environment("CPUWARDEN_SEEDS", 1500);
+
+	for (unsigned long seed = first ? first : 1; n; seed++, n--)
+		run_seed(seed, back);
+}
+
+static void test_any_state_converges_without_a_wrong_step(void **state)
+{
+	(void)state;
+	run_seeds(false);
+}
+
+static void test_any_state_can_be_given_back(void **state)
+{
+	(void)state;
+	run_seeds(true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_any_state_converges_without_a_wrong_step),
+		cmocka_unit_test(test_any_state_can_be_given_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,558 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Plans for telling situations, step by step and word for word, each carried out on the fake kernel,
+ * after which nothing is left to do. model_diff_random_test.c does what nobody thought of.
+ */
+#include "tests/unit/fake_steps.h"
+#include "user/model/health.h"
+
+#define S "/cpuwarden.slice"
+#define W S "/web1"
+#define BEGIN "put the rules of web1 in force, runs on old CPUs settling\n"
+#define COMMIT "narrow the rules of web1 to the new CPUs\n"
+
+static struct host host;
+static struct fake fake;
+
+/* web1 has the emulator on 2, vCPU 0 on 4, vCPU 1 on 5. */
+static int enter(void **state)
+{
+	(void)state;
+	host_init(&host, "0-7", "0");
+	add_vm(&host, "web1", 2, 0);
+	pin_vcpu(&host, "web1", 0, "4");
+	pin_vcpu(&host, "web1", 1, "5");
+	pin_emulator(&host, "web1", "2");
+	fake_init(&fake, &host);
+	settle(&fake);
+	compute(&host);
+	return 0;
+}
+
+static void place(const char *name)
+{
+	compute(&host);
+	expect_placed(&host, name);
+	bring(&fake, name, "placed");
+}
+
+static int enter_placed(void **state)
+{
+	int r = enter(state);
+
+	place("web1");
+	return r;
+}
+
+static int leave(void **state)
+{
+	(void)state;
+	fake_deinit(&fake);
+	host_deinit(&host);
+	return 0;
+}
+
+static void expect_steps(const struct unit *unit, const char *expected)
+{
+	char text[4096] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < unit->n_steps; i++) {
+		cleanup_free char *line = must(step_describe(&unit->steps[i], unit));
+
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\n", line);
+		assert_true(n < sizeof(text));
+	}
+	assert_string_equal(text, expected);
+}
+
+/* What is to be done for the VM, that it can be done, and that it is enough. */
+static void expect_plan(const char *name, const char *expected)
+{
+	cleanup_free char *fault = NULL;
+	struct unit unit;
+
+	compute(&host);
+	plan_vm(&fake, name, &unit);
+	expect_steps(&unit, expected);
+	run_steps(&fake, &unit, wanted(&host, name), SIZE_MAX, "planned");
+	unit_deinit(&unit);
+	compute(&host);
+	plan_vm(&fake, name, &unit);
+	expect_steps(&unit, "");
+	unit_deinit(&unit);
+	if (wanted(&host, name)->kind != DESIRED_PLACED)
+		return;
+	assert_int_equal(health_check(wanted(&host, name), &host.tree, &fault), 0);
+	assert_null(fault);
+}
+
+static struct group *leaf(const char *path)
+{
+	return must(tree_find(&host.tree, path));
+}
+
+static void make_wrong(const char *path, const char *list)
+{
+	struct fake_damage *to = &fake.damage[fake.n_damage++];
+
+	snprintf(to->path, sizeof(to->path), "%s", path);
+	to->effective = cpus(list);
+	settle(&fake);
+}
+
+static void test_a_first_placement(void **state)
+{
+	(void)state;
+	expect_plan("web1",
+		"record what the host is like now\n"
+		"record where the threads of web1 are now\n"
+		"enable cpuset below /\n"
+		"make the group " S "\n"
+		"set the CPUs of " S " to 2,4-5\n"
+		"set the partition of " S " to root\n"
+		"enable cpuset below " S "\n"
+		"make the group " W "\n"
+		"set the CPUs of " W " to 2,4-5\n"
+		"set the partition of " W " to root\n"
+		"enable cpuset below " W "\n" BEGIN
+		"make the group " W "/emulator\n"
+		"make " W "/emulator threaded\n"
+		"set the CPUs of " W "/emulator to 2\n"
+		"make the group " W "/vcpu0\n"
+		"make " W "/vcpu0 threaded\n"
+		"set the CPUs of " W "/vcpu0 to 4\n"
+		"make the group " W "/vcpu1\n"
+		"make " W "/vcpu1 threaded\n"
+		"set the CPUs of " W "/vcpu1 to 5\n"
+		"set the partition of " W "/vcpu0 to isolated\n"
+		"set the partition of " W "/vcpu1 to isolated\n"
+		"move process 1000 with its threads into " W "/emulator\n"
+		"move thread 1001 into " W "/vcpu0, on CPUs 4\n"
+		"move thread 1002 into " W "/vcpu1, on CPUs 5\n" COMMIT);
+}
+
+static void test_a_second_vm_grows_the_slice(void **state)
+{
+	struct unit unit;
+
+	(void)state;
+	add_vm(&host, "web2", 1, 0);
+	pin_vcpu(&host, "web2", 0, "6");
+	pin_emulator(&host, "web2", "3");
+	compute(&host);
+	plan_vm(&fake, "web2", &unit);
+	assert_int_equal(unit.steps[0].kind, STEP_RECORD);
+	assert_int_equal(unit.steps[1].kind, STEP_SET_CPUS);
+	assert_string_equal(unit.steps[1].path, SLICE);
+	expect_cpus(&unit.steps[1].cpus, "2-6");
+	unit_deinit(&unit);
+	place("web2");
+	expect_plan("web1", "");
+	expect_plan("web2", "");
+}
+
+static void test_nothing_is_done_to_what_is_right(void **state)
+{
+	(void)state;
+	expect_plan("web1", "");
+}
+
+static void test_pins_swapped_between_two_vcpus(void **state)
+{
+	(void)state;
+	pin_vcpu(&host, "web1", 0, "5");
+	pin_vcpu(&host, "web1", 1, "4");
+	expect_plan("web1", BEGIN
+		"set the partition of " W "/vcpu0 to member\n"
+		"set the partition of " W "/vcpu1 to member\n"
+		"set the CPUs of " W "/vcpu0 to 5\n"
+		"set the CPUs of " W "/vcpu1 to 4\n"
+		"set the partition of " W "/vcpu0 to isolated\n"
+		"set the partition of " W "/vcpu1 to isolated\n" COMMIT);
+}
+
+static void test_a_vcpu_takes_the_emulators_cpu(void **state)
+{
+	(void)state;
+	pin_vcpu(&host, "web1", 0, "2");
+	pin_emulator(&host, "web1", "3");
+	expect_plan("web1",
+		"set the CPUs of " S " to 2-5\n"
+		"set the CPUs of " W " to 2-5\n" BEGIN
+		"set the partition of " W "/vcpu0 to member\n"
+		"set the CPUs of " W "/emulator to 3\n"
+		"set the CPUs of " W "/vcpu0 to 2\n"
+		"set the partition of " W "/vcpu0 to isolated\n"
+		"set the CPUs of " W " to 2-3,5\n"
+		"set the CPUs of " S " to 2-3,5\n" COMMIT);
+}
+
+static void test_a_vcpu_moves_to_a_free_cpu_and_stays_a_partition(void **state)
+{
+	(void)state;
+	pin_vcpu(&host, "web1", 1, "7");
+	expect_plan("web1",
+		"set the CPUs of " S " to 2,4-5,7\n"
+		"set the CPUs of " W " to 2,4-5,7\n" BEGIN
+		"set the CPUs of " W "/vcpu1 to 7\n"
+		"set the CPUs of " W " to 2,4,7\n"
+		"set the CPUs of " S " to 2,4,7\n" COMMIT);
+}
+
+static void test_a_vcpu_is_plugged_in(void **state)
+{
+	struct vm_thread *thread = add_thread(&host, "web1", THREAD_VCPU, 2, 1003);
+
+	(void)state;
+	free(thread->cgroup);
+	thread->cgroup = must(strdup(SLICE "/web1/emulator"));
+	settle(&fake);
+	expect_plan("web1",
+		"set the CPUs of " S " to 1-2,4-5\n"
+		"set the CPUs of " W " to 1-2,4-5\n" BEGIN
+		"make the group " W "/vcpu2\n"
+		"make " W "/vcpu2 threaded\n"
+		"set the CPUs of " W "/vcpu2 to 1\n"
+		"set the partition of " W "/vcpu2 to isolated\n"
+		"move thread 1003 into " W "/vcpu2, on CPUs 1\n" COMMIT);
+}
+
+static void test_a_vcpu_is_unplugged(void **state)
+{
+	(void)state;
+	remove_thread(&host, "web1", 1002);
+	settle(&fake);
+	expect_plan("web1", BEGIN
+		"remove the group " W "/vcpu1\n"
+		"set the CPUs of " W " to 2,4\n"
+		"set the CPUs of " S " to 2,4\n" COMMIT);
+}
+
+/* On 6.1 and 6.12 a member that shares its CPUs is enough to make a partition invalid. */
+static void test_an_unplugged_vcpu_leaves_its_cpu_to_another(void **state)
+{
+	(void)state;
+	remove_thread(&host, "web1", 1002);
+	settle(&fake);
+	pin_vcpu(&host, "web1", 0, "5");
+	expect_plan("web1", BEGIN
+		"set the partition of " W "/vcpu0 to member\n"
+		"set the partition of " W "/vcpu1 to member\n"
+		"set the CPUs of " W "/vcpu1 to 2\n"
+		"set the CPUs of " W "/vcpu0 to 5\n"
+		"set the partition of " W "/vcpu0 to isolated\n"
+		"remove the group " W "/vcpu1\n"
+		"set the CPUs of " W " to 2,5\n"
+		"set the CPUs of " S " to 2,5\n" COMMIT);
+}
+
+static void test_a_leaf_that_says_valid_and_has_other_cpus(void **state)
+{
+	(void)state;
+	make_wrong(SLICE "/web1/vcpu1", "2");
+	expect_plan("web1", BEGIN
+		"set the partition of " W "/vcpu1 to member\n"
+		"set the partition of " W "/vcpu1 to isolated\n" COMMIT);
+}
+
+static void test_an_invalid_leaf(void **state)
+{
+	(void)state;
+	leaf(SLICE "/web1/vcpu0")->partition.valid = false;
+	settle(&fake);
+	expect_plan("web1", BEGIN
+		"set the partition of " W "/vcpu0 to member\n"
+		"set the partition of " W "/vcpu0 to isolated\n" COMMIT);
+}
+
+/* 6.1 and 6.12: a sibling took a CPU, the VM's group is invalid, and its leaves do not notice. */
+static void test_an_invalid_vm_group_under_leaves_that_say_valid(void **state)
+{
+	(void)state;
+	make_wrong(SLICE "/web1/vcpu0", "4");
+	make_wrong(SLICE "/web1/vcpu1", "2");
+	leaf(SLICE "/web1")->partition.valid = false;
+	settle(&fake);
+	expect_plan("web1",
+		"set the partition of " W "/vcpu1 to member\n"
+		"set the partition of " W "/vcpu0 to member\n"
+		"set the partition of " W " to member\n"
+		"set the CPUs of " S " to 2,4-5,7\n"
+		"set the partition of " W " to root\n" BEGIN
+		"set the partition of " W "/vcpu0 to isolated\n"
+		"set the partition of " W "/vcpu1 to isolated\n"
+		"set the CPUs of " S " to 2,4-5\n" COMMIT);
+}
+
+/* All below an invalid slice is built anew, also what says that it is valid. */
+static void test_an_invalid_slice_above_a_vm_group_that_says_valid(void **state)
+{
+	(void)state;
+	make_wrong(SLICE "/web1", "2");
+	leaf(SLICE)->partition.valid = false;
+	settle(&fake);
+	expect_plan("web1",
+		"set the partition of " W "/vcpu1 to member\n"
+		"set the partition of " W "/vcpu0 to member\n"
+		"set the partition of " W " to member\n"
+		"set the partition of " S " to member\n"
+		"set the CPUs of " S " to 2,4-5,7\n"
+		"set the partition of " S " to root\n"
+		"set the partition of " W " to root\n" BEGIN
+		"set the partition of " W "/vcpu0 to isolated\n"
+		"set the partition of " W "/vcpu1 to isolated\n"
+		"set the CPUs of " S " to 2,4-5\n" COMMIT);
+}
+
+static void test_a_thread_that_somebody_moved(void **state)
+{
+	(void)state;
+	move_to(&fake, find_vm(&host, "web1"), 1, SLICE "/web1/emulator");
+	settle(&fake);
+	expect_plan("web1", BEGIN
+		"move thread 1001 into " W "/vcpu0, on CPUs 4\n" COMMIT);
+}
+
+/* Moving the whole process in again would take the vCPUs off their CPUs for a moment. */
+static void test_a_main_thread_that_somebody_moved_into_the_vms_group(void **state)
+{
+	(void)state;
+	move_to(&fake, find_vm(&host, "web1"), 0, SLICE "/web1");
+	settle(&fake);
+	expect_plan("web1", BEGIN
+		"move thread 1000 into " W "/emulator, on CPUs 2\n" COMMIT);
+}
+
+static void test_a_thread_that_somebody_bound(void **state)
+{
+	(void)state;
+	pin_vcpu(&host, "web1", 0, "4,6");
+	place("web1");
+	fake.vms[0].masks[1] = cpus("6");
+	settle(&fake);
+	expect_plan("web1", BEGIN
+		"set the affinity of thread 1001 to 4,6\n" COMMIT);
+}
+
+static void test_another_kind_of_partition(void **state)
+{
+	(void)state;
+	wish(&host, "web1")->policy.partition = PARTITION_ROOT;
+	expect_plan("web1", BEGIN
+		"set the partition of " W "/vcpu0 to root\n"
+		"set the partition of " W "/vcpu1 to root\n" COMMIT);
+	wish(&host, "web1")->policy.partition = PARTITION_MEMBER;
+	expect_plan("web1", BEGIN
+		"set the partition of " W "/vcpu0 to member\n"
+		"set the partition of " W "/vcpu1 to member\n" COMMIT);
+}
+
+static void test_rules_that_were_lost_or_half_changed(void **state)
+{
+	(void)state;
+	fake.vms[0].actual.settling = true;
+	expect_plan("web1", BEGIN COMMIT);
+	rule_vm_deinit(&fake.vms[0].actual.rules);
+	fake.vms[0].actual.rules_known = false;
+	expect_plan("web1", BEGIN COMMIT);
+}
+
+static void test_a_lost_record_is_made_again(void **state)
+{
+	(void)state;
+	fake.vms[0].actual.has_record = false;
+	expect_plan("web1", "record where the threads of web1 are now\n");
+}
+
+static void test_kernel_threads_on_its_cpus(void **state)
+{
+	(void)state;
+	fake.vms[0].actual.has_strays = true;
+	expect_plan("web1", "keep kernel threads that can run elsewhere off CPUs 2,4-5\n");
+}
+
+static void test_a_vm_that_is_watched_gets_rules_only(void **state)
+{
+	(void)state;
+	wish(&host, "web1")->policy.kind = POLICY_OBSERVE;
+	expect_plan("web1", BEGIN COMMIT);
+	assert_int_equal(host.tree.n_groups, 0);
+}
+
+static void test_a_vm_that_cannot_be_placed_keeps_what_it_has(void **state)
+{
+	(void)state;
+	pin_vcpu(&host, "web1", 0, "5");
+	expect_plan("web1", "");
+	fake.vms[0].actual.rules_known = false;
+	rule_vm_deinit(&fake.vms[0].actual.rules);
+	expect_plan("web1", BEGIN COMMIT);
+}
+
+static void test_what_a_killed_change_left_in_the_slice_goes(void **state)
+{
+	(void)state;
+	leaf(SLICE)->cpus = cpus("1-7");
+	settle(&fake);
+	expect_plan("web1", BEGIN "set the CPUs of " S " to 2,4-5\n" COMMIT);
+	/* The host has one CPU only, so the slice cannot grow by what is new. */
+	leaf(SLICE)->cpus = cpus("1-6");
+	settle(&fake);
+	pin_vcpu(&host, "web1", 0, "7");
+	pin_emulator(&host, "web1", "0");
+	expect_plan("web1",
+		"set the CPUs of " S " to 0,2,4-5,7\n"
+		"set the CPUs of " W " to 0,2,4-5,7\n" BEGIN
+		"set the CPUs of " W "/emulator to 0\n"
+		"set the CPUs of " W "/vcpu0 to 7\n"
+		"set the CPUs of " W " to 0,5,7\n"
+		"set the CPUs of " S " to 0,5,7\n" COMMIT);
+}
+
+static void test_giving_one_vm_and_then_the_host_back(void **state)
+{
+	const struct found_host found = {.cpuset_given = false};
+	struct unit unit;
+
+	(void)state;
+	plan_release(&fake, "web1", &unit);
+	expect_steps(&unit,
+		"end the rules of web1\n"
+		"set the partition of " W "/vcpu1 to member\n"
+		"set the partition of " W "/vcpu0 to member\n"
+		"set the partition of " W " to member\n"
+		"return the threads of web1 to where they were found\n"
+		"remove the group " W "/vcpu1\n"
+		"remove the group " W "/vcpu0\n"
+		"remove the group " W "/emulator\n"
+		"remove the group " W "\n"
+		"return the affinities of web1's threads\n"
+		"keep kernel threads that can run elsewhere off CPUs of nobody\n"
+		"drop the record\n");
+	run_steps(&fake, &unit, NULL, SIZE_MAX, "back");
+	unit_deinit(&unit);
+	assert_int_equal(diff_release_host(&found, &host.tree, &unit), 0);
+	expect_steps(&unit,
+		"set the partition of " S " to member\n"
+		"remove the group " S "\n"
+		"disable cpuset below /\n"
+		"return what was changed of the host's threads\n"
+		"drop the record\n");
+	run_steps(&fake, &unit, NULL, SIZE_MAX, "back");
+	unit_deinit(&unit);
+	assert_int_equal(host.tree.n_groups, 0);
+}
+
+static void test_a_host_of_which_nothing_is_known_is_left_as_it_is(void **state)
+{
+	const struct found_host found = {.cpuset_given = true};
+	struct unit unit;
+
+	(void)state;
+	host.tree.root_gives_cpuset = true;
+	assert_int_equal(diff_release_host(NULL, &host.tree, &unit), 0);
+	assert_int_equal(unit.n_steps, 0);
+	assert_int_equal(diff_release_host(&found, &host.tree, &unit), 0);
+	expect_steps(&unit, "return what was changed of the host's threads\n"
+			    "drop the record\n");
+	unit_deinit(&unit);
+}
+
+static void test_a_dead_vm_is_not_returned_and_the_slice_shrinks_to_the_living(void **state)
+{
+	const struct unit dead = {.vm = "web1", .pid = 1000, .start_time = 10000};
+	struct unit unit;
+
+	(void)state;
+	add_vm(&host, "web2", 1, 0);
+	place("web2");
+	for (size_t i = 0; i < find_vm(&host, "web1")->n_threads; i++)
+		move_to(&fake, find_vm(&host, "web1"), i, HOME);
+	settle(&fake);
+	assert_int_equal(diff_release(&dead, SLICE "/web1", false, &host.tree, &unit), 0);
+	expect_steps(&unit,
+		"end the rules of web1\n"
+		"set the partition of " W "/vcpu1 to member\n"
+		"set the partition of " W "/vcpu0 to member\n"
+		"set the partition of " W " to member\n"
+		"remove the group " W "/vcpu1\n"
+		"remove the group " W "/vcpu0\n"
+		"remove the group " W "/emulator\n"
+		"remove the group " W "\n"
+		"set the CPUs of " S " to 1,3\n"
+		"keep kernel threads that can run elsewhere off CPUs 1,3\n"
+		"drop the record\n");
+	run_steps(&fake, &unit, NULL, SIZE_MAX, "back");
+	unit_deinit(&unit);
+	expect_plan("web2", "");
+}
+
+/* What is assumed of a plan is what the kernel makes of it, as far as the next plan looks. */
+static void test_an_assumed_tree_is_like_the_one_that_comes_out(void **state)
+{
+	struct tree assumed = {};
+	struct unit unit;
+
+	(void)state;
+	plan_vm(&fake, "web1", &unit);
+	assert_int_equal(diff_assume(&assumed, &unit), 0);
+	run_steps(&fake, &unit, wanted(&host, "web1"), SIZE_MAX, "placed");
+	unit_deinit(&unit);
+	assert_int_equal(assumed.n_groups, host.tree.n_groups);
+	assert_int_equal(assumed.root_gives_cpuset, host.tree.root_gives_cpuset);
+	for (size_t i = 0; i < assumed.n_groups; i++) {
+		const struct group *a = &assumed.groups[i], *b = &host.tree.groups[i];
+
+		assert_string_equal(a->path, b->path);
+		assert_int_equal(a->has_cpuset, b->has_cpuset);
+		assert_int_equal(a->gives_cpuset, b->gives_cpuset);
+		assert_int_equal(a->partition.kind, b->partition.kind);
+		assert_int_equal(a->partition.valid, b->partition.valid);
+		assert_true(cpuset_equal(&a->cpus, &b->cpus));
+	}
+	plan_release(&fake, "web1", &unit);
+	assert_int_equal(diff_assume(&assumed, &unit), 0);
+	unit_deinit(&unit);
+	assert_int_equal(assumed.n_groups, 1);
+	assert_string_equal(assumed.groups[0].path, SLICE);
+	tree_deinit(&assumed);
+}
+
+#define fresh(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define placed(f) cmocka_unit_test_setup_teardown(f, enter_placed, leave)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		fresh(test_a_first_placement),
+		placed(test_a_second_vm_grows_the_slice),
+		placed(test_nothing_is_done_to_what_is_right),
+		placed(test_pins_swapped_between_two_vcpus),
+		placed(test_a_vcpu_takes_the_emulators_cpu),
+		placed(test_a_vcpu_moves_to_a_free_cpu_and_stays_a_partition),
+		placed(test_a_vcpu_is_plugged_in),
+		placed(test_a_vcpu_is_unplugged),
+		placed(test_an_unplugged_vcpu_leaves_its_cpu_to_another),
+		placed(test_a_leaf_that_says_valid_and_has_other_cpus),
+		placed(test_an_invalid_leaf),
+		placed(test_an_invalid_vm_group_under_leaves_that_say_valid),
+		placed(test_an_invalid_slice_above_a_vm_group_that_says_valid),
+		placed(test_a_thread_that_somebody_moved),
+		placed(test_a_main_thread_that_somebody_moved_into_the_vms_group),
+		placed(test_a_thread_that_somebody_bound),
+		placed(test_another_kind_of_partition),
+		placed(test_rules_that_were_lost_or_half_changed),
+		placed(test_a_lost_record_is_made_again),
+		placed(test_kernel_threads_on_its_cpus),
+		fresh(test_a_vm_that_is_watched_gets_rules_only),
+		placed(test_a_vm_that_cannot_be_placed_keeps_what_it_has),
+		placed(test_what_a_killed_change_left_in_the_slice_goes),
+		placed(test_giving_one_vm_and_then_the_host_back),
+		fresh(test_a_host_of_which_nothing_is_known_is_left_as_it_is),
+		placed(test_a_dead_vm_is_not_returned_and_the_slice_shrinks_to_the_living),
+		fresh(test_an_assumed_tree_is_like_the_one_that_comes_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

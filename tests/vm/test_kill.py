@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+import os
+
+import host
+import two_vms
+
+POINTS = 50
+
+
+class Kill(two_vms.TwoVMs):
+    def assert_nobody_without_cpus(self):
+        for guest in self.guests:
+            for tid in guest.threads():
+                self.assertTrue(host.affinity(tid))
+                path = host.thread_cgroup(guest.pid, tid)
+                while path and not os.path.exists(
+                        os.path.join(host.CGROUP, path, "cpuset.cpus.effective")):
+                    path = os.path.dirname(path)
+                self.assertTrue(host.cgroup(path, "cpuset.cpus.effective"), path)
+
+    def kill_at(self, point, verb):
+        done = host.run(os.path.join(host.HELPERS, "killat"), str(point), host.PROGRAM, *verb)
+        return done.returncode == 0
+
+    def test_apply_killed_anywhere(self):
+        """apply killed at 50 points over its system calls: the next converges, release restores"""
+        before = host.dump()
+        calls = int(host.run(os.path.join(host.HELPERS, "killat"), "1000000000", host.PROGRAM,
+                             "apply").stdout.split()[-1])
+        self.assert_placed()
+        self.assertEqual(host.cpuwarden("release", "--all").returncode, 0)
+        for i in range(POINTS):
+            with self.subTest(point=i):
+                self.kill_at(1 + calls * i // POINTS, ["apply"])
+                self.assert_nobody_without_cpus()
+                if i % 2:
+                    self.apply()
+                    self.assert_placed()
+                    self.assertEqual(host.cpuwarden("check").returncode, 0)
+                done = host.cpuwarden("release", "--all")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                after = host.dump()
+                self.assertEqual(after[0], before[0])
+                for thread in before[1]:
+                    if thread in after[1]:
+                        self.assertEqual(after[1][thread], before[1][thread], thread)
+
+    def test_release_killed_anywhere(self):
+        """release killed at 20 points: the next release restores exactly"""
+        self.assertEqual(host.cpuwarden("release", "--all").returncode, 0)
+        before = host.dump()
+        self.apply()
+        calls = int(host.run(os.path.join(host.HELPERS, "killat"), "1000000000", host.PROGRAM,
+                             "release", "--all").stdout.split()[-1])
+        for i in range(20):
+            with self.subTest(point=i):
+                self.apply()
+                self.kill_at(1 + calls * i // 20, ["release", "--all"])
+                self.assert_nobody_without_cpus()
+                done = host.cpuwarden("release", "--all")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                after = host.dump()
+                self.assertEqual(after[0], before[0])
+                for thread in before[1]:
+                    if thread in after[1]:
+                        self.assertEqual(after[1][thread], before[1][thread], thread)

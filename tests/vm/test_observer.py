@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+The observer's account against ftrace's, in the same window. Intruders are let in as an admin's mistake would: by
+moving a task into a group, or by ending a partition first where a valid one keeps them out.
+"""
+import os
+import subprocess
+import time
+
+import host
+import two_vms
+
+CAUSES = ["user", "other_vm", "own_vm", "kthread"]
+LOUNGE = host.SLICE + "/lounge"
+
+
+def totals(counters, on_cpus=None):
+    """Counts and ns by class and cause, summed over CPUs, as bpftool reads them."""
+    sums = {}
+    for cpu, value in counters.items():
+        if on_cpus is not None and cpu not in on_cpus:
+            continue
+        rows = {"off_set": value["off_set"], "settling": value["settling"],
+                "bound_kthread": value["bound_kthread"]}
+        rows.update(zip(CAUSES, value["foreign"]))
+        for name, row in rows.items():
+            count, ns = sums.get(name, (0, 0))
+            sums[name] = (count + row["count"], ns + row["ns"])
+        sums["switches"] = sums.get("switches", 0) + value["switches"]
+    return sums
+
+
+def difference(after, before):
+    return {k: after[k] - before[k] if k == "switches" else
+            (after[k][0] - before[k][0], after[k][1] - before[k][1]) for k in after}
+
+
+class Observer(two_vms.TwoVMs):
+    mode = "tick"
+
+    def setUp(self):
+        self.apply()
+        self.assert_placed()
+
+    def tearDown(self):
+        if os.path.isdir(os.path.join(host.CGROUP, LOUNGE)):
+            for pid in host.cgroup(LOUNGE, "cgroup.procs").split():
+                host.set_cgroup("", "cgroup.procs", pid)
+            os.rmdir(os.path.join(host.CGROUP, LOUNGE))
+
+    def owners(self, on_cpus):
+        """{cpu: tids that may run there}, from what was declared."""
+        may = {cpu: set() for cpu in on_cpus}
+        for guest in self.guests:
+            for tid in guest.threads():
+                for cpu in host.cpus(two_vms.LEAVES[guest.name][two_vms.leaf_of(guest, tid)][0]):
+                    may.get(cpu, set()).add(tid)
+        return may
+
+    def bound(self, tid):
+        try:
+            flags = int(host.read("/proc/%d/stat" % tid).rpartition(")")[2].split()[6])
+        except FileNotFoundError:
+            return True  # only kernel threads of one CPU come and go there unasked
+        return bool(flags & 0x00200000) and len(host.affinity(tid)) == 1
+
+    def test_1_clean_run(self):
+        """a clean run of 200,000 switches on reserved CPUs: violations 0, and ftrace agrees"""
+        host.cpuwarden("release", "--all")
+        self.apply()
+        trace = host.Trace(two_vms.RESERVED)
+        outer = totals(host.counters(), two_vms.RESERVED)
+        with trace:
+            inner = totals(host.counters(), two_vms.RESERVED)
+            deadline = time.time() + 400
+            while time.time() < deadline:
+                time.sleep(2)
+                now = totals(host.counters(), two_vms.RESERVED)
+                if now["switches"] - inner["switches"] >= 200000:
+                    break
+            inner = difference(now, inner)
+        outer = difference(totals(host.counters(), two_vms.RESERVED), outer)
+        runs, switches = trace.account()
+        trace.close()
+        self.assertGreaterEqual(inner["switches"], 200000)
+        self.assertLessEqual(inner["switches"], sum(switches.values()))
+        self.assertGreaterEqual(outer["switches"], sum(switches.values()))
+        for name in CAUSES + ["off_set", "settling"]:
+            self.assertEqual(outer[name], (0, 0), name)
+        may = self.owners(two_vms.RESERVED)
+        kthreads = 0
+        for (cpu, tid), (count, _, comm) in runs.items():
+            if tid and tid not in may[cpu]:
+                self.assertTrue(self.bound(tid), "CPU %d: %s (%d)" % (cpu, comm, tid))
+                kthreads += count
+        self.assertLessEqual(inner["bound_kthread"][0], kthreads + len(two_vms.RESERVED))
+        self.assertGreaterEqual(outer["bound_kthread"][0], kthreads)
+        done = host.cpuwarden("check")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertRegex(done.stdout, r"^OK - .* \d+ switches examined")
+        code, check = host.cpuwarden_json("check")
+        self.assertEqual((code, check["verdict"]), (0, "ok"))
+        self.assertGreaterEqual(check["coverage"]["switches"], 200000)
+
+    def window(self, on_cpus, act):
+        """Counters' difference and ftrace's runs over act(), which begins and ends in order."""
+        trace = host.Trace(on_cpus)
+        before = totals(host.counters())
+        with trace:
+            act()
+            # Let the last run end.
+            time.sleep(0.3)
+        after = totals(host.counters())
+        runs, _ = trace.account()
+        trace.close()
+        return difference(after, before), runs
+
+    def compare(self, counted, runs, wrong, name):
+        """The class or cause `name` has exactly ftrace's runs for which wrong(cpu, tid) holds."""
+        count = sum(r[0] for k, r in runs.items() if wrong(*k))
+        ns = sum(r[1] for k, r in runs.items() if wrong(*k))
+        self.assertGreater(count, 0)
+        self.assertEqual(counted[name][0], count)
+        self.assertLessEqual(abs(counted[name][1] - ns), 0.02 * ns + 1000 * count,
+                             "%d ns counted, %d by ftrace, %d runs" % (counted[name][1], ns, count))
+        for other in CAUSES + ["off_set", "settling"]:
+            if other != name:
+                self.assertEqual(counted[other][0], 0, other)
+
+    def assert_named(self, *words):
+        done = host.cpuwarden("check")
+        self.assertEqual(done.returncode, 2, done.stdout)
+        self.assertTrue(done.stdout.startswith("CRITICAL - "), done.stdout)
+        for word in words:
+            self.assertIn(word, done.stdout)
+
+    def visit(self, group_path, cpu):
+        """An intruder enters a group, runs 40 times on that CPU, and ends."""
+        process = host.intrude(40, 2000, 3000, cpu, group_path)
+        tid = int(process.stdout.readline())
+        self.assertEqual(process.wait(), 0, process.stderr.read())
+        self.visitor = tid
+
+    def test_2_host_task_on_the_vms_cpu(self):
+        """a host task on a CPU of the VM: foreign, user; named by check"""
+        counted, runs = self.window([1], lambda: self.visit(two_vms.group(self.guests[0], "emulator"),
+                                                            1))
+        self.compare(counted, runs, lambda cpu, tid: tid == self.visitor, "user")
+        self.assert_named("intruder", "pid %d" % self.visitor, "CPU 1 of web1", "user")
+
+    def test_3_host_task_after_a_mistake(self):
+        """a host task on a vCPU's CPU, let in by a partition that an admin ended: foreign, user"""
+        host.set_cgroup(two_vms.group(self.guests[0], "vcpu0"), "cpuset.cpus.partition", "member")
+        host.set_cgroup(two_vms.group(self.guests[0]), "cpuset.cpus.partition", "member")
+        os.mkdir(os.path.join(host.CGROUP, LOUNGE))
+        self.assertEqual(host.cpuwarden_json("status")[1]["vms"][0]["state"], "degraded")
+        counted, runs = self.window([2], lambda: self.visit(LOUNGE, 2))
+        self.compare(counted, runs, lambda cpu, tid: tid == self.visitor, "user")
+        self.assert_named("intruder", "CPU 2 of web1 (vCPU 0)", "user", "cpuwarden.slice/lounge")
+
+    def test_4_own_emulator_on_the_vcpus_cpu(self):
+        """the VM's own emulator thread on a vCPU's CPU: foreign, own_vm"""
+        guest = self.guests[0]
+
+        def act():
+            host.set_cgroup(two_vms.group(guest, "vcpu0"), "cgroup.threads", str(guest.pid))
+            time.sleep(1)
+            host.set_cgroup(two_vms.group(guest, "emulator"), "cgroup.threads", str(guest.pid))
+        counted, runs = self.window([2], act)
+        self.compare(counted, runs, lambda cpu, tid: tid == guest.pid, "own_vm")
+        self.assert_named("qemu-system", "CPU 2 of web1 (vCPU 0)", "own_vm")
+
+    def test_5_thread_of_the_other_vm(self):
+        """a thread of another VM: foreign, other_vm"""
+        web1, web2 = self.guests
+        host.set_cgroup(two_vms.group(web1, "vcpu0"), "cpuset.cpus.partition", "member")
+        host.set_cgroup(two_vms.group(web1), "cpuset.cpus.partition", "member")
+        os.mkdir(os.path.join(host.CGROUP, LOUNGE))
+
+        def act():
+            host.set_cgroup(LOUNGE, "cgroup.procs", str(web2.pid))
+            time.sleep(1)
+            host.set_cgroup(two_vms.group(web2, "emulator"), "cgroup.procs", str(web2.pid))
+            for index in range(3):
+                host.set_cgroup(two_vms.group(web2, "vcpu%d" % index), "cgroup.threads",
+                                str(web2.vcpu(index)))
+        # Back at home its vCPUs share the emulator's CPU for a moment: that is another matter.
+        trace = host.Trace([1, 2, 3])
+        before = totals(host.counters(), [1, 2, 3])
+        with trace:
+            act()
+        after = totals(host.counters(), [1, 2, 3])
+        runs, _ = trace.account()
+        trace.close()
+        threads = web2.threads()
+        self.compare(difference(after, before), runs, lambda cpu, tid: tid in threads, "other_vm")
+        self.assertEqual(host.cpuwarden("check", "web1").returncode, 2)
+
+    def test_6_vcpu_moved_off_its_set(self):
+        """a vCPU moved off its set by root, to its VM's other CPU and to an unreserved one: off_set"""
+        guest = self.guests[0]
+        tid = guest.vcpu(0)
+
+        def act():
+            host.set_cgroup(two_vms.group(guest, "emulator"), "cgroup.threads", str(tid))
+            time.sleep(1)
+            host.set_cgroup(two_vms.group(guest, "vcpu0"), "cgroup.threads", str(tid))
+        counted, runs = self.window([1], act)
+        self.compare(counted, runs, lambda cpu, t: t == tid, "off_set")
+        self.assert_named("off its set", "web1")
+        key = host.run("bpftool", "-j", "map", "lookup", "pinned", host.PINS + "/task_counters",
+                       "key", "hex", *["%02x" % b for b in tid.to_bytes(4, "little")])
+        self.assertIn('"off_set"', key.stdout)
+        threads = guest.threads()
+
+        def leave():
+            host.set_cgroup("", "cgroup.procs", str(guest.pid))
+            time.sleep(1)
+            host.set_cgroup(two_vms.group(guest, "emulator"), "cgroup.procs", str(guest.pid))
+            for index in range(2):
+                host.set_cgroup(two_vms.group(guest, "vcpu%d" % index), "cgroup.threads",
+                                str(guest.vcpu(index)))
+        trace = host.Trace([0])
+        before = totals(host.counters(), [0])
+        with trace:
+            leave()
+        after = totals(host.counters(), [0])
+        runs, _ = trace.account()
+        trace.close()
+        self.compare(difference(after, before), runs, lambda cpu, t: t in threads, "off_set")
+
+    def test_7_unbound_kernel_thread(self):
+        """a kernel thread that could run elsewhere: foreign, kthread"""
+        pid = int(host.run("pgrep", "-x", "rcu_preempt|rcu_sched").stdout.split()[0])
+        host.set_cgroup(two_vms.group(self.guests[0], "vcpu0"), "cpuset.cpus.partition", "member")
+        host.set_cgroup(two_vms.group(self.guests[0]), "cpuset.cpus.partition", "member")
+        os.mkdir(os.path.join(host.CGROUP, LOUNGE))
+
+        def act():
+            host.set_cgroup(LOUNGE, "cgroup.procs", str(pid))
+            time.sleep(1)
+            host.set_cgroup("", "cgroup.procs", str(pid))
+        counted, runs = self.window([1, 2, 3], act)
+        self.compare(counted, runs, lambda cpu, tid: tid == pid, "kthread")
+
+    def test_8_counters_agree(self):
+        """bpftool's dump has named fields that agree with check --json"""
+        self.visit(two_vms.group(self.guests[0], "emulator"), 1)
+        time.sleep(0.3)
+        sums = totals(host.counters())
+        check = host.cpuwarden_json("check")[1]
+        self.assertEqual(check["schema"], "cpuwarden.check/1")
+        for cause in CAUSES:
+            self.assertEqual((check["foreign"][cause]["count"], check["foreign"][cause]["ns"]),
+                             sums[cause])
+        for name in ("off_set", "settling"):
+            self.assertEqual((check[name]["count"], check[name]["ns"]), sums[name])
+        self.assertGreaterEqual(check["interference"]["bound_kthread"]["count"],
+                                sums["bound_kthread"][0])
+        self.assertGreaterEqual(check["coverage"]["switches"], sums["switches"])
+        self.assertEqual({vm["name"] for vm in check["vms"]}, {"web1", "web2"})
+        for cause in CAUSES:
+            self.assertEqual(sum(vm["foreign"][cause]["count"] for vm in check["vms"]),
+                             check["foreign"][cause]["count"])
+        self.assertGreater(sums["user"][0], 0)
+
+    def test_9_never_ok_when_blind(self):
+        """no observer, a link taken away, pins gone: UNKNOWN; apply starts it again"""
+        for harm in ("link_switch", "link_exit", "cpu_rules", None):
+            with self.subTest(harm=harm):
+                if harm:
+                    os.unlink(os.path.join(host.PINS, harm))
+                else:
+                    subprocess.run(["rm", "-r", host.PINS], check=True)
+                done = host.cpuwarden("check")
+                self.assertEqual(done.returncode, 3, done.stdout)
+                self.assertTrue(done.stdout.startswith("UNKNOWN - "), done.stdout)
+                self.assertEqual(host.cpuwarden_json("status")[1]["host"]["observer"]["state"],
+                                 "absent")
+                self.apply()
+                self.assertEqual(host.cpuwarden("check").returncode, 0)
+
+    def test_a_intruder_that_never_leaves(self):
+        """an intruder that never leaves the CPU is counted while it runs"""
+        process = host.intrude(1, 3000000, 0, 1, two_vms.group(self.guests[0], "emulator"))
+        process.stdout.readline()
+        os.sched_setscheduler(process.pid, os.SCHED_FIFO, os.sched_param(1))
+        before = totals(host.counters())["user"][0]
+        time.sleep(0.5)
+        check = host.cpuwarden_json("check")[1]
+        self.assertEqual(check["verdict"], "critical")
+        self.assertGreater(check["foreign"]["user"]["count"], 0)
+        self.assertGreaterEqual(check["foreign"]["user"]["count"], before)
+        process.wait()
+
+    def test_b_end_of_a_vm_ends_its_ownership(self):
+        """when a VM is killed, whoever runs on its CPUs later is no violation"""
+        self.guests[1].kill()
+        before = totals(host.counters())
+        os.rmdir(os.path.join(host.CGROUP, two_vms.group(self.guests[1], "vcpu0")))
+        host.set_cgroup(two_vms.group(self.guests[1]), "cpuset.cpus.partition", "member")
+        os.mkdir(os.path.join(host.CGROUP, LOUNGE))
+        self.visit(LOUNGE, 4)
+        time.sleep(0.3)
+        after = difference(totals(host.counters()), before)
+        self.assertEqual([after[c][0] for c in CAUSES], [0, 0, 0, 0])
+        self.guests[1] = host.Guest("web2", 3, self.mode)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Two VMs with 2 and 3 vCPUs and an iothread each, placed on all CPUs but one. What policy says stands here once
+more, by hand, for tests to compare the kernel's files with.
+"""
+import unittest
+
+import host
+
+WEB1 = """[vm]
+policy = dedicated
+[vcpupin]
+0 = 2
+1 = 3
+[emulatorpin]
+cpus = 1
+[iothreadpin]
+1 = 1
+"""
+WEB2 = """[vm]
+policy = dedicated
+[vcpupin]
+0 = 4
+1 = 5
+2 = 6
+[emulatorpin]
+cpus = 7
+"""
+HOST = """[host]
+housekeeping = 0
+"""
+# name: {leaf: (CPUs, partition)}
+LEAVES = {
+    "web1": {"emulator": ("1", "member"), "iothread1": ("1", "member"),
+             "vcpu0": ("2", "isolated"), "vcpu1": ("3", "isolated")},
+    "web2": {"emulator": ("7", "member"), "vcpu0": ("4", "isolated"),
+             "vcpu1": ("5", "isolated"), "vcpu2": ("6", "isolated")},
+}
+RESERVED = [1, 2, 3, 4, 5, 6, 7]
+
+
+def configure():
+    host.configure(None, HOST)
+    host.configure("web1", WEB1)
+    host.configure("web2", WEB2)
+
+
+def leaf_of(guest, tid):
+    comm = guest.comm(tid)
+    if comm.startswith("CPU "):
+        return "vcpu" + comm[4:].split("/")[0]
+    if comm == "IO iothread1" and "iothread1" in LEAVES[guest.name]:
+        return "iothread1"
+    return "emulator"
+
+
+def group(guest, leaf=None):
+    return "/".join(filter(None, [host.SLICE, guest.name, leaf]))
+
+
+class TwoVMs(unittest.TestCase):
+    """Guests live as long as the class; each test starts and ends with them placed."""
+    mode = "spin"
+
+    @classmethod
+    def setUpClass(cls):
+        host.forget_configuration()
+        configure()
+        cls.guests = [host.Guest("web1", 2, cls.mode, wait=False),
+                      host.Guest("web2", 3, cls.mode, wait=False)]
+        for guest in cls.guests:
+            guest.wait_until_all_run()
+
+    @classmethod
+    def tearDownClass(cls):
+        host.stop_all(cls.guests)
+        host.cpuwarden("release", "--all")
+        host.forget_configuration()
+
+    def apply(self):
+        done = host.cpuwarden("apply")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done
+
+    def assert_placed(self):
+        """Every thread in its group, each group's effective set as declared, partitions valid."""
+        for guest in self.guests:
+            for leaf, (cpus, partition) in LEAVES[guest.name].items():
+                path = group(guest, leaf)
+                self.assertEqual(host.cgroup(path, "cgroup.type"), "threaded", path)
+                self.assertEqual(host.cgroup(path, "cpuset.cpus"), cpus, path)
+                self.assertEqual(host.cgroup(path, "cpuset.cpus.effective"), cpus, path)
+                self.assertEqual(host.cgroup(path, "cpuset.cpus.partition"), partition, path)
+            self.assertEqual(host.cgroup(group(guest), "cgroup.type"), "domain threaded")
+            self.assertEqual(host.cgroup(group(guest), "cpuset.cpus.partition"), "root")
+            for tid in guest.threads():
+                leaf = leaf_of(guest, tid)
+                self.assertEqual(host.thread_cgroup(guest.pid, tid), group(guest, leaf))
+                self.assertEqual(host.affinity(tid), host.cpus(LEAVES[guest.name][leaf][0]))
+        reserved = set().union(*[host.cpus(cpus) for guest in self.guests
+                                 for cpus, _ in LEAVES[guest.name].values()])
+        self.assertEqual(host.cpus(host.cgroup("", "cpuset.cpus.effective")),
+                         set(range(8)) - reserved)

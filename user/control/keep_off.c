@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/control/keep_off.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "user/base/cleanup.h"
+#include "user/control/give_back.h"
+#include "user/host/kernel_threads.h"
+#include "user/host/proc.h"
+#include "user/model/cpumask.h"
+#include "user/store/found.h"
+
+static int write_mask(const struct cpuset *cpus, struct problem *problem)
+{
+	cleanup_free char *mask = cpumask_format(cpus);
+	cleanup_close int fd = -1;
+
+	if (!mask)
+		return problem_nomem(problem);
+	fd = open(WORKQUEUE_MASK, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, mask, strlen(mask)) < 0)
+		return problem_set(problem, -errno, "cannot write %s to " WORKQUEUE_MASK ": %s", mask,
+			strerror(errno));
+	return 0;
+}
+
+static int keep_workqueues(const struct found_host *host, const struct cpuset *cpus,
+	struct problem *problem)
+{
+	struct cpuset now, wanted = host->workqueues;
+
+	if (!host->has_workqueues || workqueues_read(&now))
+		return 1;
+	cpuset_andnot(&wanted, cpus);
+	if (cpuset_empty(&wanted) || cpuset_equal(&now, &wanted))
+		return 1;
+	return write_mask(&wanted, problem);
+}
+
+static int keep_thread(const struct found_thread *thread, const struct cpuset *cpus)
+{
+	struct cpuset wanted = thread->affinity;
+	struct vm_thread now = {};
+
+	cpuset_andnot(&wanted, cpus);
+	if (!thread->kernel || cpuset_empty(&wanted) || proc_read_thread(thread->pid, thread->tid, &now))
+		return 1;
+	free(now.cgroup);
+	/* Its cpuset may have narrowed it already, as older kernels do. */
+	if (now.start_time != thread->start_time || cpuset_equal(&now.affinity, &wanted))
+		return 1;
+	/* One that the kernel will not let go anywhere stays, and is counted where it runs. */
+	return thread_bind(thread->pid, thread->tid, thread->start_time, &wanted, NULL) ? 1 : 0;
+}
+
+int keep_off(const char *run_dir, const struct cpuset *cpus, struct problem *problem)
+{
+	struct found_host host;
+	bool changed = false;
+	int r;
+
+	if (found_host_read(run_dir, &host, NULL))
+		return 1;
+	/* What is new since the record was made is found now. */
+	r = cpuset_empty(cpus) ? 0 : kernel_threads_add(&host);
+	if (!r && !host.has_workqueues)
+		host.has_workqueues = !workqueues_read(&host.workqueues);
+	if (!r)
+		r = found_host_write(run_dir, &host, problem);
+	if (!r) {
+		r = keep_workqueues(&host, cpus, problem);
+		changed = r == 0;
+		r = r > 0 ? 0 : r;
+	}
+	for (size_t i = 0; !r && i < host.n_bound; i++)
+		changed |= !keep_thread(&host.bound[i], cpus);
+	found_host_deinit(&host);
+	return r ? r : !changed;
+}

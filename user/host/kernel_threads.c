@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/host/kernel_threads.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "user/base/array.h"
+#include "user/base/cleanup.h"
+#include "user/base/file.h"
+#include "user/host/proc.h"
+#include "user/model/cpumask.h"
+
+/* include/linux/sched.h */
+enum { PF_KTHREAD = 0x00200000, PF_NO_SETAFFINITY = 0x04000000 };
+
+/* Is it one, bound to no CPU, and free to be bound? */
+static bool read_unbound(pid_t pid, struct vm_thread *ret_thread)
+{
+	struct proc_stat stat;
+	cleanup_close int fd = -1;
+
+	if (proc_open(pid, &fd) || proc_read_stat_at(fd, &stat))
+		return false;
+	if (!(stat.flags & PF_KTHREAD) || stat.flags & PF_NO_SETAFFINITY)
+		return false;
+	if (proc_read_thread_at(fd, pid, ret_thread))
+		return false;
+	free(ret_thread->cgroup);
+	ret_thread->cgroup = NULL;
+	return cpuset_weight(&ret_thread->affinity) > 1;
+}
+
+static struct found_thread *find(struct found_host *host, pid_t tid, uint64_t start_time)
+{
+	for (size_t i = 0; i < host->n_bound; i++)
+		if (host->bound[i].tid == tid && host->bound[i].start_time == start_time)
+			return &host->bound[i];
+	return NULL;
+}
+
+static int add_one(pid_t pid, void *data)
+{
+	struct found_host *host = data;
+	struct vm_thread thread = {};
+	struct found_thread *entry;
+
+	if (!read_unbound(pid, &thread))
+		return 0;
+	entry = find(host, pid, thread.start_time);
+	if (!entry) {
+		entry = array_push(&host->bound, &host->n_bound);
+		if (!entry)
+			return -ENOMEM;
+		entry->pid = entry->tid = pid;
+		entry->start_time = thread.start_time;
+		entry->affinity = thread.affinity;
+	}
+	entry->kernel = true;
+	return 0;
+}
+
+int kernel_threads_add(struct found_host *host)
+{
+	return proc_for_each_pid(add_one, host);
+}
+
+static int add_cpus(pid_t pid, void *data)
+{
+	struct vm_thread thread = {};
+
+	if (read_unbound(pid, &thread))
+		cpuset_or(data, &thread.affinity);
+	return 0;
+}
+
+int kernel_threads_cpus(struct cpuset *ret_cpus)
+{
+	struct cpuset cpus = {}, workqueues;
+	int r;
+
+	r = proc_for_each_pid(add_cpus, &cpus);
+	if (r)
+		return r;
+	if (!workqueues_read(&workqueues))
+		cpuset_or(&cpus, &workqueues);
+	*ret_cpus = cpus;
+	return 0;
+}
+
+int workqueues_read(struct cpuset *ret_cpus)
+{
+	char text[4096];
+
+	/* From 6.7 on `cpumask` is what is left after isolation, and this is what was written. */
+	if (file_read_at(AT_FDCWD, WORKQUEUE_MASK "_requested", text, sizeof(text)) < 0 &&
+		file_read_at(AT_FDCWD, WORKQUEUE_MASK, text, sizeof(text)) < 0)
+		return -ENOENT;
+	return cpumask_parse(text, ret_cpus);
+}
