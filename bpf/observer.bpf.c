@@ -27,6 +27,9 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
 /* Buckets of task_index less one (a power of two less one); set before load. */
 const volatile u32 index_mask = 0;
 
@@ -107,7 +110,7 @@ struct identity {
 	struct task *known; /* tasks[task], or NULL */
 };
 
-/* The VM slot of a process, or 0. Out of line, as whatever is rare: see cpuwarden_switch. */
+/* The VM slot of a process, or 0. */
 static __noinline u32 find_process_vm(u32 tgid)
 {
 	u32 slot = find_slot(tgid);
@@ -149,9 +152,9 @@ static __noinline bool is_settling(const struct vm_slot *vm, u32 old_set, u32 cp
 	return vm->settle_until && set_has(old_set, cpu);
 }
 
-/* The class of a VM's thread on a CPU that is not foreign to it. */
-static __always_inline void classify_thread(struct cpu_run *run, u32 cpu, struct vm_slot *vm,
-	const struct task *task)
+/* The class of a VM's thread on a CPU that is not foreign to it. task may be NULL. */
+static __always_inline void classify_thread(
+	struct cpu_run *run, u32 cpu, struct vm_slot *vm, const struct task *task)
 {
 	run->class = RUN_IN_ORDER;
 	if (set_has(task ? task->set : vm->set, cpu))
@@ -299,7 +302,7 @@ static __always_inline void account_thread(const struct cpu_run *run, struct tas
 	task->pending.run_ns += p->se.sum_exec_runtime - run->run_before;
 	task->pending.wait_ns += wait;
 	task->pending.waits[wait_bucket(wait) % ABI_WAIT_BUCKETS]++;
-	if (task->pending.switches >= ABI_FLUSH || p->flags & PF_EXITING)
+	if (unlikely(task->pending.switches >= ABI_FLUSH || p->flags & PF_EXITING))
 		flush(task);
 }
 
@@ -315,13 +318,12 @@ static __always_inline void count_shared(struct count *count, u64 ns)
 	__sync_fetch_and_add(&count->ns, ns);
 }
 
-static __always_inline void emit(struct cpu_run *run, struct task_struct *p, u32 cpu, u64 now, u64 ns)
+/* Who it was, all but when and how long. */
+static __always_inline void describe(struct event *event, const struct cpu_run *run,
+	struct task_struct *p, u32 cpu)
 {
 	struct health *h = get_health();
-	struct event *event = &run->last;
 
-	event->time = now;
-	event->ns = ns;
 	event->cgroup = BPF_CORE_READ(p, cgroups, dfl_cgrp, kn, id);
 	event->generation = h ? h->generation : 0;
 	event->class = run->class;
@@ -332,47 +334,82 @@ static __always_inline void emit(struct cpu_run *run, struct task_struct *p, u32
 	event->tid = p->pid;
 	event->tgid = p->tgid;
 	bpf_core_read_str(event->comm, sizeof(event->comm), &p->comm);
-	if (bpf_ringbuf_output(&events, event, sizeof(*event), 0) && h)
+}
+
+static __always_inline void count_lost_event(void)
+{
+	struct health *h = get_health();
+
+	if (h)
 		__sync_fetch_and_add(&h->events_lost, 1);
+}
+
+/*
+ * A violation. The clock is read as late at a run's end as at its beginning, after the looking up: what the
+ * observer itself takes is then no part of the length.
+ */
+static __noinline void count_violation(struct cpu_run *run, struct task_struct *p, u32 cpu,
+	struct cpu_counters *counters)
+{
+	struct vm_slot *vm = bpf_map_lookup_elem(&vms, &run->vm);
+	u32 tid = run->tid, cause = run->cause % CAUSES;
+	struct task_counters *task = NULL;
+	struct event *event;
+	u64 now, ns;
+
+	if (run->class == RUN_OFF_SET && run->task)
+		task = bpf_map_lookup_elem(&task_counters, &tid);
+	describe(&run->last, run, p, cpu);
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (event)
+		*event = run->last;
+	now = bpf_ktime_get_ns();
+	ns = now > run->start ? now - run->start : 0;
+	run->last.time = now;
+	run->last.ns = ns;
+	if (event) {
+		event->time = now;
+		event->ns = ns;
+		bpf_ringbuf_submit(event, 0);
+	} else {
+		count_lost_event();
+	}
+	if (run->class == RUN_FOREIGN) {
+		count_here(&counters->foreign[cause], ns);
+		if (vm)
+			count_shared(&vm->foreign[cause], ns);
+		return;
+	}
+	count_here(&counters->off_set, ns);
+	if (vm)
+		count_shared(&vm->off_set, ns);
+	if (task)
+		count_here(&task->off_set, ns);
 }
 
 /* Adds a run that has an end to the counters of its class. */
 static __noinline void count_run(struct cpu_run *run, struct task_struct *p, u32 cpu)
 {
 	struct cpu_counters *counters = bpf_map_lookup_elem(&cpu_counters, &cpu);
-	struct vm_slot *vm = bpf_map_lookup_elem(&vms, &run->vm);
-	u64 now = bpf_ktime_get_ns();
-	u64 ns = now > run->start ? now - run->start : 0;
-	u32 tid = run->tid;
+	struct vm_slot *vm;
+	u64 now, ns;
 
 	if (!counters)
 		return;
+	if (run->class != RUN_BOUND_KTHREAD && !run->settling) {
+		count_violation(run, p, cpu, counters);
+		return;
+	}
+	now = bpf_ktime_get_ns();
+	ns = now > run->start ? now - run->start : 0;
 	if (run->class == RUN_BOUND_KTHREAD) {
 		count_here(&counters->bound_kthread, ns);
 		return;
 	}
-	if (run->settling) {
-		count_here(&counters->settling, ns);
-		if (vm)
-			count_shared(&vm->settling, ns);
-		return;
-	}
-	if (run->class == RUN_FOREIGN) {
-		u32 cause = run->cause % CAUSES;
-
-		count_here(&counters->foreign[cause], ns);
-		if (vm)
-			count_shared(&vm->foreign[cause], ns);
-	} else {
-		struct task_counters *task = bpf_map_lookup_elem(&task_counters, &tid);
-
-		count_here(&counters->off_set, ns);
-		if (vm)
-			count_shared(&vm->off_set, ns);
-		if (run->task && task)
-			count_here(&task->off_set, ns);
-	}
-	emit(run, p, cpu, now, ns);
+	vm = bpf_map_lookup_elem(&vms, &run->vm);
+	count_here(&counters->settling, ns);
+	if (vm)
+		count_shared(&vm->settling, ns);
 }
 
 /* Is a change that excused the run when it began still being made, or did it do away with the fault? */
@@ -458,13 +495,16 @@ static __noinline void count_switches(void)
 		__sync_fetch_and_add(&h->switches, ABI_FLUSH);
 }
 
-/* Arguments of the tracepoint (bool preempt, prev, next); read late, they need no register. */
+/* The tracepoint's arguments (preempt, prev, next): read late, they need no register. */
 #define PREV(ctx) ((struct task_struct *)(ctx)[1])
 #define NEXT(ctx) ((struct task_struct *)(ctx)[2])
 
 /*
- * The way of a task that is no concern of ours, of a CPU's owner and of a VM's thread in its set has no
- * call in it: where returns are guarded against speculation, one costs as much as the rest of the way.
+ * The way of a task that is no concern of ours, of a CPU's owner, and of a VM's thread in
+ * its set has no call in it: where returns are guarded against speculation (x86's return
+ * thunks), each costs about half as much as a whole such way. What is rare is out of
+ * line, which also keeps the stack below the 64 bytes from which the kernel sets up a
+ * private one.
  */
 SEC("tp_btf/sched_switch")
 int cpuwarden_switch(u64 *ctx)
@@ -474,6 +514,7 @@ int cpuwarden_switch(u64 *ctx)
 	struct task_struct *next;
 	struct cpu_rule *rule;
 	struct cpu_run *run;
+	u32 tid;
 
 	if (!counters)
 		return 0;
@@ -483,22 +524,27 @@ int cpuwarden_switch(u64 *ctx)
 	run = bpf_map_lookup_elem(&cpu_runs, &cpu);
 	if (!rule || !run)
 		return 0;
-	if (run->class != RUN_NONE || rule->vm)
+	if (unlikely(run->class != RUN_NONE || rule->vm))
 		end_run(run, PREV(ctx), cpu, rule);
 
 	next = NEXT(ctx);
-	if (!rule->vm) {
-		if (!filter_has(next->tgid) || !next->pid)
+	tid = next->pid;
+	if (likely(!rule->vm)) {
+		if (likely(!filter_has(next->tgid)) || !tid)
 			return 0;
 		run->task = 0;
 		run->settling = 0;
 		classify_unreserved(run, next, cpu);
 		note_begin(run, next);
-	} else if (next->pid && (u32)next->pid == rule->tid) {
+		return 0;
+	}
+	if (!tid)
+		return 0;
+	if (tid == rule->tid) {
 		run->class = RUN_IN_ORDER;
 		run->task = rule->task;
 		note_start(run, next);
-	} else if (next->pid) {
+	} else {
 		begin_reserved(run, next, cpu, rule);
 	}
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Hosts, VMs, wishes and groups in a few lines, for tests of the model. Nothing here reads the
- * machine. VMs and wishes are found by name, since arrays move when they grow.
+ * Hosts, VMs, wishes and groups in a few lines, for tests of the model. Nothing here
+ * reads the machine. VMs and wishes are found by name, since arrays move when they grow.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,7 +59,8 @@ static inline void expect_cpus(const struct cpuset *set, const char *expected)
 	assert_string_equal(text, expected);
 }
 
-static inline void host_init(struct host *host, const char *online, const char *first_cores)
+static inline void host_init(
+	struct host *host, const char *online, const char *first_cores)
 {
 	memset(host, 0, sizeof(*host));
 	config_init(&host->config);
@@ -78,7 +79,8 @@ static inline void host_deinit(struct host *host)
 	config_deinit(&host->config);
 }
 
-/* VMs ---------------------------------------------------------------------------------- */
+/* VMs ----------------------------------------------------------------------------------
+ */
 
 static inline struct vm *find_vm(struct host *host, const char *name)
 {
@@ -93,8 +95,8 @@ static inline int compare_tids(const void *a, const void *b)
 	return ((const struct vm_thread *)a)->tid - ((const struct vm_thread *)b)->tid;
 }
 
-static inline struct vm_thread *add_thread(
-	struct host *host, const char *name, enum thread_class class, int index, pid_t tid)
+static inline struct vm_thread *add_thread(struct host *host, const char *name,
+	enum thread_class class, int index, pid_t tid)
 {
 	struct vm *vm = find_vm(host, name);
 	struct vm_thread *thread = must(array_push(&vm->threads, &vm->n_threads));
@@ -119,11 +121,11 @@ static inline int compare_vms(const void *a, const void *b)
 }
 
 /*
- * A VM with pid 1000 (the next one 2000, ...): its main thread, vCPU n as pid + 1 + n, iothread
- * n (from 1, as libvirt counts) as pid + 100 + n.
+ * A VM with pid 1000 (the next one 2000, ...): its main thread, vCPU n as pid + 1 + n,
+ * iothread n (from 1, as libvirt counts) as pid + 100 + n.
  */
-static inline void add_vm(
-	struct host *host, const char *name, unsigned int n_vcpus, unsigned int n_iothreads)
+static inline void add_vm(struct host *host, const char *name, unsigned int n_vcpus,
+	unsigned int n_iothreads)
 {
 	struct vm *vm = must(array_push(&host->vms.items, &host->vms.n_items));
 	pid_t pid = host->next_pid;
@@ -140,7 +142,8 @@ static inline void add_vm(
 		add_thread(host, name, THREAD_IOTHREAD, i, pid + 100 + i);
 }
 
-static inline struct vm_thread *find_thread(struct host *host, const char *vm_name, pid_t tid)
+static inline struct vm_thread *find_thread(
+	struct host *host, const char *vm_name, pid_t tid)
 {
 	struct vm *vm = find_vm(host, vm_name);
 
@@ -173,11 +176,13 @@ static inline void remove_thread(struct host *host, const char *vm_name, pid_t t
 	vm->n_threads = n;
 }
 
-/* Wishes ------------------------------------------------------------------------------- */
+/* Wishes -------------------------------------------------------------------------------
+ */
 
 static inline int compare_wishes(const void *a, const void *b)
 {
-	return strcmp(((const struct vm_policy *)a)->name, ((const struct vm_policy *)b)->name);
+	return strcmp(
+		((const struct vm_policy *)a)->name, ((const struct vm_policy *)b)->name);
 }
 
 /* The file of that VM, made with the defaults where there is none. */
@@ -190,7 +195,8 @@ static inline struct vm_policy *wish(struct host *host, const char *name)
 	found = must(array_push(&host->config.vms, &host->config.n_vms));
 	snprintf(found->name, sizeof(found->name), "%s", name);
 	found->policy = host->config.defaults;
-	qsort(host->config.vms, host->config.n_vms, sizeof(*host->config.vms), compare_wishes);
+	qsort(host->config.vms, host->config.n_vms, sizeof(*host->config.vms),
+		compare_wishes);
 	return wish(host, name);
 }
 
@@ -247,7 +253,8 @@ static inline void keep_house(struct host *host, const char *list)
 	host->config.housekeeping = cpus(list);
 }
 
-/* Groups ------------------------------------------------------------------------------- */
+/* Groups -------------------------------------------------------------------------------
+ */
 
 /* A group as the kernel shows a healthy one: all its CPUs effective. */
 static inline struct group *add_group(
@@ -264,7 +271,8 @@ static inline struct group *add_group(
 	return must(tree_find(&host->tree, path));
 }
 
-/* What follows --------------------------------------------------------------------------- */
+/* What follows
+ * --------------------------------------------------------------------------- */
 
 static inline void compute(struct host *host)
 {
@@ -322,7 +330,8 @@ static inline void expect_placed(const struct host *host, const char *name)
 		fail_msg("%s is not placed: %s", name, vm->reason ? vm->reason : "-");
 }
 
-static inline void expect_kept(const struct host *host, const char *name, const char *reason)
+static inline void expect_kept(
+	const struct host *host, const char *name, const char *reason)
 {
 	const struct desired_vm *vm = wanted(host, name);
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * A kernel to try plans on: cpuset partitions, threads and their allowed CPUs as a healthy Linux
- * computes them, and stricter than any: what one of 6.1, 6.12 or 7.2 refuses, or answers with an
- * invalid partition or with silent damage, is refused here, and so is a step that changes nothing.
+ * A kernel to try plans on: cpuset partitions, threads and their allowed CPUs as a
+ * healthy Linux computes them, and stricter than any: what one of 6.1, 6.12 or 7.2
+ * refuses, or answers with an invalid partition or with silent damage, is refused here,
+ * and so is a step that changes nothing.
  *
- * Damage is what a plan may find: a group that says it is valid and has other CPUs. It lasts until
- * the group was a member once, whatever is written to its cpuset.cpus.
+ * Damage is what a plan may find: a group that says it is valid and has other CPUs. It
+ * lasts until the group was a member once, whatever is written to its cpuset.cpus.
  */
 #include "tests/unit/build_host.h"
 #include "user/model/diff.h"
@@ -19,12 +20,12 @@ struct fake_damage {
 };
 
 struct fake_vm {
-	struct actual_vm actual;   /* record, rules */
+	struct actual_vm actual;	   /* record, rules */
 	struct cpuset masks[FAKE_THREADS]; /* sched_setaffinity() of its threads */
 };
 
 struct fake {
-	struct host *host; /* its tree and threads are the kernel's state */
+	struct host *host;  /* its tree and threads are the kernel's state */
 	bool forgets_masks; /* as 6.1 */
 	bool host_record;
 	struct fake_vm vms[FAKE_VMS]; /* as host->vms */
@@ -58,7 +59,8 @@ __attribute__((format(printf, 2, 3))) static inline bool refuse(
 	return false;
 }
 
-/* Groups ------------------------------------------------------------------------------- */
+/* Groups -------------------------------------------------------------------------------
+ */
 
 static inline struct group *parent_of(const struct tree *tree, const char *path)
 {
@@ -74,10 +76,11 @@ static inline struct group *parent_of(const struct tree *tree, const char *path)
 }
 
 /* Directly below; `parent` NULL is the root. */
-static inline bool is_child(const struct tree *tree, const struct group *group,
-	const struct group *parent)
+static inline bool is_child(
+	const struct tree *tree, const struct group *group, const struct group *parent)
 {
-	return parent_of(tree, group->path) == parent && (parent || !strchr(group->path, '/'));
+	return parent_of(tree, group->path) == parent &&
+	       (parent || !strchr(group->path, '/'));
 }
 
 static inline struct fake_damage *find_damage(struct fake *fake, const char *path)
@@ -99,7 +102,7 @@ static inline void heal(struct fake *fake, const char *path)
 static inline bool says_partition(const struct group *group)
 {
 	return group->has_cpuset && group->partition.valid &&
-		group->partition.kind != PARTITION_MEMBER;
+	       group->partition.kind != PARTITION_MEMBER;
 }
 
 /* What a parent could hand down; `parent` NULL is the root. */
@@ -112,9 +115,11 @@ static inline struct cpuset holdings(const struct fake *fake, const struct group
 	return all;
 }
 
-static inline struct cpuset effective_of(const struct fake *fake, const struct group *group)
+static inline struct cpuset effective_of(
+	const struct fake *fake, const struct group *group)
 {
-	const struct group *above = group ? parent_of(&fake->host->tree, group->path) : NULL;
+	const struct group *above =
+		group ? parent_of(&fake->host->tree, group->path) : NULL;
 	const struct tree *tree = &fake->host->tree;
 	struct cpuset set, other;
 
@@ -127,7 +132,8 @@ static inline struct cpuset effective_of(const struct fake *fake, const struct g
 		return cpuset_empty(&set) ? other : set;
 	set = holdings(fake, group);
 	for (size_t i = 0; i < tree->n_groups; i++)
-		if (is_child(tree, &tree->groups[i], group) && says_partition(&tree->groups[i]))
+		if (is_child(tree, &tree->groups[i], group) &&
+			says_partition(&tree->groups[i]))
 			cpuset_andnot(&set, &tree->groups[i].cpus);
 	return set;
 }
@@ -144,7 +150,8 @@ static inline void settle_validity(struct fake *fake)
 
 		if (!says_partition(group) || find_damage(fake, group->path))
 			continue;
-		if ((above && !says_partition(above)) || !cpuset_subset(&group->cpus, &ground)) {
+		if ((above && !says_partition(above)) ||
+			!cpuset_subset(&group->cpus, &ground)) {
 			group->partition.valid = false;
 			snprintf(group->partition.reason, sizeof(group->partition.reason),
 				"Parent is an invalid partition root");
@@ -152,8 +159,8 @@ static inline void settle_validity(struct fake *fake)
 	}
 }
 
-static inline struct cpuset allowed(const struct fake *fake, const struct vm_thread *thread,
-	const struct cpuset *mask)
+static inline struct cpuset allowed(const struct fake *fake,
+	const struct vm_thread *thread, const struct cpuset *mask)
 {
 	const struct group *group = tree_find(&fake->host->tree, thread->cgroup);
 	struct cpuset set = group ? group->effective : fake->host->tree.root_effective;
@@ -172,7 +179,8 @@ static inline void settle(struct fake *fake)
 	tree->root_effective = fake->host->online;
 	memset(&tree->isolated, 0, sizeof(tree->isolated));
 	for (size_t i = 0; i < tree->n_groups; i++)
-		if (!strchr(tree->groups[i].path, '/') && says_partition(&tree->groups[i]))
+		if (!strchr(tree->groups[i].path, '/') &&
+			says_partition(&tree->groups[i]))
 			cpuset_andnot(&tree->root_effective, &tree->groups[i].cpus);
 	for (size_t i = 0; i < tree->n_groups; i++) {
 		struct group *group = &tree->groups[i];
@@ -196,16 +204,18 @@ static inline void settle(struct fake *fake)
 }
 
 /* Overlap with a brother: `exclusive` when one of the two is a partition. */
-static inline const struct group *overlap(const struct fake *fake, const struct group *group,
-	const struct cpuset *set, bool exclusive)
+static inline const struct group *overlap(const struct fake *fake,
+	const struct group *group, const struct cpuset *set, bool exclusive)
 {
 	const struct tree *tree = &fake->host->tree;
 
 	for (size_t i = 0; i < tree->n_groups; i++) {
 		const struct group *other = &tree->groups[i];
 
-		if (other != group && parent_of(tree, other->path) == parent_of(tree, group->path) &&
-			(exclusive || says_partition(other)) && cpuset_intersects(&other->cpus, set))
+		if (other != group &&
+			parent_of(tree, other->path) == parent_of(tree, group->path) &&
+			(exclusive || says_partition(other)) &&
+			cpuset_intersects(&other->cpus, set))
 			return other;
 	}
 	return NULL;
@@ -228,8 +238,8 @@ static inline bool holds_threads(const struct fake *fake, const char *path)
 	return false;
 }
 
-static inline bool is_in_partition(
-	const struct tree *tree, const char *path, const struct group *above, const char *except)
+static inline bool is_in_partition(const struct tree *tree, const char *path,
+	const struct group *above, const char *except)
 {
 	const struct group *group = tree_find(tree, path);
 
@@ -240,8 +250,9 @@ static inline bool is_in_partition(
 }
 
 /*
- * Must `above` keep a CPU when `group` takes some? It must for tasks in it and in what is below and no
- * partition. 6.12 passes over the taker itself, and not over what is below that.
+ * Must `above` keep a CPU when `group` takes some? It must for tasks in it and in what is
+ * below and no partition. 6.12 passes over the taker itself, and not over what is below
+ * that.
  */
 static inline bool needs_cpu(
 	const struct fake *fake, const struct group *above, const struct group *group)
@@ -275,8 +286,9 @@ static inline bool take_cpus(
 	if (!above)
 		return refuse(fake, "nothing would be left for the host");
 	/* With one CPU left the host has none to lend. */
-	return cpuset_weight(&tree->root_effective) < 2 || !needs_cpu(fake, above, group) ||
-		refuse(fake, "Parent unable to distribute cpu downstream");
+	return cpuset_weight(&tree->root_effective) < 2 ||
+	       !needs_cpu(fake, above, group) ||
+	       refuse(fake, "Parent unable to distribute cpu downstream");
 }
 
 static inline bool make_group(struct fake *fake, const char *path)
@@ -357,7 +369,8 @@ static inline bool give_cpuset(struct fake *fake, struct group *group, bool give
 	return true;
 }
 
-static inline bool set_cpus(struct fake *fake, struct group *group, const struct cpuset *set)
+static inline bool set_cpus(
+	struct fake *fake, struct group *group, const struct cpuset *set)
 {
 	const struct tree *tree = &fake->host->tree;
 	const struct group *above = parent_of(tree, group->path), *other;
@@ -375,9 +388,11 @@ static inline bool set_cpus(struct fake *fake, struct group *group, const struct
 	for (size_t i = 0; i < tree->n_groups; i++)
 		if (is_child(tree, &tree->groups[i], group) &&
 			!cpuset_subset(&tree->groups[i].cpus, set))
-			return refuse(fake, "it would shrink from under /%s", tree->groups[i].path);
+			return refuse(fake, "it would shrink from under /%s",
+				tree->groups[i].path);
 	cpuset_andnot(&more, &group->cpus);
-	if (says_partition(group) && !cpuset_empty(&more) && !take_cpus(fake, group, &more))
+	if (says_partition(group) && !cpuset_empty(&more) &&
+		!take_cpus(fake, group, &more))
 		return false;
 	group->cpus = *set;
 	return true;
@@ -400,7 +415,8 @@ static inline const struct group *partition_below(
 	return NULL;
 }
 
-static inline bool become_partition(struct fake *fake, struct group *group, enum partition kind)
+static inline bool become_partition(
+	struct fake *fake, struct group *group, enum partition kind)
 {
 	const struct tree *tree = &fake->host->tree;
 	const struct group *above = parent_of(tree, group->path), *other;
@@ -417,7 +433,8 @@ static inline bool become_partition(struct fake *fake, struct group *group, enum
 		return refuse(fake, "the parent lacks CPUs, or there are none");
 	other = overlap(fake, group, &group->cpus, true);
 	if (other)
-		return refuse(fake, "Cpu list in cpuset.cpus not exclusive: /%s", other->path);
+		return refuse(
+			fake, "Cpu list in cpuset.cpus not exclusive: /%s", other->path);
 	return says_partition(group) || take_cpus(fake, group, &group->cpus);
 }
 
@@ -430,7 +447,8 @@ static inline bool set_partition(
 
 	if (!group->has_cpuset)
 		return refuse(fake, "ENOENT: no cpuset.cpus.partition");
-	if (below && (kind == PARTITION_MEMBER || group->partition.kind == PARTITION_MEMBER))
+	if (below &&
+		(kind == PARTITION_MEMBER || group->partition.kind == PARTITION_MEMBER))
 		return refuse(fake, "toggled while /%s is a partition", below->path);
 	if (kind != PARTITION_MEMBER && !become_partition(fake, group, kind))
 		return false;

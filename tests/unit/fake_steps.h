@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Carries out plans on the fake kernel and holds each step to what the plan promises: every step is
- * legal and changes something; no thread is ever without CPUs; a vCPU whose declared set stays never
- * gets others; threads are moved only between the two halves of a change of rules, and nothing is
- * changed before it was recorded.
+ * Carries out plans on the fake kernel and holds each step to what the plan promises:
+ * every step is legal and changes something; no thread is ever without CPUs; a vCPU whose
+ * declared set stays never gets others; threads are moved only between the two halves of
+ * a change of rules, and nothing is changed before it was recorded.
  */
 #include "tests/unit/fake_kernel.h"
 
@@ -15,7 +15,8 @@ static inline size_t vm_index(const struct fake *fake, const char *name)
 	return vm ? (size_t)(vm - fake->host->vms.items) : FAKE_VMS;
 }
 
-static inline void move_to(struct fake *fake, struct vm *vm, size_t thread, const char *path)
+static inline void move_to(
+	struct fake *fake, struct vm *vm, size_t thread, const char *path)
 {
 	size_t index = (size_t)(vm - fake->host->vms.items);
 
@@ -42,11 +43,13 @@ static inline bool is_inside(const char *path, const char *top)
 }
 
 /* MOVE_PROCESS, MOVE_THREAD, SET_AFFINITY. */
-static inline bool move(struct fake *fake, const struct unit *unit, const struct step *step)
+static inline bool move(
+	struct fake *fake, const struct unit *unit, const struct step *step)
 {
 	struct group *group = tree_find(&fake->host->tree, step->path);
 	struct vm *vm = find_vm(fake->host, unit->vm);
-	const struct group *top = group ? parent_of(&fake->host->tree, group->path) : NULL;
+	const struct group *top =
+		group ? parent_of(&fake->host->tree, group->path) : NULL;
 	const struct vm_thread *leader = find_thread(fake->host, unit->vm, vm->pid);
 	size_t thread = vm->n_threads;
 
@@ -57,7 +60,8 @@ static inline bool move(struct fake *fake, const struct unit *unit, const struct
 	if (!group || !top || thread == vm->n_threads)
 		return refuse(fake, "no such group, or no such thread");
 	if (group->type != GROUP_THREADED || cpuset_empty(&group->effective))
-		return refuse(fake, "EOPNOTSUPP or ENOSPC: not threaded, or without CPUs");
+		return refuse(
+			fake, "EOPNOTSUPP or ENOSPC: not threaded, or without CPUs");
 	if (step->kind == STEP_SET_AFFINITY) {
 		if (strcmp(vm->threads[thread].cgroup, group->path) ||
 			cpuset_equal(&vm->threads[thread].affinity, &step->cpus))
@@ -109,8 +113,8 @@ static inline void commit_rules(struct fake_vm *to, const struct desired_vm *vm)
 }
 
 /* Steps on records and rules. */
-static inline bool do_note(struct fake *fake, const struct unit *unit, const struct step *step,
-	const struct desired_vm *vm)
+static inline bool do_note(struct fake *fake, const struct unit *unit,
+	const struct step *step, const struct desired_vm *vm)
 {
 	size_t index = vm_index(fake, unit->vm);
 	struct fake_vm *to = index < FAKE_VMS ? &fake->vms[index] : NULL;
@@ -138,10 +142,11 @@ static inline bool do_note(struct fake *fake, const struct unit *unit, const str
 	return true;
 }
 
-static inline bool do_step(struct fake *fake, const struct unit *unit, const struct step *step,
-	const struct desired_vm *vm)
+static inline bool do_step(struct fake *fake, const struct unit *unit,
+	const struct step *step, const struct desired_vm *vm)
 {
-	struct group *group = step->path ? tree_find(&fake->host->tree, step->path) : NULL;
+	struct group *group =
+		step->path ? tree_find(&fake->host->tree, step->path) : NULL;
 	cleanup_free char *top = vm_group_path(unit->vm);
 	bool root = step->path && !*step->path;
 
@@ -152,14 +157,17 @@ static inline bool do_step(struct fake *fake, const struct unit *unit, const str
 		return remove_group(fake, step->path);
 	case STEP_GIVE_CPUSET:
 	case STEP_TAKE_CPUSET:
-		return group || root ? give_cpuset(fake, group, step->kind == STEP_GIVE_CPUSET)
-				     : refuse(fake, "ENOENT");
+		return group || root
+			       ? give_cpuset(fake, group, step->kind == STEP_GIVE_CPUSET)
+			       : refuse(fake, "ENOENT");
 	case STEP_MAKE_THREADED:
 		return group ? make_threaded(fake, group) : refuse(fake, "ENOENT");
 	case STEP_SET_CPUS:
-		return group ? set_cpus(fake, group, &step->cpus) : refuse(fake, "ENOENT");
+		return group ? set_cpus(fake, group, &step->cpus)
+			     : refuse(fake, "ENOENT");
 	case STEP_SET_PARTITION:
-		return group ? set_partition(fake, group, step->partition, *unit->vm ? top : "")
+		return group ? set_partition(
+				       fake, group, step->partition, *unit->vm ? top : "")
 			     : refuse(fake, "ENOENT");
 	case STEP_MOVE_PROCESS:
 	case STEP_MOVE_THREAD:
@@ -192,8 +200,8 @@ static inline void print_tree(const struct fake *fake)
 		char state[REASON_SIZE + 32];
 
 		partition_state_format(&group->partition, state, sizeof(state));
-		print_error("  /%s: cpus %s, effective %s, %s%s\n", group->path, set, effective,
-			state, group->populated ? ", populated" : "");
+		print_error("  /%s: cpus %s, effective %s, %s%s\n", group->path, set,
+			effective, state, group->populated ? ", populated" : "");
 	}
 	for (size_t i = 0; i < fake->host->vms.n_items; i++) {
 		const struct vm *vm = &fake->host->vms.items[i];
@@ -208,28 +216,32 @@ static inline void print_tree(const struct fake *fake)
 }
 
 /* vCPU threads that are in order before the unit, in a leaf whose CPUs are to stay. */
-static inline bool is_steady(const struct fake *fake, const struct desired_vm *vm, size_t i)
+static inline bool is_steady(
+	const struct fake *fake, const struct desired_vm *vm, size_t i)
 {
 	const struct desired_group *leaf = &vm->groups[vm->thread_groups[i]];
 	const struct group *now = tree_find(&fake->host->tree, leaf->path);
 
 	return vm->vm->threads[i].class == THREAD_VCPU && now &&
-		!strcmp(vm->vm->threads[i].cgroup, leaf->path) &&
-		cpuset_equal(&now->cpus, &leaf->cpus) &&
-		cpuset_subset(&vm->vm->threads[i].affinity, &leaf->cpus);
+	       !strcmp(vm->vm->threads[i].cgroup, leaf->path) &&
+	       cpuset_equal(&now->cpus, &leaf->cpus) &&
+	       cpuset_subset(&vm->vm->threads[i].affinity, &leaf->cpus);
 }
 
-/* From its leaf's CPUs to others? Where somebody else put a thread, no rule was kept before. */
+/* From its leaf's CPUs to others? Where somebody else put a thread, no rule was kept
+ * before. */
 static inline bool leaves_order(const struct fake *fake, const struct vm_thread *thread,
 	const struct cpuset *before, const char *top)
 {
 	const struct group *leaf = tree_find(&fake->host->tree, thread->cgroup);
 
-	return leaf && path_is_below(leaf->path, top) && cpuset_subset(before, &leaf->cpus) &&
-		!cpuset_subset(&thread->affinity, &leaf->cpus);
+	return leaf && path_is_below(leaf->path, top) &&
+	       cpuset_subset(before, &leaf->cpus) &&
+	       !cpuset_subset(&thread->affinity, &leaf->cpus);
 }
 
-/* What a step may do to the VM's threads. `before` is what each was allowed before the step. */
+/* What a step may do to the VM's threads. `before` is what each was allowed before the
+ * step. */
 static inline bool check_threads(struct fake *fake, const struct desired_vm *vm,
 	const struct step *step, const struct cpuset *before, const bool *steady)
 {
@@ -243,7 +255,8 @@ static inline bool check_threads(struct fake *fake, const struct desired_vm *vm,
 			return refuse(fake, "thread %d is without CPUs", thread->tid);
 		cpuset_or(&may, &vm->groups[vm->thread_groups[i]].cpus);
 		if (steady[i] && !cpuset_subset(&thread->affinity, &may))
-			return refuse(fake, "vCPU thread %d gets CPUs of others", thread->tid);
+			return refuse(
+				fake, "vCPU thread %d gets CPUs of others", thread->tid);
 		if (leaves_order(fake, thread, &before[i], vm->groups[0].path) &&
 			(!state->actual.settling || !state->actual.has_record))
 			return refuse(fake, "thread %d is moved without rules or record",
@@ -255,8 +268,8 @@ static inline bool check_threads(struct fake *fake, const struct desired_vm *vm,
 }
 
 /*
- * Carries out the first `limit` steps, and fails the test at the first that is refused. `vm` is NULL
- * for units that give back.
+ * Carries out the first `limit` steps, and fails the test at the first that is refused.
+ * `vm` is NULL for units that give back.
  */
 static inline void run_steps(struct fake *fake, const struct unit *unit,
 	const struct desired_vm *vm, size_t limit, const char *what)
@@ -282,20 +295,23 @@ static inline void run_steps(struct fake *fake, const struct unit *unit,
 			continue;
 		print_plan(unit, s);
 		print_tree(fake);
-		fail_msg("%s: %s: %s", what, step_name(unit->steps[s].kind), fake->refusal);
+		fail_msg("%s: %s: %s", what, step_name(unit->steps[s].kind),
+			fake->refusal);
 	}
 }
 
-static inline void plan_vm(const struct fake *fake, const char *name, struct unit *ret_unit)
+static inline void plan_vm(
+	const struct fake *fake, const char *name, struct unit *ret_unit)
 {
 	const struct desired_vm *vm = wanted(fake->host, name);
 
-	assert_int_equal(diff_vm(vm, &fake->vms[vm_index(fake, name)].actual, &fake->host->tree,
-				 fake->host_record, ret_unit),
+	assert_int_equal(diff_vm(vm, &fake->vms[vm_index(fake, name)].actual,
+				 &fake->host->tree, fake->host_record, ret_unit),
 		0);
 }
 
-static inline void plan_release(const struct fake *fake, const char *name, struct unit *ret_unit)
+static inline void plan_release(
+	const struct fake *fake, const char *name, struct unit *ret_unit)
 {
 	cleanup_free char *top = vm_group_path(name);
 	const struct vm *vm = find_vm(fake->host, name);
@@ -305,7 +321,7 @@ static inline void plan_release(const struct fake *fake, const char *name, struc
 	snprintf(unit.vm, sizeof(unit.vm), "%s", name);
 	for (size_t i = 0; i < vm->n_threads; i++)
 		alive |= path_is_below(vm->threads[i].cgroup, top) ||
-			!strcmp(vm->threads[i].cgroup, top);
+			 !strcmp(vm->threads[i].cgroup, top);
 	assert_int_equal(diff_release(&unit, top, alive, &fake->host->tree, ret_unit), 0);
 }
 

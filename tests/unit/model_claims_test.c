@@ -95,7 +95,8 @@ static void test_what_was_chosen_once_is_kept(void **state)
 	expect_leaf(&host, "web1", "vcpu0", "5");
 }
 
-/* The emulator had a pin with two CPUs, and now has none: it must not take what vCPU 0 has. */
+/* The emulator had a pin with two CPUs, and now has none: it must not take what vCPU 0
+ * has. */
 static void test_who_chooses_anew_takes_nothing_from_who_keeps(void **state)
 {
 	(void)state;
@@ -190,7 +191,8 @@ static void test_who_came_first_keeps(void **state)
 	expect_placed(&host, "b");
 }
 
-/* Two partitions that overlap make each other invalid: one waits until the other has let go. */
+/* Two partitions that overlap make each other invalid: one waits until the other has let
+ * go. */
 static void test_a_cpu_that_another_still_holds_is_waited_for(void **state)
 {
 	(void)state;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What policy and facts make: groups, threads in them, rules; and what holds for any of them. */
+/* What policy and facts make: groups, threads in them, rules; and what holds for any of
+ * them. */
 #include "tests/unit/random_host.h"
 
 static struct host host;
@@ -206,7 +207,8 @@ static void test_names_that_are_files_of_the_kernel(void **state)
 	}
 }
 
-/* For any wishes ------------------------------------------------------------------------- */
+/* For any wishes
+ * ------------------------------------------------------------------------- */
 
 static void expect_one_owner_each(const struct host *any)
 {
@@ -246,9 +248,12 @@ static void expect_groups_and_rules_agree(const struct desired_vm *vm)
 		assert_true(path_is_below(vm->groups[i].path, vm->groups[0].path));
 		cpuset_or(&sum, &vm->groups[i].cpus);
 		for (size_t j = 1; j < vm->n_groups; j++) {
-			assert_true(i == j || strcmp(vm->groups[i].path, vm->groups[j].path));
-			assert_true(i == j || vm->groups[i].partition == PARTITION_MEMBER ||
-				!cpuset_intersects(&vm->groups[i].cpus, &vm->groups[j].cpus));
+			assert_true(
+				i == j || strcmp(vm->groups[i].path, vm->groups[j].path));
+			assert_true(i == j ||
+				    vm->groups[i].partition == PARTITION_MEMBER ||
+				    !cpuset_intersects(
+					    &vm->groups[i].cpus, &vm->groups[j].cpus));
 		}
 	}
 	assert_true(cpuset_equal(&sum, &vm->groups[0].cpus));
@@ -256,13 +261,15 @@ static void expect_groups_and_rules_agree(const struct desired_vm *vm)
 	for (size_t i = 0; i < vm->vm->n_threads; i++) {
 		const struct desired_group *group = &vm->groups[vm->thread_groups[i]];
 
-		assert_true(vm->thread_groups[i] > 0 && vm->thread_groups[i] < vm->n_groups);
+		assert_true(
+			vm->thread_groups[i] > 0 && vm->thread_groups[i] < vm->n_groups);
 		assert_int_equal(vm->rules.threads[i].tid, vm->vm->threads[i].tid);
 		assert_true(cpuset_equal(&vm->rules.threads[i].set, &group->cpus));
 		if (vm->vm->threads[i].class == THREAD_VCPU)
 			assert_int_equal(group->partition, vm->policy.partition);
 		if (i)
-			assert_true(vm->rules.threads[i].tid > vm->rules.threads[i - 1].tid);
+			assert_true(
+				vm->rules.threads[i].tid > vm->rules.threads[i - 1].tid);
 	}
 }
 
@@ -305,7 +312,8 @@ static void place_all(struct host *any)
 {
 	for (size_t i = 0; i < any->desired.n_vms; i++)
 		for (size_t j = 0; j < any->desired.vms[i].n_groups; j++) {
-			const struct desired_group *group = &any->desired.vms[i].groups[j];
+			const struct desired_group *group =
+				&any->desired.vms[i].groups[j];
 			cleanup_free char *list = must(cpulist_format(&group->cpus));
 
 			add_group(any, group->path, list, group->partition);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * From any state to what is wanted, and from any state to nothing: thousands of seeds, each a host
- * with VMs that were placed by one policy, cut off at any step, damaged, and are now to be brought
- * to another policy or given back. CPUWARDEN_SEEDS runs more, CPUWARDEN_SEED one.
+ * From any state to what is wanted, and from any state to nothing: thousands of seeds,
+ * each a host with VMs that were placed by one policy, cut off at any step, damaged, and
+ * are now to be brought to another policy or given back. CPUWARDEN_SEEDS runs more,
+ * CPUWARDEN_SEED one.
  */
 #include "tests/unit/random_host.h"
 #include "user/model/health.h"
@@ -14,7 +15,8 @@ static unsigned long from_environment(const char *name, unsigned long otherwise)
 	return text ? strtoul(text, NULL, 10) : otherwise;
 }
 
-/* Whoever is no longer to be placed gives up its groups, as a cycle does before all else. */
+/* Whoever is no longer to be placed gives up its groups, as a cycle does before all else.
+ */
 static size_t clear(struct fake *fake, const char *what)
 {
 	size_t steps = 0;
@@ -25,7 +27,8 @@ static size_t clear(struct fake *fake, const char *what)
 		cleanup_free char *top = vm_group_path(name);
 		struct unit unit;
 
-		if ((vm && vm->kind != DESIRED_OBSERVED) || !tree_find(&fake->host->tree, top))
+		if ((vm && vm->kind != DESIRED_OBSERVED) ||
+			!tree_find(&fake->host->tree, top))
 			continue;
 		plan_release(fake, name, &unit);
 		run_steps(fake, &unit, NULL, SIZE_MAX, what);
@@ -64,7 +67,8 @@ static void reach_some_state(struct dice *dice, struct fake *fake, const char *w
 
 		plan_vm(fake, vm->vm->name, &unit);
 		run_steps(fake, &unit, vm,
-			cut ? roll(dice, (unsigned int)unit.n_steps + 1) : SIZE_MAX, what);
+			cut ? roll(dice, (unsigned int)unit.n_steps + 1) : SIZE_MAX,
+			what);
 		unit_deinit(&unit);
 		if (cut && rarely(dice, 2))
 			break;
@@ -94,8 +98,8 @@ static void expect_health(struct fake *fake, const char *what)
 }
 
 /*
- * Two passes do it, a third has nothing to do. A VM that waits for another to give up CPUs needs two
- * of its own then.
+ * Two passes do it, a third has nothing to do. A VM that waits for another to give up
+ * CPUs needs two of its own then.
  */
 static void converge(struct fake *fake, const char *what)
 {
@@ -129,10 +133,12 @@ static void give_back(struct fake *fake, bool cpuset_given, const char *what)
 	assert_int_equal(tree->n_groups, 0);
 	assert_false(fake->host_record);
 	assert_true(cpuset_equal(&tree->root_effective, &fake->host->online));
-	assert_int_equal(tree->root_gives_cpuset, cpuset_given && tree->root_gives_cpuset);
+	assert_int_equal(
+		tree->root_gives_cpuset, cpuset_given && tree->root_gives_cpuset);
 	for (size_t i = 0; i < fake->host->vms.n_items; i++)
 		for (size_t j = 0; j < fake->host->vms.items[i].n_threads; j++) {
-			const struct vm_thread *thread = &fake->host->vms.items[i].threads[j];
+			const struct vm_thread *thread =
+				&fake->host->vms.items[i].threads[j];
 
 			assert_string_equal(thread->cgroup, HOME);
 			assert_true(cpuset_equal(&thread->affinity, &fake->host->online));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Plans for telling situations, step by step and word for word, each carried out on the fake kernel,
- * after which nothing is left to do. model_diff_random_test.c does what nobody thought of.
+ * Plans for telling situations, step by step and word for word, each carried out on the
+ * fake kernel, after which nothing is left to do. model_diff_random_test.c does what
+ * nobody thought of.
  */
 #include "tests/unit/fake_steps.h"
 #include "user/model/health.h"
@@ -115,8 +116,7 @@ static void test_a_first_placement(void **state)
 		"make the group " W "\n"
 		"set the CPUs of " W " to 2,4-5\n"
 		"set the partition of " W " to root\n"
-		"enable cpuset below " W "\n" BEGIN
-		"make the group " W "/emulator\n"
+		"enable cpuset below " W "\n" BEGIN "make the group " W "/emulator\n"
 		"make " W "/emulator threaded\n"
 		"set the CPUs of " W "/emulator to 2\n"
 		"make the group " W "/vcpu0\n"
@@ -163,13 +163,13 @@ static void test_pins_swapped_between_two_vcpus(void **state)
 	(void)state;
 	pin_vcpu(&host, "web1", 0, "5");
 	pin_vcpu(&host, "web1", 1, "4");
-	expect_plan("web1", BEGIN
-		"set the partition of " W "/vcpu0 to member\n"
-		"set the partition of " W "/vcpu1 to member\n"
-		"set the CPUs of " W "/vcpu0 to 5\n"
-		"set the CPUs of " W "/vcpu1 to 4\n"
-		"set the partition of " W "/vcpu0 to isolated\n"
-		"set the partition of " W "/vcpu1 to isolated\n" COMMIT);
+	expect_plan("web1",
+		BEGIN "set the partition of " W "/vcpu0 to member\n"
+		      "set the partition of " W "/vcpu1 to member\n"
+		      "set the CPUs of " W "/vcpu0 to 5\n"
+		      "set the CPUs of " W "/vcpu1 to 4\n"
+		      "set the partition of " W "/vcpu0 to isolated\n"
+		      "set the partition of " W "/vcpu1 to isolated\n" COMMIT);
 }
 
 static void test_a_vcpu_takes_the_emulators_cpu(void **state)
@@ -177,27 +177,25 @@ static void test_a_vcpu_takes_the_emulators_cpu(void **state)
 	(void)state;
 	pin_vcpu(&host, "web1", 0, "2");
 	pin_emulator(&host, "web1", "3");
-	expect_plan("web1",
-		"set the CPUs of " S " to 2-5\n"
-		"set the CPUs of " W " to 2-5\n" BEGIN
-		"set the partition of " W "/vcpu0 to member\n"
-		"set the CPUs of " W "/emulator to 3\n"
-		"set the CPUs of " W "/vcpu0 to 2\n"
-		"set the partition of " W "/vcpu0 to isolated\n"
-		"set the CPUs of " W " to 2-3,5\n"
-		"set the CPUs of " S " to 2-3,5\n" COMMIT);
+	expect_plan("web1", "set the CPUs of " S " to 2-5\n"
+			    "set the CPUs of " W " to 2-5\n" BEGIN
+			    "set the partition of " W "/vcpu0 to member\n"
+			    "set the CPUs of " W "/emulator to 3\n"
+			    "set the CPUs of " W "/vcpu0 to 2\n"
+			    "set the partition of " W "/vcpu0 to isolated\n"
+			    "set the CPUs of " W " to 2-3,5\n"
+			    "set the CPUs of " S " to 2-3,5\n" COMMIT);
 }
 
 static void test_a_vcpu_moves_to_a_free_cpu_and_stays_a_partition(void **state)
 {
 	(void)state;
 	pin_vcpu(&host, "web1", 1, "7");
-	expect_plan("web1",
-		"set the CPUs of " S " to 2,4-5,7\n"
-		"set the CPUs of " W " to 2,4-5,7\n" BEGIN
-		"set the CPUs of " W "/vcpu1 to 7\n"
-		"set the CPUs of " W " to 2,4,7\n"
-		"set the CPUs of " S " to 2,4,7\n" COMMIT);
+	expect_plan("web1", "set the CPUs of " S " to 2,4-5,7\n"
+			    "set the CPUs of " W " to 2,4-5,7\n" BEGIN
+			    "set the CPUs of " W "/vcpu1 to 7\n"
+			    "set the CPUs of " W " to 2,4,7\n"
+			    "set the CPUs of " S " to 2,4,7\n" COMMIT);
 }
 
 static void test_a_vcpu_is_plugged_in(void **state)
@@ -210,8 +208,7 @@ static void test_a_vcpu_is_plugged_in(void **state)
 	settle(&fake);
 	expect_plan("web1",
 		"set the CPUs of " S " to 1-2,4-5\n"
-		"set the CPUs of " W " to 1-2,4-5\n" BEGIN
-		"make the group " W "/vcpu2\n"
+		"set the CPUs of " W " to 1-2,4-5\n" BEGIN "make the group " W "/vcpu2\n"
 		"make " W "/vcpu2 threaded\n"
 		"set the CPUs of " W "/vcpu2 to 1\n"
 		"set the partition of " W "/vcpu2 to isolated\n"
@@ -223,10 +220,9 @@ static void test_a_vcpu_is_unplugged(void **state)
 	(void)state;
 	remove_thread(&host, "web1", 1002);
 	settle(&fake);
-	expect_plan("web1", BEGIN
-		"remove the group " W "/vcpu1\n"
-		"set the CPUs of " W " to 2,4\n"
-		"set the CPUs of " S " to 2,4\n" COMMIT);
+	expect_plan("web1", BEGIN "remove the group " W "/vcpu1\n"
+				  "set the CPUs of " W " to 2,4\n"
+				  "set the CPUs of " S " to 2,4\n" COMMIT);
 }
 
 /* On 6.1 and 6.12 a member that shares its CPUs is enough to make a partition invalid. */
@@ -236,24 +232,23 @@ static void test_an_unplugged_vcpu_leaves_its_cpu_to_another(void **state)
 	remove_thread(&host, "web1", 1002);
 	settle(&fake);
 	pin_vcpu(&host, "web1", 0, "5");
-	expect_plan("web1", BEGIN
-		"set the partition of " W "/vcpu0 to member\n"
-		"set the partition of " W "/vcpu1 to member\n"
-		"set the CPUs of " W "/vcpu1 to 2\n"
-		"set the CPUs of " W "/vcpu0 to 5\n"
-		"set the partition of " W "/vcpu0 to isolated\n"
-		"remove the group " W "/vcpu1\n"
-		"set the CPUs of " W " to 2,5\n"
-		"set the CPUs of " S " to 2,5\n" COMMIT);
+	expect_plan("web1", BEGIN "set the partition of " W "/vcpu0 to member\n"
+				  "set the partition of " W "/vcpu1 to member\n"
+				  "set the CPUs of " W "/vcpu1 to 2\n"
+				  "set the CPUs of " W "/vcpu0 to 5\n"
+				  "set the partition of " W "/vcpu0 to isolated\n"
+				  "remove the group " W "/vcpu1\n"
+				  "set the CPUs of " W " to 2,5\n"
+				  "set the CPUs of " S " to 2,5\n" COMMIT);
 }
 
 static void test_a_leaf_that_says_valid_and_has_other_cpus(void **state)
 {
 	(void)state;
 	make_wrong(SLICE "/web1/vcpu1", "2");
-	expect_plan("web1", BEGIN
-		"set the partition of " W "/vcpu1 to member\n"
-		"set the partition of " W "/vcpu1 to isolated\n" COMMIT);
+	expect_plan("web1",
+		BEGIN "set the partition of " W "/vcpu1 to member\n"
+		      "set the partition of " W "/vcpu1 to isolated\n" COMMIT);
 }
 
 static void test_an_invalid_leaf(void **state)
@@ -261,12 +256,13 @@ static void test_an_invalid_leaf(void **state)
 	(void)state;
 	leaf(SLICE "/web1/vcpu0")->partition.valid = false;
 	settle(&fake);
-	expect_plan("web1", BEGIN
-		"set the partition of " W "/vcpu0 to member\n"
-		"set the partition of " W "/vcpu0 to isolated\n" COMMIT);
+	expect_plan("web1",
+		BEGIN "set the partition of " W "/vcpu0 to member\n"
+		      "set the partition of " W "/vcpu0 to isolated\n" COMMIT);
 }
 
-/* 6.1 and 6.12: a sibling took a CPU, the VM's group is invalid, and its leaves do not notice. */
+/* 6.1 and 6.12: a sibling took a CPU, the VM's group is invalid, and its leaves do not
+ * notice. */
 static void test_an_invalid_vm_group_under_leaves_that_say_valid(void **state)
 {
 	(void)state;
@@ -274,15 +270,14 @@ static void test_an_invalid_vm_group_under_leaves_that_say_valid(void **state)
 	make_wrong(SLICE "/web1/vcpu1", "2");
 	leaf(SLICE "/web1")->partition.valid = false;
 	settle(&fake);
-	expect_plan("web1",
-		"set the partition of " W "/vcpu1 to member\n"
-		"set the partition of " W "/vcpu0 to member\n"
-		"set the partition of " W " to member\n"
-		"set the CPUs of " S " to 2,4-5,7\n"
-		"set the partition of " W " to root\n" BEGIN
-		"set the partition of " W "/vcpu0 to isolated\n"
-		"set the partition of " W "/vcpu1 to isolated\n"
-		"set the CPUs of " S " to 2,4-5\n" COMMIT);
+	expect_plan("web1", "set the partition of " W "/vcpu1 to member\n"
+			    "set the partition of " W "/vcpu0 to member\n"
+			    "set the partition of " W " to member\n"
+			    "set the CPUs of " S " to 2,4-5,7\n"
+			    "set the partition of " W " to root\n" BEGIN
+			    "set the partition of " W "/vcpu0 to isolated\n"
+			    "set the partition of " W "/vcpu1 to isolated\n"
+			    "set the CPUs of " S " to 2,4-5\n" COMMIT);
 }
 
 /* All below an invalid slice is built anew, also what says that it is valid. */
@@ -292,17 +287,16 @@ static void test_an_invalid_slice_above_a_vm_group_that_says_valid(void **state)
 	make_wrong(SLICE "/web1", "2");
 	leaf(SLICE)->partition.valid = false;
 	settle(&fake);
-	expect_plan("web1",
-		"set the partition of " W "/vcpu1 to member\n"
-		"set the partition of " W "/vcpu0 to member\n"
-		"set the partition of " W " to member\n"
-		"set the partition of " S " to member\n"
-		"set the CPUs of " S " to 2,4-5,7\n"
-		"set the partition of " S " to root\n"
-		"set the partition of " W " to root\n" BEGIN
-		"set the partition of " W "/vcpu0 to isolated\n"
-		"set the partition of " W "/vcpu1 to isolated\n"
-		"set the CPUs of " S " to 2,4-5\n" COMMIT);
+	expect_plan("web1", "set the partition of " W "/vcpu1 to member\n"
+			    "set the partition of " W "/vcpu0 to member\n"
+			    "set the partition of " W " to member\n"
+			    "set the partition of " S " to member\n"
+			    "set the CPUs of " S " to 2,4-5,7\n"
+			    "set the partition of " S " to root\n"
+			    "set the partition of " W " to root\n" BEGIN
+			    "set the partition of " W "/vcpu0 to isolated\n"
+			    "set the partition of " W "/vcpu1 to isolated\n"
+			    "set the CPUs of " S " to 2,4-5\n" COMMIT);
 }
 
 static void test_a_thread_that_somebody_moved(void **state)
@@ -310,8 +304,8 @@ static void test_a_thread_that_somebody_moved(void **state)
 	(void)state;
 	move_to(&fake, find_vm(&host, "web1"), 1, SLICE "/web1/emulator");
 	settle(&fake);
-	expect_plan("web1", BEGIN
-		"move thread 1001 into " W "/vcpu0, on CPUs 4\n" COMMIT);
+	expect_plan(
+		"web1", BEGIN "move thread 1001 into " W "/vcpu0, on CPUs 4\n" COMMIT);
 }
 
 /* Moving the whole process in again would take the vCPUs off their CPUs for a moment. */
@@ -320,8 +314,8 @@ static void test_a_main_thread_that_somebody_moved_into_the_vms_group(void **sta
 	(void)state;
 	move_to(&fake, find_vm(&host, "web1"), 0, SLICE "/web1");
 	settle(&fake);
-	expect_plan("web1", BEGIN
-		"move thread 1000 into " W "/emulator, on CPUs 2\n" COMMIT);
+	expect_plan(
+		"web1", BEGIN "move thread 1000 into " W "/emulator, on CPUs 2\n" COMMIT);
 }
 
 static void test_a_thread_that_somebody_bound(void **state)
@@ -331,21 +325,18 @@ static void test_a_thread_that_somebody_bound(void **state)
 	place("web1");
 	fake.vms[0].masks[1] = cpus("6");
 	settle(&fake);
-	expect_plan("web1", BEGIN
-		"set the affinity of thread 1001 to 4,6\n" COMMIT);
+	expect_plan("web1", BEGIN "set the affinity of thread 1001 to 4,6\n" COMMIT);
 }
 
 static void test_another_kind_of_partition(void **state)
 {
 	(void)state;
 	wish(&host, "web1")->policy.partition = PARTITION_ROOT;
-	expect_plan("web1", BEGIN
-		"set the partition of " W "/vcpu0 to root\n"
-		"set the partition of " W "/vcpu1 to root\n" COMMIT);
+	expect_plan("web1", BEGIN "set the partition of " W "/vcpu0 to root\n"
+				  "set the partition of " W "/vcpu1 to root\n" COMMIT);
 	wish(&host, "web1")->policy.partition = PARTITION_MEMBER;
-	expect_plan("web1", BEGIN
-		"set the partition of " W "/vcpu0 to member\n"
-		"set the partition of " W "/vcpu1 to member\n" COMMIT);
+	expect_plan("web1", BEGIN "set the partition of " W "/vcpu0 to member\n"
+				  "set the partition of " W "/vcpu1 to member\n" COMMIT);
 }
 
 static void test_rules_that_were_lost_or_half_changed(void **state)
@@ -369,7 +360,8 @@ static void test_kernel_threads_on_its_cpus(void **state)
 {
 	(void)state;
 	fake.vms[0].actual.has_strays = true;
-	expect_plan("web1", "keep kernel threads that can run elsewhere off CPUs 2,4-5\n");
+	expect_plan(
+		"web1", "keep kernel threads that can run elsewhere off CPUs 2,4-5\n");
 }
 
 static void test_a_vm_that_is_watched_gets_rules_only(void **state)
@@ -401,13 +393,12 @@ static void test_what_a_killed_change_left_in_the_slice_goes(void **state)
 	settle(&fake);
 	pin_vcpu(&host, "web1", 0, "7");
 	pin_emulator(&host, "web1", "0");
-	expect_plan("web1",
-		"set the CPUs of " S " to 0,2,4-5,7\n"
-		"set the CPUs of " W " to 0,2,4-5,7\n" BEGIN
-		"set the CPUs of " W "/emulator to 0\n"
-		"set the CPUs of " W "/vcpu0 to 7\n"
-		"set the CPUs of " W " to 0,5,7\n"
-		"set the CPUs of " S " to 0,5,7\n" COMMIT);
+	expect_plan("web1", "set the CPUs of " S " to 0,2,4-5,7\n"
+			    "set the CPUs of " W " to 0,2,4-5,7\n" BEGIN
+			    "set the CPUs of " W "/emulator to 0\n"
+			    "set the CPUs of " W "/vcpu0 to 7\n"
+			    "set the CPUs of " W " to 0,5,7\n"
+			    "set the CPUs of " S " to 0,5,7\n" COMMIT);
 }
 
 static void test_giving_one_vm_and_then_the_host_back(void **state)
@@ -433,12 +424,11 @@ static void test_giving_one_vm_and_then_the_host_back(void **state)
 	run_steps(&fake, &unit, NULL, SIZE_MAX, "back");
 	unit_deinit(&unit);
 	assert_int_equal(diff_release_host(&found, &host.tree, &unit), 0);
-	expect_steps(&unit,
-		"set the partition of " S " to member\n"
-		"remove the group " S "\n"
-		"disable cpuset below /\n"
-		"return what was changed of the host's threads\n"
-		"drop the record\n");
+	expect_steps(&unit, "set the partition of " S " to member\n"
+			    "remove the group " S "\n"
+			    "disable cpuset below /\n"
+			    "return what was changed of the host's threads\n"
+			    "drop the record\n");
 	run_steps(&fake, &unit, NULL, SIZE_MAX, "back");
 	unit_deinit(&unit);
 	assert_int_equal(host.tree.n_groups, 0);
@@ -459,7 +449,8 @@ static void test_a_host_of_which_nothing_is_known_is_left_as_it_is(void **state)
 	unit_deinit(&unit);
 }
 
-static void test_a_dead_vm_is_not_returned_and_the_slice_shrinks_to_the_living(void **state)
+static void test_a_dead_vm_is_not_returned_and_the_slice_shrinks_to_the_living(
+	void **state)
 {
 	const struct unit dead = {.vm = "web1", .pid = 1000, .start_time = 10000};
 	struct unit unit;
@@ -471,24 +462,24 @@ static void test_a_dead_vm_is_not_returned_and_the_slice_shrinks_to_the_living(v
 		move_to(&fake, find_vm(&host, "web1"), i, HOME);
 	settle(&fake);
 	assert_int_equal(diff_release(&dead, SLICE "/web1", false, &host.tree, &unit), 0);
-	expect_steps(&unit,
-		"end the rules of web1\n"
-		"set the partition of " W "/vcpu1 to member\n"
-		"set the partition of " W "/vcpu0 to member\n"
-		"set the partition of " W " to member\n"
-		"remove the group " W "/vcpu1\n"
-		"remove the group " W "/vcpu0\n"
-		"remove the group " W "/emulator\n"
-		"remove the group " W "\n"
-		"set the CPUs of " S " to 1,3\n"
-		"keep kernel threads that can run elsewhere off CPUs 1,3\n"
-		"drop the record\n");
+	expect_steps(&unit, "end the rules of web1\n"
+			    "set the partition of " W "/vcpu1 to member\n"
+			    "set the partition of " W "/vcpu0 to member\n"
+			    "set the partition of " W " to member\n"
+			    "remove the group " W "/vcpu1\n"
+			    "remove the group " W "/vcpu0\n"
+			    "remove the group " W "/emulator\n"
+			    "remove the group " W "\n"
+			    "set the CPUs of " S " to 1,3\n"
+			    "keep kernel threads that can run elsewhere off CPUs 1,3\n"
+			    "drop the record\n");
 	run_steps(&fake, &unit, NULL, SIZE_MAX, "back");
 	unit_deinit(&unit);
 	expect_plan("web2", "");
 }
 
-/* What is assumed of a plan is what the kernel makes of it, as far as the next plan looks. */
+/* What is assumed of a plan is what the kernel makes of it, as far as the next plan
+ * looks. */
 static void test_an_assumed_tree_is_like_the_one_that_comes_out(void **state)
 {
 	struct tree assumed = {};

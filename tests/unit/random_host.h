@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Random hosts, wishes and damage, from a seed: the same one gives the same. What is damaged is what
- * kernels were seen to do, and what a kill in the middle leaves.
+ * Random hosts, wishes and damage, from a seed: the same one gives the same. What is
+ * damaged is what kernels were seen to do, and what a kill in the middle leaves.
  */
 #include "tests/unit/fake_steps.h"
 
@@ -16,7 +16,8 @@ static inline unsigned int roll(struct dice *dice, unsigned int sides)
 	dice->state ^= dice->state >> 12;
 	dice->state ^= dice->state << 25;
 	dice->state ^= dice->state >> 27;
-	return (unsigned int)((dice->state * UINT64_C(2685821657736338717)) >> 33) % sides;
+	return (unsigned int)((dice->state * UINT64_C(2685821657736338717)) >> 33) %
+	       sides;
 }
 
 static inline struct dice dice_of(uint64_t seed)
@@ -37,13 +38,14 @@ static inline bool rarely(struct dice *dice, unsigned int n)
 /* A few CPUs out of a set, mostly one. */
 static inline struct cpuset some_cpus(struct dice *dice, const struct cpuset *from)
 {
-	unsigned int n = rarely(dice, 4) ? 1 + roll(dice, 3) : 1, weight = cpuset_weight(from);
+	unsigned int n = rarely(dice, 4) ? 1 + roll(dice, 3) : 1,
+		     weight = cpuset_weight(from);
 	struct cpuset set = {};
 
 	for (; n && weight; n--) {
 		unsigned int skip = roll(dice, weight);
 
-		cpuset_for_each(cpu, from)
+		cpuset_for_each (cpu, from)
 			if (!skip--)
 				cpuset_add(&set, (unsigned int)cpu);
 	}
@@ -51,8 +53,8 @@ static inline struct cpuset some_cpus(struct dice *dice, const struct cpuset *fr
 }
 
 /* Pins for one VM out of a set; mostly they do not overlap, and with `tidy` never. */
-static inline void random_pins(
-	struct dice *dice, struct host *host, const char *name, struct cpuset from, bool tidy)
+static inline void random_pins(struct dice *dice, struct host *host, const char *name,
+	struct cpuset from, bool tidy)
 {
 	const struct vm *vm = find_vm(host, name);
 	struct vm_policy *to = wish(host, name);
@@ -80,10 +82,12 @@ static inline void random_pins(
 	}
 }
 
-/* New wishes for all VMs. Each has its part of the host, sometimes another than before. */
+/* New wishes for all VMs. Each has its part of the host, sometimes another than before.
+ */
 static inline void random_wishes(struct dice *dice, struct host *host, bool tidy)
 {
-	unsigned int turn = roll(dice, 4) ? 0 : roll(dice, (unsigned int)host->vms.n_items);
+	unsigned int turn =
+		roll(dice, 4) ? 0 : roll(dice, (unsigned int)host->vms.n_items);
 	size_t n = host->vms.n_items;
 
 	forget_wishes(host);
@@ -95,7 +99,7 @@ static inline void random_wishes(struct dice *dice, struct host *host, bool tidy
 
 		if (rarely(dice, 4))
 			continue;
-		cpuset_for_each(cpu, &host->online)
+		cpuset_for_each (cpu, &host->online)
 			if (cpu > 1 && (k++ % n == share || (!tidy && rarely(dice, 30))))
 				cpuset_add(&part, (unsigned int)cpu);
 		random_pins(dice, host, host->vms.items[i].name, part, tidy);
@@ -138,8 +142,8 @@ static inline void random_hotplug(struct dice *dice, struct fake *fake)
 		if (there && tid != vm->pid + 1) {
 			remove_thread(fake->host, vm->name, tid);
 		} else if (!there) {
-			struct vm_thread *thread = add_thread(fake->host, vm->name, THREAD_VCPU,
-				tid - vm->pid - 1, tid);
+			struct vm_thread *thread = add_thread(fake->host, vm->name,
+				THREAD_VCPU, tid - vm->pid - 1, tid);
 
 			free(thread->cgroup);
 			thread->cgroup = must(strdup(home));
@@ -168,7 +172,8 @@ static inline void invalidate(struct group *group)
 		"Cpu list in cpuset.cpus not exclusive");
 }
 
-/* A partition that has become invalid: those below it know it, or (4 of the facts) do not. */
+/* A partition that has become invalid: those below it know it, or (4 of the facts) do
+ * not. */
 static inline void break_group(struct dice *dice, struct fake *fake, struct group *group)
 {
 	const struct tree *tree = &fake->host->tree;
@@ -201,7 +206,8 @@ static inline void add_stale_leaf(struct dice *dice, struct fake *fake, const ch
 	if (set_cpus(fake, tree_find(&fake->host->tree, path), &set))
 		settle(fake);
 	if (rarely(dice, 2))
-		set_partition(fake, tree_find(&fake->host->tree, path), PARTITION_ISOLATED, top);
+		set_partition(fake, tree_find(&fake->host->tree, path),
+			PARTITION_ISOLATED, top);
 	settle(fake);
 }
 
@@ -213,9 +219,10 @@ static inline void random_moves(struct dice *dice, struct fake *fake, size_t ind
 	const struct tree *tree = &fake->host->tree;
 
 	for (size_t i = 0; i < vm->n_threads; i++) {
-		const struct group *to = tree->n_groups
-			? &tree->groups[roll(dice, (unsigned int)tree->n_groups)]
-			: NULL;
+		const struct group *to =
+			tree->n_groups
+				? &tree->groups[roll(dice, (unsigned int)tree->n_groups)]
+				: NULL;
 
 		if (rarely(dice, 6) && is_inside(vm->threads[i].cgroup, top))
 			fake->vms[index].masks[i] = some_cpus(dice, &fake->host->online);
@@ -236,7 +243,8 @@ static inline void random_damage(struct dice *dice, struct fake *fake)
 
 		if (rarely(dice, leaf ? 6 : 12))
 			break_group(dice, fake, &tree->groups[i]);
-		/* Nobody runs in the slice itself: what it says of itself is of no matter. */
+		/* Nobody runs in the slice itself: what it says of itself is of no
+		 * matter. */
 		if (rarely(dice, 8) && says_partition(&tree->groups[i]) &&
 			path_is_below(tree->groups[i].path, SLICE))
 			damage(dice, fake, tree->groups[i].path);

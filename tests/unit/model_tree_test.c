@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/unit/build_host.h"
+
+static void test_below_is_by_whole_names(void **state)
+{
+	static const struct {
+		const char *path, *above;
+		bool below;
+	} cases[] = {
+		{"a/b", "a", true},
+		{"a/b/c", "a", true},
+		{"a/b/c", "a/b", true},
+		{"a", "a", false},
+		{"ab", "a", false},
+		{"ab/c", "a", false},
+		{"a", "a/b", false},
+		{"a", "", true},
+		{"a/b", "", true},
+		{"", "", false},
+		{"", "a", false},
+		{"a/web10", "a/web1", false},
+		{"a/web1/vcpu0", "a/web1", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++)
+		if (path_is_below(cases[i].path, cases[i].above) != cases[i].below)
+			fail_msg("%s below %s", cases[i].path, cases[i].above);
+}
+
+static void test_groups_are_found_after_a_sort_and_parents_come_first(void **state)
+{
+	static const char *const paths[] = {
+		"s/b/v1", "s/b-x", "s/b", "s", "s/b/v0", "s/a"};
+	struct tree tree = {};
+
+	(void)state;
+	assert_null(tree_find(&tree, "s"));
+	tree_sort(&tree);
+	for (size_t i = 0; i < N_ELEMENTS(paths); i++)
+		assert_non_null(tree_add(&tree, paths[i]));
+	tree_sort(&tree);
+	for (size_t i = 0; i < N_ELEMENTS(paths); i++)
+		assert_string_equal(tree_find(&tree, paths[i])->path, paths[i]);
+	assert_null(tree_find(&tree, "s/b/v"));
+	assert_null(tree_find(&tree, ""));
+	for (size_t i = 0; i < tree.n_groups; i++)
+		for (size_t j = 0; j < i; j++)
+			assert_false(
+				path_is_below(tree.groups[j].path, tree.groups[i].path));
+	tree_deinit(&tree);
+	assert_int_equal(tree.n_groups, 0);
+}
+
+static void test_a_partition_state_is_told_as_the_kernel_does(void **state)
+{
+	struct partition_state partition = {.kind = PARTITION_ISOLATED, .valid = true};
+	char text[64];
+
+	(void)state;
+	partition_state_format(&partition, text, sizeof(text));
+	assert_string_equal(text, "isolated");
+	partition.valid = false;
+	partition_state_format(&partition, text, sizeof(text));
+	assert_string_equal(text, "isolated invalid");
+	partition.kind = PARTITION_ROOT;
+	snprintf(partition.reason, sizeof(partition.reason),
+		"Parent is not a partition root");
+	partition_state_format(&partition, text, sizeof(text));
+	assert_string_equal(text, "root invalid (Parent is not a partition root)");
+	partition_state_format(&partition, text, 8);
+	assert_string_equal(text, "root in");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_below_is_by_whole_names),
+		cmocka_unit_test(
+			test_groups_are_found_after_a_sort_and_parents_come_first),
+		cmocka_unit_test(test_a_partition_state_is_told_as_the_kernel_does),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
