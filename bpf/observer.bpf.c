@@ -344,6 +344,16 @@ static __always_inline void count_lost_event(void)
 		__sync_fetch_and_add(&h->events_lost, 1);
 }
 
+/* When the violation ended and, returned too, how long it was. */
+static __always_inline u64 stamp(struct cpu_run *run)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	run->last.time = now;
+	run->last.ns = now > run->start ? now - run->start : 0;
+	return run->last.ns;
+}
+
 /*
  * A violation. The clock is read as late at a run's end as at its beginning, after the looking up: what the
  * observer itself takes is then no part of the length.
@@ -355,24 +365,22 @@ static __noinline void count_violation(struct cpu_run *run, struct task_struct *
 	u32 tid = run->tid, cause = run->cause % CAUSES;
 	struct task_counters *task = NULL;
 	struct event *event;
-	u64 now, ns;
+	u64 ns;
 
 	if (run->class == RUN_OFF_SET && run->task)
 		task = bpf_map_lookup_elem(&task_counters, &tid);
 	describe(&run->last, run, p, cpu);
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	if (event)
-		*event = run->last;
-	now = bpf_ktime_get_ns();
-	ns = now > run->start ? now - run->start : 0;
-	run->last.time = now;
-	run->last.ns = ns;
+	/* One test only: the verifier of 6.1 forgets its outcome, and misses the submit. */
 	if (event) {
-		event->time = now;
+		*event = run->last;
+		ns = stamp(run);
+		event->time = run->last.time;
 		event->ns = ns;
 		bpf_ringbuf_submit(event, 0);
 	} else {
 		count_lost_event();
+		ns = stamp(run);
 	}
 	if (run->class == RUN_FOREIGN) {
 		count_here(&counters->foreign[cause], ns);

@@ -32,7 +32,7 @@
 enum {
 	EXIT_MISSED = 1,
 	EXIT_BROKEN = 2,
-	OWN_PERCENT = 97, /* of all switches must be the load's for a quiet round */
+	OWN_PERCENT = 95, /* of all switches must be the load's for a quiet round */
 	STRANGERS_PER_MILLE = 5,
 	QUIET_TRIES = 8,
 	ROUNDS_MIN = 3, /* quiet ones for a verdict */

@@ -1,209 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * A kernel to try plans on: cpuset partitions, threads and their allowed CPUs as a
- * healthy Linux computes them, and stricter than any: what one of 6.1, 6.12 or 7.2
- * refuses, or answers with an invalid partition or with silent damage, is refused here,
- * and so is a step that changes nothing.
- *
- * Damage is what a plan may find: a group that says it is valid and has other CPUs. It
- * lasts until the group was a member once, whatever is written to its cpuset.cpus.
+ * A kernel to try plans on: what can be written to cgroupfs, as a healthy Linux takes it,
+ * and stricter than any: what one of 6.1, 6.12 or 7.2 refuses, or answers with an invalid
+ * partition or with silent damage, is refused here, and so is a step that changes
+ * nothing.
  */
-#include "tests/unit/build_host.h"
-#include "user/model/diff.h"
+#include "tests/unit/fake_tree.h"
 
-enum { FAKE_GROUPS = 96, FAKE_THREADS = 32, FAKE_VMS = 4 };
-
-struct fake_damage {
-	char path[256];
-	struct cpuset effective;
-};
-
-struct fake_vm {
-	struct actual_vm actual;	   /* record, rules */
-	struct cpuset masks[FAKE_THREADS]; /* sched_setaffinity() of its threads */
-};
-
-struct fake {
-	struct host *host;  /* its tree and threads are the kernel's state */
-	bool forgets_masks; /* as 6.1 */
-	bool host_record;
-	struct fake_vm vms[FAKE_VMS]; /* as host->vms */
-	struct fake_damage damage[FAKE_GROUPS];
-	size_t n_damage;
-	char refusal[256]; /* why a step was refused, or "" */
-};
-
-static inline void fake_init(struct fake *fake, struct host *host)
-{
-	memset(fake, 0, sizeof(*fake));
-	fake->host = host;
-	for (size_t i = 0; i < FAKE_VMS; i++)
-		memset(fake->vms[i].masks, 0xff, sizeof(fake->vms[i].masks));
-}
-
-static inline void fake_deinit(struct fake *fake)
-{
-	for (size_t i = 0; i < FAKE_VMS; i++)
-		rule_vm_deinit(&fake->vms[i].actual.rules);
-}
-
-__attribute__((format(printf, 2, 3))) static inline bool refuse(
-	struct fake *fake, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(fake->refusal, sizeof(fake->refusal), format, args);
-	va_end(args);
-	return false;
-}
-
-/* Groups -------------------------------------------------------------------------------
- */
-
-static inline struct group *parent_of(const struct tree *tree, const char *path)
-{
-	char above[256];
-	char *slash;
-
-	snprintf(above, sizeof(above), "%s", path);
-	slash = strrchr(above, '/');
-	if (!slash)
-		return NULL;
-	*slash = '\0';
-	return tree_find(tree, above);
-}
-
-/* Directly below; `parent` NULL is the root. */
-static inline bool is_child(
-	const struct tree *tree, const struct group *group, const struct group *parent)
-{
-	return parent_of(tree, group->path) == parent &&
-	       (parent || !strchr(group->path, '/'));
-}
-
-static inline struct fake_damage *find_damage(struct fake *fake, const char *path)
-{
-	for (size_t i = 0; i < fake->n_damage; i++)
-		if (!strcmp(fake->damage[i].path, path))
-			return &fake->damage[i];
-	return NULL;
-}
-
-static inline void heal(struct fake *fake, const char *path)
-{
-	struct fake_damage *damage = find_damage(fake, path);
-
-	if (damage)
-		*damage = fake->damage[--fake->n_damage];
-}
-
-static inline bool says_partition(const struct group *group)
-{
-	return group->has_cpuset && group->partition.valid &&
-	       group->partition.kind != PARTITION_MEMBER;
-}
-
-/* What a parent could hand down; `parent` NULL is the root. */
-static inline struct cpuset holdings(const struct fake *fake, const struct group *parent)
-{
-	struct cpuset all = fake->host->online;
-
-	for (; parent; parent = parent_of(&fake->host->tree, parent->path))
-		cpuset_and(&all, &parent->cpus);
-	return all;
-}
-
-static inline struct cpuset effective_of(
-	const struct fake *fake, const struct group *group)
-{
-	const struct group *above =
-		group ? parent_of(&fake->host->tree, group->path) : NULL;
-	const struct tree *tree = &fake->host->tree;
-	struct cpuset set, other;
-
-	if (!group)
-		return tree->root_effective;
-	other = above ? above->effective : tree->root_effective;
-	set = group->cpus;
-	cpuset_and(&set, &other);
-	if (!says_partition(group))
-		return cpuset_empty(&set) ? other : set;
-	set = holdings(fake, group);
-	for (size_t i = 0; i < tree->n_groups; i++)
-		if (is_child(tree, &tree->groups[i], group) &&
-			says_partition(&tree->groups[i]))
-			cpuset_andnot(&set, &tree->groups[i].cpus);
-	return set;
-}
-
-/* Partitions whose ground has gone become invalid; damaged ones do not notice. */
-static inline void settle_validity(struct fake *fake)
-{
-	struct tree *tree = &fake->host->tree;
-
-	for (size_t i = 0; i < tree->n_groups; i++) {
-		struct group *group = &tree->groups[i];
-		const struct group *above = parent_of(tree, group->path);
-		struct cpuset ground = holdings(fake, above);
-
-		if (!says_partition(group) || find_damage(fake, group->path))
-			continue;
-		if ((above && !says_partition(above)) ||
-			!cpuset_subset(&group->cpus, &ground)) {
-			group->partition.valid = false;
-			snprintf(group->partition.reason, sizeof(group->partition.reason),
-				"Parent is an invalid partition root");
-		}
-	}
-}
-
-static inline struct cpuset allowed(const struct fake *fake,
-	const struct vm_thread *thread, const struct cpuset *mask)
-{
-	const struct group *group = tree_find(&fake->host->tree, thread->cgroup);
-	struct cpuset set = group ? group->effective : fake->host->tree.root_effective;
-	struct cpuset narrow = set;
-
-	cpuset_and(&narrow, mask);
-	return cpuset_empty(&narrow) ? set : narrow;
-}
-
-/* After each change: validity, effective sets from the top down, what threads may use. */
-static inline void settle(struct fake *fake)
-{
-	struct tree *tree = &fake->host->tree;
-
-	settle_validity(fake);
-	tree->root_effective = fake->host->online;
-	memset(&tree->isolated, 0, sizeof(tree->isolated));
-	for (size_t i = 0; i < tree->n_groups; i++)
-		if (!strchr(tree->groups[i].path, '/') &&
-			says_partition(&tree->groups[i]))
-			cpuset_andnot(&tree->root_effective, &tree->groups[i].cpus);
-	for (size_t i = 0; i < tree->n_groups; i++) {
-		struct group *group = &tree->groups[i];
-		const struct fake_damage *damage = find_damage(fake, group->path);
-
-		group->effective = damage ? damage->effective : effective_of(fake, group);
-		group->populated = false;
-	}
-	for (size_t i = 0; i < fake->host->vms.n_items; i++) {
-		struct vm *vm = &fake->host->vms.items[i];
-
-		for (size_t j = 0; j < vm->n_threads; j++) {
-			struct vm_thread *thread = &vm->threads[j];
-			struct group *group = tree_find(tree, thread->cgroup);
-
-			thread->affinity = allowed(fake, thread, &fake->vms[i].masks[j]);
-			for (; group; group = parent_of(tree, group->path))
-				group->populated = true;
-		}
-	}
-}
-
-/* Overlap with a brother: `exclusive` when one of the two is a partition. */
+/* A brother with CPUs of this set: one that is a partition, or with `exclusive` any. */
 static inline const struct group *overlap(const struct fake *fake,
 	const struct group *group, const struct cpuset *set, bool exclusive)
 {
@@ -214,8 +19,9 @@ static inline const struct group *overlap(const struct fake *fake,
 
 		if (other != group &&
 			parent_of(tree, other->path) == parent_of(tree, group->path) &&
-			(exclusive || says_partition(other)) &&
-			cpuset_intersects(&other->cpus, set))
+			(((exclusive || says_partition(other)) &&
+				 cpuset_intersects(&other->cpus, set)) ||
+				cpuset_intersects(&other->exclusive, set)))
 			return other;
 	}
 	return NULL;
@@ -280,6 +86,10 @@ static inline bool take_cpus(
 	const struct group *above = parent_of(tree, group->path);
 	struct cpuset left = above ? above->effective : tree->root_effective;
 
+	if (is_remote(fake, above)) {
+		above = NULL;
+		left = tree->root_effective;
+	}
 	cpuset_andnot(&left, taken);
 	if (!cpuset_empty(&left))
 		return true;
@@ -369,32 +179,80 @@ static inline bool give_cpuset(struct fake *fake, struct group *group, bool give
 	return true;
 }
 
+/* Would a change of its CPUs leave something below without? */
+static inline bool shrinks_from_under(
+	struct fake *fake, const struct group *group, const struct cpuset *set)
+{
+	const struct tree *tree = &fake->host->tree;
+
+	for (size_t i = 0; i < tree->n_groups; i++)
+		if (is_child(tree, &tree->groups[i], group) &&
+			!cpuset_subset(claim_of(fake, &tree->groups[i]), set))
+			return !refuse(fake, "it would shrink from under /%s",
+				tree->groups[i].path);
+	return false;
+}
+
+/* A partition gets more than it had? */
+static inline bool grow(struct fake *fake, const struct group *group,
+	const struct cpuset *from, const struct cpuset *to)
+{
+	struct cpuset more = *to;
+
+	cpuset_andnot(&more, from);
+	return !says_partition(group) || cpuset_empty(&more) ||
+	       take_cpus(fake, group, &more);
+}
+
 static inline bool set_cpus(
 	struct fake *fake, struct group *group, const struct cpuset *set)
 {
-	const struct tree *tree = &fake->host->tree;
-	const struct group *above = parent_of(tree, group->path), *other;
-	struct cpuset ground = holdings(fake, above), more = *set;
+	const struct group *above = parent_of(&fake->host->tree, group->path), *other;
+	struct cpuset ground = holdings(fake, above);
 
 	if (!group->has_cpuset)
 		return refuse(fake, "ENOENT: no cpuset.cpus");
 	if (cpuset_equal(&group->cpus, set))
 		return refuse(fake, "nothing to change");
+	if (is_remote(fake, above))
+		cpuset_and(&ground, &group->exclusive);
+	else if (above)
+		cpuset_and(&ground, &above->cpus);
 	if (!cpuset_subset(set, &ground))
-		return refuse(fake, "the parent lacks CPUs");
+		return refuse(fake, "the parent lacks CPUs, or they are not exclusive");
 	other = overlap(fake, group, set, says_partition(group));
 	if (other)
 		return refuse(fake, "CPUs are exclusive with /%s", other->path);
-	for (size_t i = 0; i < tree->n_groups; i++)
-		if (is_child(tree, &tree->groups[i], group) &&
-			!cpuset_subset(&tree->groups[i].cpus, set))
-			return refuse(fake, "it would shrink from under /%s",
-				tree->groups[i].path);
-	cpuset_andnot(&more, &group->cpus);
-	if (says_partition(group) && !cpuset_empty(&more) &&
-		!take_cpus(fake, group, &more))
+	if (shrinks_from_under(fake, group, set))
+		return false;
+	if (claim_of(fake, group) == &group->cpus &&
+		!grow(fake, group, &group->cpus, set))
 		return false;
 	group->cpus = *set;
+	return true;
+}
+
+static inline bool set_exclusive(
+	struct fake *fake, struct group *group, const struct cpuset *set)
+{
+	const struct group *above = parent_of(&fake->host->tree, group->path), *other;
+	struct cpuset ground = holdings(fake, above);
+
+	if (!group->has_cpuset || !fake->host->tree.remote)
+		return refuse(fake, "ENOENT: no cpuset.cpus.exclusive");
+	if (cpuset_equal(&group->exclusive, set))
+		return refuse(fake, "nothing to change");
+	if (!cpuset_subset(set, &ground))
+		return refuse(fake, "they are not exclusive above");
+	if (!cpuset_subset(&group->cpus, set))
+		return refuse(fake, "it would shrink from under its cpuset.cpus");
+	other = overlap(fake, group, set, true);
+	if (other)
+		return refuse(fake, "CPUs are exclusive with /%s", other->path);
+	if (shrinks_from_under(fake, group, set) ||
+		!grow(fake, group, claim_of(fake, group), set))
+		return false;
+	group->exclusive = *set;
 	return true;
 }
 
@@ -427,15 +285,17 @@ static inline bool become_partition(
 			group->partition.valid ? "valid" : "invalid");
 	if (!group->partition.valid)
 		return refuse(fake, "invalid: on 6.1 it stays so until it was a member");
-	if (above && !says_partition(above))
+	if (above && !says_partition(above) && !is_remote(fake, above))
 		return refuse(fake, "Parent is not a partition root");
-	if (cpuset_empty(&group->cpus) || !cpuset_subset(&group->cpus, &ground))
+	if (cpuset_empty(&group->cpus) || !cpuset_subset(claim_of(fake, group), &ground))
 		return refuse(fake, "the parent lacks CPUs, or there are none");
-	other = overlap(fake, group, &group->cpus, true);
+	if (is_remote(fake, above) && !cpuset_subset(&group->cpus, &group->exclusive))
+		return refuse(fake, "Invalid cpu list in cpuset.cpus.exclusive");
+	other = overlap(fake, group, claim_of(fake, group), true);
 	if (other)
 		return refuse(
 			fake, "Cpu list in cpuset.cpus not exclusive: /%s", other->path);
-	return says_partition(group) || take_cpus(fake, group, &group->cpus);
+	return says_partition(group) || take_cpus(fake, group, claim_of(fake, group));
 }
 
 static inline bool set_partition(

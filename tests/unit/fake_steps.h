@@ -165,6 +165,9 @@ static inline bool do_step(struct fake *fake, const struct unit *unit,
 	case STEP_SET_CPUS:
 		return group ? set_cpus(fake, group, &step->cpus)
 			     : refuse(fake, "ENOENT");
+	case STEP_SET_EXCLUSIVE:
+		return group ? set_exclusive(fake, group, &step->cpus)
+			     : refuse(fake, "ENOENT");
 	case STEP_SET_PARTITION:
 		return group ? set_partition(
 				       fake, group, step->partition, *unit->vm ? top : "")
@@ -197,11 +200,13 @@ static inline void print_tree(const struct fake *fake)
 		const struct group *group = &tree->groups[i];
 		cleanup_free char *set = cpulist_format(&group->cpus);
 		cleanup_free char *effective = cpulist_format(&group->effective);
+		cleanup_free char *exclusive = cpulist_format(&group->exclusive);
 		char state[REASON_SIZE + 32];
 
 		partition_state_format(&group->partition, state, sizeof(state));
-		print_error("  /%s: cpus %s, effective %s, %s%s\n", group->path, set,
-			effective, state, group->populated ? ", populated" : "");
+		print_error("  /%s: cpus %s, exclusive %s, effective %s, %s%s\n",
+			group->path, set, exclusive, effective, state,
+			group->populated ? ", populated" : "");
 	}
 	for (size_t i = 0; i < fake->host->vms.n_items; i++) {
 		const struct vm *vm = &fake->host->vms.items[i];

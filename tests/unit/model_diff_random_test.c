@@ -145,18 +145,20 @@ static void give_back(struct fake *fake, bool cpuset_given, const char *what)
 		}
 }
 
-static void run_seed(unsigned long seed, bool back)
+static void run_seed(unsigned long seed, bool back, bool remote)
 {
 	struct dice dice = dice_of(seed);
 	struct fake fake;
 	struct host host;
 	char what[64];
 
-	snprintf(what, sizeof(what), "seed %lu%s", seed, back ? ", back" : "");
+	snprintf(what, sizeof(what), "seed %lu%s%s", seed, remote ? ", remote" : "",
+		back ? ", back" : "");
 	random_host(&dice, &host);
 	fake_init(&fake, &host);
 	fake.forgets_masks = rarely(&dice, 2);
 	host.tree.root_gives_cpuset = rarely(&dice, 2);
+	host.tree.remote = remote;
 	settle(&fake);
 	reach_some_state(&dice, &fake, what);
 	if (back)
@@ -167,25 +169,37 @@ static void run_seed(unsigned long seed, bool back)
 	host_deinit(&host);
 }
 
-static void run_seeds(bool back)
+static void run_seeds(bool back, bool remote)
 {
 	unsigned long first = from_environment("CPUWARDEN_SEED", 0);
-	unsigned long n = first ? 1 : from_environment("CPUWARDEN_SEEDS", 1500);
+	unsigned long n = first ? 1 : from_environment("CPUWARDEN_SEEDS", 800);
 
 	for (unsigned long seed = first ? first : 1; n; seed++, n--)
-		run_seed(seed, back);
+		run_seed(seed, back, remote);
 }
 
 static void test_any_state_converges_without_a_wrong_step(void **state)
 {
 	(void)state;
-	run_seeds(false);
+	run_seeds(false, false);
 }
 
 static void test_any_state_can_be_given_back(void **state)
 {
 	(void)state;
-	run_seeds(true);
+	run_seeds(true, false);
+}
+
+static void test_any_state_of_remote_partitions_converges(void **state)
+{
+	(void)state;
+	run_seeds(false, true);
+}
+
+static void test_any_state_of_remote_partitions_can_be_given_back(void **state)
+{
+	(void)state;
+	run_seeds(true, true);
 }
 
 int main(void)
@@ -193,6 +207,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_any_state_converges_without_a_wrong_step),
 		cmocka_unit_test(test_any_state_can_be_given_back),
+		cmocka_unit_test(test_any_state_of_remote_partitions_converges),
+		cmocka_unit_test(test_any_state_of_remote_partitions_can_be_given_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

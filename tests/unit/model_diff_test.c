@@ -4,103 +4,7 @@
  * fake kernel, after which nothing is left to do. model_diff_random_test.c does what
  * nobody thought of.
  */
-#include "tests/unit/fake_steps.h"
-#include "user/model/health.h"
-
-#define S "/cpuwarden.slice"
-#define W S "/web1"
-#define BEGIN "put the rules of web1 in force, runs on old CPUs settling\n"
-#define COMMIT "narrow the rules of web1 to the new CPUs\n"
-
-static struct host host;
-static struct fake fake;
-
-/* web1 has the emulator on 2, vCPU 0 on 4, vCPU 1 on 5. */
-static int enter(void **state)
-{
-	(void)state;
-	host_init(&host, "0-7", "0");
-	add_vm(&host, "web1", 2, 0);
-	pin_vcpu(&host, "web1", 0, "4");
-	pin_vcpu(&host, "web1", 1, "5");
-	pin_emulator(&host, "web1", "2");
-	fake_init(&fake, &host);
-	settle(&fake);
-	compute(&host);
-	return 0;
-}
-
-static void place(const char *name)
-{
-	compute(&host);
-	expect_placed(&host, name);
-	bring(&fake, name, "placed");
-}
-
-static int enter_placed(void **state)
-{
-	int r = enter(state);
-
-	place("web1");
-	return r;
-}
-
-static int leave(void **state)
-{
-	(void)state;
-	fake_deinit(&fake);
-	host_deinit(&host);
-	return 0;
-}
-
-static void expect_steps(const struct unit *unit, const char *expected)
-{
-	char text[4096] = "";
-	size_t n = 0;
-
-	for (size_t i = 0; i < unit->n_steps; i++) {
-		cleanup_free char *line = must(step_describe(&unit->steps[i], unit));
-
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\n", line);
-		assert_true(n < sizeof(text));
-	}
-	assert_string_equal(text, expected);
-}
-
-/* What is to be done for the VM, that it can be done, and that it is enough. */
-static void expect_plan(const char *name, const char *expected)
-{
-	cleanup_free char *fault = NULL;
-	struct unit unit;
-
-	compute(&host);
-	plan_vm(&fake, name, &unit);
-	expect_steps(&unit, expected);
-	run_steps(&fake, &unit, wanted(&host, name), SIZE_MAX, "planned");
-	unit_deinit(&unit);
-	compute(&host);
-	plan_vm(&fake, name, &unit);
-	expect_steps(&unit, "");
-	unit_deinit(&unit);
-	if (wanted(&host, name)->kind != DESIRED_PLACED)
-		return;
-	assert_int_equal(health_check(wanted(&host, name), &host.tree, &fault), 0);
-	assert_null(fault);
-}
-
-static struct group *leaf(const char *path)
-{
-	return must(tree_find(&host.tree, path));
-}
-
-static void make_wrong(const char *path, const char *list)
-{
-	struct fake_damage *to = &fake.damage[fake.n_damage++];
-
-	snprintf(to->path, sizeof(to->path), "%s", path);
-	to->effective = cpus(list);
-	settle(&fake);
-}
+#include "tests/unit/expect_plan.h"
 
 static void test_a_first_placement(void **state)
 {
@@ -177,7 +81,7 @@ static void test_a_vcpu_takes_the_emulators_cpu(void **state)
 	(void)state;
 	pin_vcpu(&host, "web1", 0, "2");
 	pin_emulator(&host, "web1", "3");
-	expect_plan("web1", "set the CPUs of " S " to 2-5\n"
+	expect_plan("web1", "set the CPUs of " S " to 2-5,7\n"
 			    "set the CPUs of " W " to 2-5\n" BEGIN
 			    "set the partition of " W "/vcpu0 to member\n"
 			    "set the CPUs of " W "/emulator to 3\n"
@@ -191,7 +95,7 @@ static void test_a_vcpu_moves_to_a_free_cpu_and_stays_a_partition(void **state)
 {
 	(void)state;
 	pin_vcpu(&host, "web1", 1, "7");
-	expect_plan("web1", "set the CPUs of " S " to 2,4-5,7\n"
+	expect_plan("web1", "set the CPUs of " S " to 2,4-7\n"
 			    "set the CPUs of " W " to 2,4-5,7\n" BEGIN
 			    "set the CPUs of " W "/vcpu1 to 7\n"
 			    "set the CPUs of " W " to 2,4,7\n"
@@ -207,12 +111,13 @@ static void test_a_vcpu_is_plugged_in(void **state)
 	thread->cgroup = must(strdup(SLICE "/web1/emulator"));
 	settle(&fake);
 	expect_plan("web1",
-		"set the CPUs of " S " to 1-2,4-5\n"
+		"set the CPUs of " S " to 1-2,4-5,7\n"
 		"set the CPUs of " W " to 1-2,4-5\n" BEGIN "make the group " W "/vcpu2\n"
 		"make " W "/vcpu2 threaded\n"
 		"set the CPUs of " W "/vcpu2 to 1\n"
 		"set the partition of " W "/vcpu2 to isolated\n"
-		"move thread 1003 into " W "/vcpu2, on CPUs 1\n" COMMIT);
+		"move thread 1003 into " W "/vcpu2, on CPUs 1\n"
+		"set the CPUs of " S " to 1-2,4-5\n" COMMIT);
 }
 
 static void test_a_vcpu_is_unplugged(void **state)
@@ -388,130 +293,19 @@ static void test_what_a_killed_change_left_in_the_slice_goes(void **state)
 	leaf(SLICE)->cpus = cpus("1-7");
 	settle(&fake);
 	expect_plan("web1", BEGIN "set the CPUs of " S " to 2,4-5\n" COMMIT);
-	/* The host has one CPU only, so the slice cannot grow by what is new. */
+	/* Before it grows: 6.1 does not count what is returned at the same time. */
 	leaf(SLICE)->cpus = cpus("1-6");
 	settle(&fake);
 	pin_vcpu(&host, "web1", 0, "7");
 	pin_emulator(&host, "web1", "0");
-	expect_plan("web1", "set the CPUs of " S " to 0,2,4-5,7\n"
+	expect_plan("web1", "set the CPUs of " S " to 2,4-5\n"
+			    "set the CPUs of " S " to 0,2,4-7\n"
 			    "set the CPUs of " W " to 0,2,4-5,7\n" BEGIN
 			    "set the CPUs of " W "/emulator to 0\n"
 			    "set the CPUs of " W "/vcpu0 to 7\n"
 			    "set the CPUs of " W " to 0,5,7\n"
 			    "set the CPUs of " S " to 0,5,7\n" COMMIT);
 }
-
-static void test_giving_one_vm_and_then_the_host_back(void **state)
-{
-	const struct found_host found = {.cpuset_given = false};
-	struct unit unit;
-
-	(void)state;
-	plan_release(&fake, "web1", &unit);
-	expect_steps(&unit,
-		"end the rules of web1\n"
-		"set the partition of " W "/vcpu1 to member\n"
-		"set the partition of " W "/vcpu0 to member\n"
-		"set the partition of " W " to member\n"
-		"return the threads of web1 to where they were found\n"
-		"remove the group " W "/vcpu1\n"
-		"remove the group " W "/vcpu0\n"
-		"remove the group " W "/emulator\n"
-		"remove the group " W "\n"
-		"return the affinities of web1's threads\n"
-		"keep kernel threads that can run elsewhere off CPUs of nobody\n"
-		"drop the record\n");
-	run_steps(&fake, &unit, NULL, SIZE_MAX, "back");
-	unit_deinit(&unit);
-	assert_int_equal(diff_release_host(&found, &host.tree, &unit), 0);
-	expect_steps(&unit, "set the partition of " S " to member\n"
-			    "remove the group " S "\n"
-			    "disable cpuset below /\n"
-			    "return what was changed of the host's threads\n"
-			    "drop the record\n");
-	run_steps(&fake, &unit, NULL, SIZE_MAX, "back");
-	unit_deinit(&unit);
-	assert_int_equal(host.tree.n_groups, 0);
-}
-
-static void test_a_host_of_which_nothing_is_known_is_left_as_it_is(void **state)
-{
-	const struct found_host found = {.cpuset_given = true};
-	struct unit unit;
-
-	(void)state;
-	host.tree.root_gives_cpuset = true;
-	assert_int_equal(diff_release_host(NULL, &host.tree, &unit), 0);
-	assert_int_equal(unit.n_steps, 0);
-	assert_int_equal(diff_release_host(&found, &host.tree, &unit), 0);
-	expect_steps(&unit, "return what was changed of the host's threads\n"
-			    "drop the record\n");
-	unit_deinit(&unit);
-}
-
-static void test_a_dead_vm_is_not_returned_and_the_slice_shrinks_to_the_living(
-	void **state)
-{
-	const struct unit dead = {.vm = "web1", .pid = 1000, .start_time = 10000};
-	struct unit unit;
-
-	(void)state;
-	add_vm(&host, "web2", 1, 0);
-	place("web2");
-	for (size_t i = 0; i < find_vm(&host, "web1")->n_threads; i++)
-		move_to(&fake, find_vm(&host, "web1"), i, HOME);
-	settle(&fake);
-	assert_int_equal(diff_release(&dead, SLICE "/web1", false, &host.tree, &unit), 0);
-	expect_steps(&unit, "end the rules of web1\n"
-			    "set the partition of " W "/vcpu1 to member\n"
-			    "set the partition of " W "/vcpu0 to member\n"
-			    "set the partition of " W " to member\n"
-			    "remove the group " W "/vcpu1\n"
-			    "remove the group " W "/vcpu0\n"
-			    "remove the group " W "/emulator\n"
-			    "remove the group " W "\n"
-			    "set the CPUs of " S " to 1,3\n"
-			    "keep kernel threads that can run elsewhere off CPUs 1,3\n"
-			    "drop the record\n");
-	run_steps(&fake, &unit, NULL, SIZE_MAX, "back");
-	unit_deinit(&unit);
-	expect_plan("web2", "");
-}
-
-/* What is assumed of a plan is what the kernel makes of it, as far as the next plan
- * looks. */
-static void test_an_assumed_tree_is_like_the_one_that_comes_out(void **state)
-{
-	struct tree assumed = {};
-	struct unit unit;
-
-	(void)state;
-	plan_vm(&fake, "web1", &unit);
-	assert_int_equal(diff_assume(&assumed, &unit), 0);
-	run_steps(&fake, &unit, wanted(&host, "web1"), SIZE_MAX, "placed");
-	unit_deinit(&unit);
-	assert_int_equal(assumed.n_groups, host.tree.n_groups);
-	assert_int_equal(assumed.root_gives_cpuset, host.tree.root_gives_cpuset);
-	for (size_t i = 0; i < assumed.n_groups; i++) {
-		const struct group *a = &assumed.groups[i], *b = &host.tree.groups[i];
-
-		assert_string_equal(a->path, b->path);
-		assert_int_equal(a->has_cpuset, b->has_cpuset);
-		assert_int_equal(a->gives_cpuset, b->gives_cpuset);
-		assert_int_equal(a->partition.kind, b->partition.kind);
-		assert_int_equal(a->partition.valid, b->partition.valid);
-		assert_true(cpuset_equal(&a->cpus, &b->cpus));
-	}
-	plan_release(&fake, "web1", &unit);
-	assert_int_equal(diff_assume(&assumed, &unit), 0);
-	unit_deinit(&unit);
-	assert_int_equal(assumed.n_groups, 1);
-	assert_string_equal(assumed.groups[0].path, SLICE);
-	tree_deinit(&assumed);
-}
-
-#define fresh(f) cmocka_unit_test_setup_teardown(f, enter, leave)
-#define placed(f) cmocka_unit_test_setup_teardown(f, enter_placed, leave)
 
 int main(void)
 {
@@ -539,10 +333,6 @@ int main(void)
 		fresh(test_a_vm_that_is_watched_gets_rules_only),
 		placed(test_a_vm_that_cannot_be_placed_keeps_what_it_has),
 		placed(test_what_a_killed_change_left_in_the_slice_goes),
-		placed(test_giving_one_vm_and_then_the_host_back),
-		fresh(test_a_host_of_which_nothing_is_known_is_left_as_it_is),
-		placed(test_a_dead_vm_is_not_returned_and_the_slice_shrinks_to_the_living),
-		fresh(test_an_assumed_tree_is_like_the_one_that_comes_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,6 +233,23 @@ static inline void random_moves(struct dice *dice, struct fake *fake, size_t ind
 	}
 }
 
+/* CPUs that a killed change left in the slice or, if remote, somebody took from it. */
+static inline void disturb_slice(
+	struct dice *dice, struct fake *fake, struct group *slice)
+{
+	const struct tree *tree = &fake->host->tree;
+	struct cpuset more = some_cpus(dice, &tree->root_effective);
+
+	cpuset_or(&more, claim_of(fake, slice));
+	if (!tree->remote)
+		set_cpus(fake, slice, &more);
+	else if (rarely(dice, 2))
+		set_exclusive(fake, slice, &more);
+	else
+		slice->exclusive = some_cpus(dice, &slice->exclusive);
+	settle(fake);
+}
+
 static inline void random_damage(struct dice *dice, struct fake *fake)
 {
 	struct tree *tree = &fake->host->tree;
@@ -250,13 +267,8 @@ static inline void random_damage(struct dice *dice, struct fake *fake)
 			damage(dice, fake, tree->groups[i].path);
 	}
 	settle(fake);
-	if (slice && rarely(dice, 4)) {
-		struct cpuset more = some_cpus(dice, &tree->root_effective);
-
-		cpuset_or(&more, &slice->cpus);
-		set_cpus(fake, slice, &more);
-		settle(fake);
-	}
+	if (slice && rarely(dice, 4))
+		disturb_slice(dice, fake, slice);
 	for (size_t i = 0; i < fake->host->vms.n_items; i++) {
 		struct actual_vm *actual = &fake->vms[i].actual;
 

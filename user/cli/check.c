@@ -146,7 +146,9 @@ static int gather(const struct request *request, struct evidence *evidence, stru
 	const char *only = request->n_args ? request->args[0] : NULL;
 	int r;
 
-	r = cycle_read(&request->folders, &evidence->cycle, problem);
+	r = cli_check_privileges(request, problem);
+	if (!r)
+		r = cycle_read(&request->folders, &evidence->cycle, problem);
 	if (r)
 		return r;
 	if (only && !desired_find(&evidence->cycle.desired, only))

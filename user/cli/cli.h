@@ -35,7 +35,7 @@ struct verb {
 	const char *summary; /* one line */
 	unsigned int min_args, max_args;
 	unsigned int options; /* enum verb_option that it takes */
-	bool root;	      /* needs root */
+	bool root;	      /* needs root; `check` sees to that itself: its verdict is UNKNOWN then */
 	int (*run)(const struct request *request);
 };
 

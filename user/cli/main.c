@@ -142,12 +142,7 @@ int main(int argc, char **argv)
 
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &request);
-	if (request.verb->root && cli_check_privileges(&request, &problem)) {
-		/* A monitoring system reads the first line, whatever the reason. */
-		if (request.verb->run != verb_check)
-			return cli_fail(&problem);
-		printf("UNKNOWN - %s\n", problem.text);
-		return 3;
-	}
+	if (request.verb->root && cli_check_privileges(&request, &problem))
+		return cli_fail(&problem);
 	return request.verb->run(&request);
 }

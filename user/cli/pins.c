@@ -94,7 +94,8 @@ static int print_pins(const struct request *request, enum thread_class class, co
 
 	if (request->n_args > 1 && parse_u64(request->args[1], VCPUS_MAX, &index)) {
 		problem_set(&problem, -EINVAL, "'%s' is not the number of a vCPU", request->args[1]);
-		return cli_fail(&problem);
+		cli_fail(&problem);
+		return EXIT_USAGE;
 	}
 	if (cycle_read(&request->folders, &cycle, &problem))
 		return cli_fail(&problem);

@@ -8,7 +8,7 @@ const struct verb verbs[] = {
 		verb_release},
 	{"status", "[VM]", "VMs, threads, declared and effective CPUs, counters", 0, 1, 0, true,
 		verb_status},
-	{"check", "[VM]", "the verdict, as a monitoring plugin", 0, 1, OPTION_WINDOW, true, verb_check},
+	{"check", "[VM]", "the verdict, as a monitoring plugin", 0, 1, OPTION_WINDOW, false, verb_check},
 	{"vcpupin", "VM [VCPU]", "print the CPUs of vCPUs", 1, 2, 0, true, verb_vcpupin},
 	{"emulatorpin", "VM", "print the CPUs of the emulator", 1, 1, 0, true, verb_emulatorpin},
 	{"iothreadpin", "VM", "print the CPUs of iothreads", 1, 1, 0, true, verb_iothreadpin},

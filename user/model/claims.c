@@ -245,13 +245,17 @@ static int choose(struct claim *claim, const struct desired_input *input, struct
 	return 0;
 }
 
-/* What the VM's group has now. It stays so where the claim is refused. */
+/* What the VM's group has, or has claimed as exclusive. It stays so where the claim is refused. */
 static struct cpuset held_cpus(const struct desired_input *input, const struct claim *claim)
 {
-	static const struct cpuset none;
 	const struct group *group = current_group(input, claim, NULL);
+	struct cpuset held = {};
 
-	return group ? group->cpus : none;
+	if (group) {
+		held = group->cpus;
+		cpuset_or(&held, &group->exclusive);
+	}
+	return held;
 }
 
 /* What may be given where nobody said which: all but housekeeping and what anybody claims or holds. */

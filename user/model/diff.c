@@ -69,7 +69,7 @@ static bool has_cpus(const struct group *group, const struct cpuset *cpus)
 	return group && group->has_cpuset && cpuset_equal(&group->cpus, cpus);
 }
 
-/* CPUs of all VM groups but one. */
+/* CPUs of all VM groups but one, also those that a killed change has only claimed yet. */
 static struct cpuset other_cpus(const struct tree *tree, const char *except)
 {
 	struct cpuset cpus = {};
@@ -78,8 +78,10 @@ static struct cpuset other_cpus(const struct tree *tree, const char *except)
 		const char *path = tree->groups[i].path;
 
 		if (path_is_below(path, SLICE) && !strchr(path + strlen(SLICE "/"), '/') &&
-			strcmp(path, except))
+			strcmp(path, except)) {
 			cpuset_or(&cpus, &tree->groups[i].cpus);
+			cpuset_or(&cpus, &tree->groups[i].exclusive);
+		}
 	}
 	return cpus;
 }
@@ -196,11 +198,16 @@ static void grow_remote(struct diff *diff)
 	const struct desired_group *wanted = &diff->vm->groups[0];
 	const struct group *slice = tree_find(diff->tree, SLICE);
 	const struct group *top = tree_find(diff->tree, wanted->path);
-	struct cpuset grown = wanted->cpus;
+	struct cpuset grown = wanted->cpus, all = other_cpus(diff->tree, wanted->path);
 
 	if (!slice)
 		add(diff, STEP_MAKE_GROUP, SLICE, NULL);
-	grow_exclusive(diff, SLICE, &wanted->cpus);
+	cpuset_or(&all, &wanted->cpus);
+	if (top)
+		cpuset_or(&all, &top->cpus);
+	if (top)
+		cpuset_or(&all, &top->exclusive);
+	grow_exclusive(diff, SLICE, &all);
 	if (!slice || !slice->gives_cpuset)
 		add(diff, STEP_GIVE_CPUSET, SLICE, NULL);
 	if (!top)
