@@ -97,6 +97,25 @@ static void expect_health(struct fake *fake, const char *what)
 	}
 }
 
+/* The slice has what the VMs have, and nothing else is kept from the host. */
+static void expect_no_leftovers(struct fake *fake, const char *what)
+{
+	const struct tree *tree = &fake->host->tree;
+	const struct group *slice = tree_find(tree, SLICE);
+	struct cpuset used = {};
+	bool placed = false;
+
+	for (size_t i = 0; i < fake->host->desired.n_vms; i++)
+		placed |= fake->host->desired.vms[i].kind == DESIRED_PLACED;
+	for (size_t i = 0; i < tree->n_groups; i++)
+		if (slice && is_child(tree, &tree->groups[i], slice))
+			cpuset_or(&used, claim_of(fake, &tree->groups[i]));
+	if (!placed || cpuset_equal(&used, claim_of(fake, slice)))
+		return;
+	print_tree(fake);
+	fail_msg("%s: the slice has CPUs that no VM has", what);
+}
+
 /*
  * Two passes do it, a third has nothing to do. A VM that waits for another to give up
  * CPUs needs two of its own then.
@@ -115,6 +134,7 @@ static void converge(struct fake *fake, const char *what)
 		fail_msg("%s: something is left to do after %u passes", what, i);
 	}
 	expect_health(fake, what);
+	expect_no_leftovers(fake, what);
 }
 
 static void give_back(struct fake *fake, bool cpuset_given, const char *what)

@@ -269,6 +269,12 @@ static inline void random_damage(struct dice *dice, struct fake *fake)
 	settle(fake);
 	if (slice && rarely(dice, 4))
 		disturb_slice(dice, fake, slice);
+	for (size_t i = 0; tree->remote && i < tree->n_groups; i++)
+		if (parent_of(tree, tree->groups[i].path) == slice && slice &&
+			rarely(dice, 8))
+			tree->groups[i].exclusive =
+				some_cpus(dice, &tree->groups[i].exclusive);
+	settle(fake);
 	for (size_t i = 0; i < fake->host->vms.n_items; i++) {
 		struct actual_vm *actual = &fake->vms[i].actual;
 

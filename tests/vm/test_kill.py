@@ -46,16 +46,16 @@ class Kill(two_vms.TwoVMs):
                         self.assertEqual(after[1][thread], before[1][thread], thread)
 
     def test_release_killed_anywhere(self):
-        """release killed at 20 points: the next release restores exactly"""
+        """release killed at 10 points: the next release restores exactly"""
         self.assertEqual(host.cpuwarden("release", "--all").returncode, 0)
         before = host.dump()
         self.apply()
         calls = int(host.run(os.path.join(host.HELPERS, "killat"), "1000000000", host.PROGRAM,
                              "release", "--all").stdout.split()[-1])
-        for i in range(20):
+        for i in range(POINTS // 5):
             with self.subTest(point=i):
                 self.apply()
-                self.kill_at(1 + calls * i // 20, ["release", "--all"])
+                self.kill_at(1 + calls * i // (POINTS // 5), ["release", "--all"])
                 self.assert_nobody_without_cpus()
                 done = host.cpuwarden("release", "--all")
                 self.assertEqual(done.returncode, 0, done.stderr)

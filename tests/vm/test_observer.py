@@ -36,8 +36,6 @@ def difference(after, before):
 
 
 class Observer(two_vms.TwoVMs):
-    mode = "tick"
-
     def setUp(self):
         self.apply()
         self.assert_placed()
@@ -47,6 +45,9 @@ class Observer(two_vms.TwoVMs):
             for pid in host.cgroup(LOUNGE, "cgroup.procs").split():
                 host.set_cgroup("", "cgroup.procs", pid)
             os.rmdir(os.path.join(host.CGROUP, LOUNGE))
+            if not host.REMOTE:
+                # Without a CPU to spare the group cannot be a partition again while it is populated.
+                host.cpuwarden("release", "web1")
 
     def owners(self, on_cpus):
         """{cpu: tids that may run there}, from what was declared."""
@@ -126,17 +127,28 @@ class Observer(two_vms.TwoVMs):
         trace.close()
         return difference(after, before), runs
 
-    def compare(self, counted, runs, wrong, name, also=()):
-        """The class or cause `name` has exactly ftrace's runs for which wrong(cpu, tid) holds."""
-        count = sum(r[0] for k, r in runs.items() if wrong(*k))
-        ns = sum(r[1] for k, r in runs.items() if wrong(*k))
-        self.assertGreater(count, 0)
-        self.assertEqual(counted[name][0], count)
-        self.assertLessEqual(abs(counted[name][1] - ns), 0.02 * ns + 1000 * count,
-                             "%d ns counted, %d by ftrace, %d runs" % (counted[name][1], ns, count))
-        for other in CAUSES + ["off_set", "settling"]:
-            if other != name and other not in also:
-                self.assertEqual(counted[other][0], 0, other)
+    def measure(self, on_cpus, act, wrong, name, also=()):
+        """
+        Over act(), the class or cause `name` has exactly the runs of ftrace's for which wrong(cpu, tid, comm)
+        holds, and no other violation is counted but those in `also`. Their lengths agree within 2% and 1 us a run;
+        these may be measured again, for a stall of the emulator between two readings of the clock, ours and
+        ftrace's, is neither's fault.
+        """
+        for attempt in range(4):
+            counted, runs = self.window(on_cpus, act)
+            found = [r for (cpu, tid), r in runs.items() if wrong(cpu, tid, r[2])]
+            count, ns = sum(r[0] for r in found), sum(r[1] for r in found)
+            self.assertGreater(count, 0)
+            self.assertEqual(counted[name][0], count)
+            for other in CAUSES + ["off_set", "settling"]:
+                if other != name and other not in also:
+                    self.assertEqual(counted[other][0], 0, other)
+            said = "%d runs, %d ns counted, %d by ftrace" % (count, counted[name][1], ns)
+            if abs(counted[name][1] - ns) <= 0.02 * ns + 1000 * count:
+                print("    %s: %s" % (name, said), flush=True)
+                return runs
+            print("    again: %s: %s" % (name, said), flush=True)
+        self.fail(said)
 
     def assert_named(self, *words):
         done = host.cpuwarden("check")
@@ -154,9 +166,9 @@ class Observer(two_vms.TwoVMs):
 
     def test_2_host_task_on_the_vms_cpu(self):
         """a host task on a CPU of the VM: foreign, user; named by check"""
-        counted, runs = self.window([1], lambda: self.visit(two_vms.group(self.guests[0], "emulator"),
-                                                            1))
-        self.compare(counted, runs, lambda cpu, tid: tid == self.visitor, "user")
+        group = two_vms.group(self.guests[0], "emulator")
+        self.measure([1], lambda: self.visit(group, 1),
+                     lambda cpu, tid, comm: tid == self.visitor, "user")
         self.assert_named("intruder", "pid %d" % self.visitor, "CPU 1 of web1", "user")
 
     def test_3_host_task_after_a_mistake(self):
@@ -165,11 +177,11 @@ class Observer(two_vms.TwoVMs):
         host.set_cgroup(two_vms.group(self.guests[0]), "cpuset.cpus.partition", "member")
         os.mkdir(os.path.join(host.CGROUP, LOUNGE))
         self.assertEqual(host.cpuwarden_json("status")[1]["vms"][0]["state"], "degraded")
-        counted, runs = self.window([2], lambda: self.visit(LOUNGE, 2))
         # The door is open to every host task.
         vcpu = self.guests[0].vcpu(0)
-        self.compare(counted, runs, lambda cpu, tid: tid and tid != vcpu and
-                     not self.kernel_thread(tid, runs[cpu, tid][2]), "user", ["kthread"])
+        runs = self.measure([2], lambda: self.visit(LOUNGE, 2),
+                            lambda cpu, tid, comm: tid and tid != vcpu and
+                            not self.kernel_thread(tid, comm), "user", ["kthread"])
         self.assertGreaterEqual(runs[2, self.visitor][0], 40)
         self.assert_named("intruder", "CPU 2 of web1 (vCPU 0)", "user", "cpuwarden.slice/lounge")
 
@@ -181,8 +193,7 @@ class Observer(two_vms.TwoVMs):
             host.set_cgroup(two_vms.group(guest, "vcpu0"), "cgroup.threads", str(guest.pid))
             time.sleep(1)
             host.set_cgroup(two_vms.group(guest, "emulator"), "cgroup.threads", str(guest.pid))
-        counted, runs = self.window([2], act)
-        self.compare(counted, runs, lambda cpu, tid: tid == guest.pid, "own_vm")
+        self.measure([2], act, lambda cpu, tid, comm: tid == guest.pid, "own_vm")
         self.assert_named("qemu-system", "CPU 2 of web1 (vCPU 0)", "own_vm")
 
     def test_5_thread_of_the_other_vm(self):
@@ -200,9 +211,7 @@ class Observer(two_vms.TwoVMs):
                 host.set_cgroup(two_vms.group(web2, "vcpu%d" % index), "cgroup.threads",
                                 str(web2.vcpu(index)))
         # Back at home its vCPUs share the emulator's CPU for a moment: that is another matter.
-        counted, runs = self.window([1, 2, 3], act)
-        threads = web2.threads()
-        self.compare(counted, runs, lambda cpu, tid: tid in threads, "other_vm",
+        self.measure([1, 2, 3], act, lambda cpu, tid, comm: tid in web2.threads(), "other_vm",
                      ["user", "kthread", "own_vm"])
         self.assertEqual(host.cpuwarden("check", "web1").returncode, 2)
 
@@ -215,13 +224,11 @@ class Observer(two_vms.TwoVMs):
             host.set_cgroup(two_vms.group(guest, "emulator"), "cgroup.threads", str(tid))
             time.sleep(1)
             host.set_cgroup(two_vms.group(guest, "vcpu0"), "cgroup.threads", str(tid))
-        counted, runs = self.window([1], act)
-        self.compare(counted, runs, lambda cpu, t: t == tid, "off_set")
+        self.measure([1], act, lambda cpu, t, comm: t == tid, "off_set")
         self.assert_named("off its set", "web1")
         key = host.run("bpftool", "-j", "map", "lookup", "pinned", host.PINS + "/task_counters",
                        "key", "hex", *["%02x" % b for b in tid.to_bytes(4, "little")])
         self.assertIn('"off_set"', key.stdout)
-        threads = guest.threads()
 
         def leave():
             host.set_cgroup("", "cgroup.procs", str(guest.pid))
@@ -230,8 +237,7 @@ class Observer(two_vms.TwoVMs):
             for index in range(2):
                 host.set_cgroup(two_vms.group(guest, "vcpu%d" % index), "cgroup.threads",
                                 str(guest.vcpu(index)))
-        counted, runs = self.window([0], leave)
-        self.compare(counted, runs, lambda cpu, t: t in threads, "off_set")
+        self.measure([0], leave, lambda cpu, t, comm: t in guest.threads(), "off_set")
 
     def test_7_unbound_kernel_thread(self):
         """a kernel thread that could run elsewhere: foreign, kthread"""
@@ -246,11 +252,10 @@ class Observer(two_vms.TwoVMs):
             time.sleep(2)
             host.set_cgroup("", "cgroup.procs", str(pid))
             os.sched_setaffinity(pid, {0})
-        counted, runs = self.window([2, 3], act)
+        runs = self.measure([2, 3], act, lambda cpu, tid, comm: tid and
+                            self.kernel_thread(tid, comm) and
+                            (tid == pid or not self.bound(tid)), "kthread", ["user"])
         self.assertGreater(sum(r[0] for k, r in runs.items() if k[1] == pid), 0)
-        self.compare(counted, runs, lambda cpu, tid: tid and
-                     self.kernel_thread(tid, runs[cpu, tid][2]) and
-                     (tid == pid or not self.bound(tid)), "kthread", ["user"])
 
     def test_8_counters_agree(self):
         """bpftool's dump has named fields that agree with check --json"""

@@ -157,6 +157,9 @@ static int apply_pass(struct work *work, struct problem *problem)
 
 	work->changed = false;
 	r = start_observer(work, problem);
+	/* What cannot be proved is not placed. */
+	if (!r && !work->cycle->observer)
+		return 0;
 	if (!r)
 		r = clear(work, false, NULL, &cleared, problem);
 	if (!r)

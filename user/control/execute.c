@@ -274,7 +274,8 @@ static int do_return_host(struct journal *journal, struct problem *problem)
 	r = found_host_read(journal->execution->cycle->folders.run, &found, problem);
 	if (r)
 		return r;
-	r = keep_off(journal->execution->cycle->folders.run, &(struct cpuset){}, problem);
+	r = keep_off(journal->execution->cycle->folders.run, &(struct cpuset){},
+		&journal->execution->cycle->cpus.online, problem);
 	if (r >= 0)
 		r = return_bindings(&found, problem);
 	found_host_deinit(&found);
@@ -289,7 +290,8 @@ static int do_keep_off(struct journal *journal, const struct step *step, struct 
 		undo->cpus = step->cpus;
 		cpuset_andnot(&undo->cpus, &journal->vm->groups[0].cpus);
 	}
-	return keep_off(journal->execution->cycle->folders.run, &step->cpus, problem);
+	return keep_off(journal->execution->cycle->folders.run, &step->cpus,
+		&journal->execution->cycle->cpus.online, problem);
 }
 
 static int do_start_observer(struct journal *journal, struct problem *problem)
@@ -398,7 +400,9 @@ static int undo_one(struct journal *journal, const struct undo *undo, struct pro
 		r = group_set_partition(hierarchy, undo->path, undo->partition, problem);
 		return r && undo->valid ? r : 0;
 	case STEP_KEEP_OFF:
-		return keep_off(run, &undo->cpus, problem) < 0 ? -EIO : 0;
+		return keep_off(run, &undo->cpus, &journal->execution->cycle->cpus.online, problem) < 0
+			? -EIO
+			: 0;
 	case STEP_RETURN_VM:
 		return return_to_groups(journal->execution->cycle, &journal->before, problem);
 	case STEP_BEGIN_RULES:

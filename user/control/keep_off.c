@@ -27,25 +27,39 @@ static int write_mask(const struct cpuset *cpus, struct problem *problem)
 	return 0;
 }
 
-static int keep_workqueues(const struct found_host *host, const struct cpuset *cpus,
+struct away {
+	const struct cpuset *cpus, *online;
+};
+
+static struct cpuset away_from(const struct away *away, const struct cpuset *found)
+{
+	struct cpuset wanted = *found;
+
+	cpuset_andnot(&wanted, away->cpus);
+	if (cpuset_empty(&wanted)) {
+		wanted = *away->online;
+		cpuset_andnot(&wanted, away->cpus);
+	}
+	return wanted;
+}
+
+static int keep_workqueues(const struct found_host *host, const struct away *away,
 	struct problem *problem)
 {
-	struct cpuset now, wanted = host->workqueues;
+	struct cpuset now, wanted = away_from(away, &host->workqueues);
 
 	if (!host->has_workqueues || workqueues_read(&now))
 		return 1;
-	cpuset_andnot(&wanted, cpus);
 	if (cpuset_empty(&wanted) || cpuset_equal(&now, &wanted))
 		return 1;
 	return write_mask(&wanted, problem);
 }
 
-static int keep_thread(const struct found_thread *thread, const struct cpuset *cpus)
+static int keep_thread(const struct found_thread *thread, const struct away *away)
 {
-	struct cpuset wanted = thread->affinity;
+	struct cpuset wanted = away_from(away, &thread->affinity);
 	struct vm_thread now = {};
 
-	cpuset_andnot(&wanted, cpus);
 	if (!thread->kernel || cpuset_empty(&wanted) || proc_read_thread(thread->pid, thread->tid, &now))
 		return 1;
 	free(now.cgroup);
@@ -56,8 +70,10 @@ static int keep_thread(const struct found_thread *thread, const struct cpuset *c
 	return thread_bind(thread->pid, thread->tid, thread->start_time, &wanted, NULL) ? 1 : 0;
 }
 
-int keep_off(const char *run_dir, const struct cpuset *cpus, struct problem *problem)
+int keep_off(const char *run_dir, const struct cpuset *cpus, const struct cpuset *online,
+	struct problem *problem)
 {
+	struct away away = {.cpus = cpus, .online = online};
 	struct found_host host;
 	bool changed = false;
 	int r;
@@ -71,12 +87,12 @@ int keep_off(const char *run_dir, const struct cpuset *cpus, struct problem *pro
 	if (!r)
 		r = found_host_write(run_dir, &host, problem);
 	if (!r) {
-		r = keep_workqueues(&host, cpus, problem);
+		r = keep_workqueues(&host, &away, problem);
 		changed = r == 0;
 		r = r > 0 ? 0 : r;
 	}
 	for (size_t i = 0; !r && i < host.n_bound; i++)
-		changed |= !keep_thread(&host.bound[i], cpus);
+		changed |= !keep_thread(&host.bound[i], &away);
 	found_host_deinit(&host);
 	return r ? r : !changed;
 }

@@ -9,7 +9,9 @@
 #include "user/model/cpuset.h"
 
 /*
- * Each thread and the workqueues may run where they were found, less these CPUs. 1 when all was so already,
- * or without a record of the host.
+ * Each thread and the workqueues may run where they were found, less these CPUs; what would be left without any
+ * (kcompactd of a node whose CPUs are all reserved) on all other online ones. 1 when all was so already, or
+ * without a record of the host.
  */
-int keep_off(const char *run_dir, const struct cpuset *cpus, struct problem *problem);
+int keep_off(const char *run_dir, const struct cpuset *cpus, const struct cpuset *online,
+	struct problem *problem);
