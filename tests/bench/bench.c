@@ -281,7 +281,10 @@ static void print_load(enum load_kind kind, const struct measured *measured)
 	double target = targets[kind].ns;
 
 	printf("%-26s", targets[kind].load);
-	print_range(&inside);
+	if (measured->inside.n)
+		print_range(&inside);
+	else
+		printf(" %7s %-17s", "-", "");
 	if (target > 0)
 		printf(" %+6.0f %-5s", target, words[judge(kind, measured)]);
 	else

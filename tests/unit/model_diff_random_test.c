@@ -108,8 +108,10 @@ static void expect_no_leftovers(struct fake *fake, const char *what)
 	for (size_t i = 0; i < fake->host->desired.n_vms; i++)
 		placed |= fake->host->desired.vms[i].kind == DESIRED_PLACED;
 	for (size_t i = 0; i < tree->n_groups; i++)
-		if (slice && is_child(tree, &tree->groups[i], slice))
-			cpuset_or(&used, claim_of(fake, &tree->groups[i]));
+		if (slice && is_child(tree, &tree->groups[i], slice)) {
+			cpuset_or(&used, &tree->groups[i].cpus);
+			cpuset_or(&used, &tree->groups[i].exclusive);
+		}
 	if (!placed || cpuset_equal(&used, claim_of(fake, slice)))
 		return;
 	print_tree(fake);

@@ -250,6 +250,17 @@ static inline void disturb_slice(
 	settle(fake);
 }
 
+/* Somebody took exclusive CPUs from a VM. With none left for its threads it is invalid.
+ */
+static inline void take_exclusive(struct dice *dice, struct fake *fake, struct group *top)
+{
+	top->exclusive = some_cpus(dice, &top->exclusive);
+	settle(fake);
+	if (says_partition(top) && cpuset_empty(&top->effective))
+		invalidate(top);
+	settle(fake);
+}
+
 static inline void random_damage(struct dice *dice, struct fake *fake)
 {
 	struct tree *tree = &fake->host->tree;
@@ -269,12 +280,9 @@ static inline void random_damage(struct dice *dice, struct fake *fake)
 	settle(fake);
 	if (slice && rarely(dice, 4))
 		disturb_slice(dice, fake, slice);
-	for (size_t i = 0; tree->remote && i < tree->n_groups; i++)
-		if (parent_of(tree, tree->groups[i].path) == slice && slice &&
-			rarely(dice, 8))
-			tree->groups[i].exclusive =
-				some_cpus(dice, &tree->groups[i].exclusive);
-	settle(fake);
+	for (size_t i = 0; slice && tree->remote && i < tree->n_groups; i++)
+		if (is_child(tree, &tree->groups[i], slice) && rarely(dice, 8))
+			take_exclusive(dice, fake, &tree->groups[i]);
 	for (size_t i = 0; i < fake->host->vms.n_items; i++) {
 		struct actual_vm *actual = &fake->vms[i].actual;
 

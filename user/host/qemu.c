@@ -310,6 +310,7 @@ static int look(struct pass *pass, int procfd, struct candidate *candidate)
 		return r;
 	vm->start_time = before.start_time;
 	candidate->ppid = before.ppid;
+	vm->libvirt = args.libvirt;
 	if (args.name)
 		qemu_args_file_name(args.name, vm->name);
 	r = find_threads(pass, procfd, &args, vm);

@@ -294,6 +294,10 @@ static int collect(const struct desired_input *input, struct claims *claims)
 		claim->vm = vm;
 		claim->pins = pins;
 		claim->policy = policy;
+		if (vm->libvirt &&
+			refuse(claim, "it is libvirt's, which owns its groups: such VMs can only be "
+				      "watched yet"))
+			return -ENOMEM;
 		if (add_sets(claim) || check_pins(claim, input))
 			return -ENOMEM;
 	}

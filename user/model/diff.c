@@ -34,7 +34,8 @@ struct diff {
 	const struct tree *tree;
 	struct unit *unit;
 	bool rebuild; /* the VM's group becomes a partition again */
-	struct cpuset slice_cpus; /* while the change is made */
+	/* While the change is made; with remote partitions, the exclusive ones. */
+	struct cpuset slice_cpus, top_cpus;
 	bool failed;
 };
 
@@ -177,7 +178,8 @@ static void bring_root(struct diff *diff, const char *path, const struct cpuset 
 		add(diff, STEP_GIVE_CPUSET, path, NULL);
 }
 
-static void grow_exclusive(struct diff *diff, const char *path, const struct cpuset *cpus)
+/* Claims CPUs beside those that are claimed already, and tells which they all are. */
+static struct cpuset grow_exclusive(struct diff *diff, const char *path, const struct cpuset *cpus)
 {
 	const struct group *group = tree_find(diff->tree, path);
 	struct cpuset grown = *cpus;
@@ -186,6 +188,7 @@ static void grow_exclusive(struct diff *diff, const char *path, const struct cpu
 		cpuset_or(&grown, &group->exclusive);
 	if (!group || !cpuset_equal(&group->exclusive, &grown))
 		add(diff, STEP_SET_EXCLUSIVE, path, NULL)->cpus = grown;
+	return grown;
 }
 
 /*
@@ -207,31 +210,31 @@ static void grow_remote(struct diff *diff)
 		cpuset_or(&all, &top->cpus);
 	if (top)
 		cpuset_or(&all, &top->exclusive);
-	grow_exclusive(diff, SLICE, &all);
+	diff->slice_cpus = grow_exclusive(diff, SLICE, &all);
 	if (!slice || !slice->gives_cpuset)
 		add(diff, STEP_GIVE_CPUSET, SLICE, NULL);
 	if (!top)
 		add(diff, STEP_MAKE_GROUP, wanted->path, NULL);
 	else
 		cpuset_or(&grown, &top->cpus);
-	grow_exclusive(diff, wanted->path, &grown);
+	diff->top_cpus = grow_exclusive(diff, wanted->path, &grown);
 	bring_root(diff, wanted->path, &grown, diff->rebuild, NULL);
 }
 
 static void shrink_remote(struct diff *diff)
 {
 	const struct desired_group *wanted = &diff->vm->groups[0];
-	const struct group *slice = tree_find(diff->tree, SLICE);
 	const struct group *top = tree_find(diff->tree, wanted->path);
 	struct cpuset all = other_cpus(diff->tree, wanted->path);
 
 	if (top && !cpuset_subset(&top->cpus, &wanted->cpus))
 		set_cpus(diff, wanted->path, &wanted->cpus, "what it no longer needs");
-	if (top && !cpuset_subset(&top->exclusive, &wanted->cpus))
-		add(diff, STEP_SET_EXCLUSIVE, wanted->path, NULL)->cpus = wanted->cpus;
+	if (!cpuset_subset(&diff->top_cpus, &wanted->cpus))
+		add(diff, STEP_SET_EXCLUSIVE, wanted->path, "what it no longer needs")->cpus =
+			wanted->cpus;
 	cpuset_or(&all, &wanted->cpus);
-	if (slice && !cpuset_subset(&slice->exclusive, &all))
-		add(diff, STEP_SET_EXCLUSIVE, SLICE, NULL)->cpus = all;
+	if (!cpuset_subset(&diff->slice_cpus, &all))
+		add(diff, STEP_SET_EXCLUSIVE, SLICE, "what it no longer needs")->cpus = all;
 }
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* What was found on the host: VMs (QEMU processes) and their threads. Facts only, no wishes. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -36,6 +37,7 @@ struct vm {
 	pid_t pid;
 	uint64_t start_time;
 	enum vm_source source;
+	bool libvirt; /* libvirt runs it, and owns its groups */
 	struct vm_thread *threads; /* the main thread first, the others by tid */
 	size_t n_threads;
 	char *problem; /* a sentence about what could not be found out, or NULL; owned */
