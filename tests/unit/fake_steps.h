@@ -220,17 +220,24 @@ static inline void print_tree(const struct fake *fake)
 	}
 }
 
-/* vCPU threads that are in order before the unit, in a leaf whose CPUs are to stay. */
+/*
+ * vCPU threads that are in order before the unit, in a leaf whose CPUs are to stay. Where
+ * the VM has lost these CPUs, nothing can keep a thread on them.
+ */
 static inline bool is_steady(
 	const struct fake *fake, const struct desired_vm *vm, size_t i)
 {
 	const struct desired_group *leaf = &vm->groups[vm->thread_groups[i]];
-	const struct group *now = tree_find(&fake->host->tree, leaf->path);
+	const struct vm_thread *thread = &vm->vm->threads[i];
+	const struct tree *tree = &fake->host->tree;
+	const struct group *now = tree_find(tree, leaf->path);
+	struct cpuset ground = holdings(fake, parent_of(tree, leaf->path));
 
-	return vm->vm->threads[i].class == THREAD_VCPU && now &&
-	       !strcmp(vm->vm->threads[i].cgroup, leaf->path) &&
+	return thread->class == THREAD_VCPU && now &&
+	       !strcmp(thread->cgroup, leaf->path) &&
 	       cpuset_equal(&now->cpus, &leaf->cpus) &&
-	       cpuset_subset(&vm->vm->threads[i].affinity, &leaf->cpus);
+	       cpuset_subset(&leaf->cpus, &ground) &&
+	       cpuset_subset(&thread->affinity, &leaf->cpus);
 }
 
 /* From its leaf's CPUs to others? Where somebody else put a thread, no rule was kept
@@ -238,9 +245,14 @@ static inline bool is_steady(
 static inline bool leaves_order(const struct fake *fake, const struct vm_thread *thread,
 	const struct cpuset *before, const char *top)
 {
-	const struct group *leaf = tree_find(&fake->host->tree, thread->cgroup);
+	const struct tree *tree = &fake->host->tree;
+	const struct group *leaf = tree_find(tree, thread->cgroup);
+	struct cpuset ground;
 
-	return leaf && path_is_below(leaf->path, top) &&
+	if (!leaf || !path_is_below(leaf->path, top))
+		return false;
+	ground = holdings(fake, parent_of(tree, leaf->path));
+	return cpuset_subset(&leaf->cpus, &ground) &&
 	       cpuset_subset(before, &leaf->cpus) &&
 	       !cpuset_subset(&thread->affinity, &leaf->cpus);
 }

@@ -191,6 +191,20 @@ static void test_who_came_first_keeps(void **state)
 	expect_placed(&host, "b");
 }
 
+/* Whoever has a place, even another one, goes before one that has none. */
+static void test_who_has_a_place_comes_before_who_is_new(void **state)
+{
+	(void)state;
+	add_vm(&host, "a", 1, 0);
+	add_vm(&host, "b", 1, 0);
+	pin_vcpu(&host, "a", 0, "4");
+	pin_vcpu(&host, "b", 0, "4");
+	add_top("b", "1-2");
+	compute(&host);
+	expect_kept(&host, "a", "CPU 4 is reserved by VM b");
+	expect_placed(&host, "b");
+}
+
 /* Two partitions that overlap make each other invalid: one waits until the other has let
  * go. */
 static void test_a_cpu_that_another_still_holds_is_waited_for(void **state)
@@ -302,6 +316,22 @@ static void test_the_host_needs_a_cpu(void **state)
 	expect_placed(&host, "b");
 }
 
+static void test_what_a_refused_vm_holds_the_host_lacks(void **state)
+{
+	(void)state;
+	add_vm(&host, "a", 1, 0);
+	add_vm(&host, "b", 1, 0);
+	add_top("a", "0-3");
+	pin_vcpu(&host, "a", 0, "9");
+	pin_emulator(&host, "b", "4-6");
+	pin_vcpu(&host, "b", 0, "7");
+	compute(&host);
+	expect_kept(&host, "b", "no CPU would be left for the host");
+	tree_find(&host.tree, SLICE "/a")->cpus = cpus("1-3");
+	compute(&host);
+	expect_placed(&host, "b");
+}
+
 static void test_the_host_needs_a_cpu_also_while_a_vm_moves(void **state)
 {
 	(void)state;
@@ -365,6 +395,7 @@ int main(void)
 		claims_test(test_emulator_and_iothreads_may_share),
 		claims_test(test_of_two_new_vms_the_first_by_name_gets_the_cpu),
 		claims_test(test_who_came_first_keeps),
+		claims_test(test_who_has_a_place_comes_before_who_is_new),
 		claims_test(test_a_cpu_that_another_still_holds_is_waited_for),
 		claims_test(test_vms_that_want_to_swap_both_stay),
 		claims_test(test_what_a_refused_vm_holds_is_not_given_to_another),
@@ -373,6 +404,7 @@ int main(void)
 		claims_test(test_a_first_core_can_be_pinned_and_is_not_chosen),
 		claims_test(test_no_cpu_is_free),
 		claims_test(test_the_host_needs_a_cpu),
+		claims_test(test_what_a_refused_vm_holds_the_host_lacks),
 		claims_test(test_the_host_needs_a_cpu_also_while_a_vm_moves),
 		claims_test(test_a_vm_without_vcpus),
 		claims_test(test_an_emulator_on_housekeeping_cannot_be_had_yet),

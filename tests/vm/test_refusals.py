@@ -484,6 +484,8 @@ class Refusals(unittest.TestCase):
                         self.assertRegex(done.stdout, "^WARNING - no violation, yet web1 is degraded: ")
         finally:
             host.write("/sys/devices/system/cpu/cpu7/online", "1")
+        # A CPU that comes back takes kernel threads of its node out of their bindings (kcompactd).
+        self.assertEqual(host.cpuwarden("apply").returncode, 0)
 
     def test_10_absent(self):
         """VMs and vCPUs that are not there"""

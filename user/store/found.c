@@ -24,6 +24,19 @@ static void put_json(struct json_object **json)
 }
 #define cleanup_json __attribute__((cleanup(put_json)))
 
+/* NULL for anything that is no string. */
+static const char *string_of(struct json_object *json)
+{
+	return json_object_is_type(json, json_type_string) ? json_object_get_string(json) : NULL;
+}
+
+static int cpus_of(struct json_object *json, struct cpuset *ret_cpus)
+{
+	const char *list = string_of(json);
+
+	return list ? cpulist_parse_kernel(list, ret_cpus) : -EINVAL;
+}
+
 static int record_path(char path[PATH_MAX], const char *run_dir, const char *name)
 {
 	int n = name ? snprintf(path, PATH_MAX, "%s/found/%s.json", run_dir, name)
@@ -64,8 +77,8 @@ static int read_json(const char *run_dir, const char *name, const char *schema,
 	if (r)
 		return problem_set(problem, r, "cannot read %s: %s", path, strerror(-r));
 	json = json_tokener_parse(text);
-	if (!json_object_object_get_ex(json, "schema", &found) ||
-		strcmp(json_object_get_string(found), schema))
+	if (!json_object_object_get_ex(json, "schema", &found) || !string_of(found) ||
+		strcmp(string_of(found), schema))
 		return problem_set(problem, -EINVAL, "%s is not a record of the form %s", path, schema);
 	*ret_json = take_ptr(json);
 	return 0;
@@ -130,11 +143,13 @@ static int thread_from_json(struct json_object *json, struct found_thread *threa
 		return -EINVAL;
 	thread->kernel = json_object_object_get_ex(json, "kernel", &kernel);
 	if (json_object_object_get_ex(json, "cgroup", &cgroup)) {
-		thread->cgroup = strdup(json_object_get_string(cgroup));
+		if (!string_of(cgroup))
+			return -EINVAL;
+		thread->cgroup = strdup(string_of(cgroup));
 		if (!thread->cgroup)
 			return -ENOMEM;
 	}
-	return cpulist_parse_kernel(json_object_get_string(affinity), &thread->affinity);
+	return cpus_of(affinity, &thread->affinity);
 }
 
 static int threads_from_json(struct json_object *json, const char *key, struct found_thread **threads,
@@ -253,7 +268,7 @@ int found_host_read(const char *run_dir, struct found_host *ret_found, struct pr
 		found.cpuset_given = json_object_get_boolean(given);
 	found.has_workqueues = json_object_object_get_ex(json, "workqueues", &workqueues);
 	if (!r && found.has_workqueues)
-		r = cpulist_parse_kernel(json_object_get_string(workqueues), &found.workqueues);
+		r = cpus_of(workqueues, &found.workqueues);
 	if (!r)
 		r = threads_from_json(json, "bound", &found.bound, &found.n_bound);
 	if (r) {
