@@ -36,6 +36,8 @@ def difference(after, before):
 
 
 class Observer(two_vms.TwoVMs):
+    mode = "tick"
+
     def setUp(self):
         self.apply()
         self.assert_placed()
@@ -139,7 +141,8 @@ class Observer(two_vms.TwoVMs):
             found = [r for (cpu, tid), r in runs.items() if wrong(cpu, tid, r[2])]
             count, ns = sum(r[0] for r in found), sum(r[1] for r in found)
             self.assertGreater(count, 0)
-            self.assertEqual(counted[name][0], count)
+            self.assertEqual(counted[name][0], count, sorted(
+                (cpu, tid) + r for (cpu, tid), r in runs.items() if cpu in on_cpus))
             for other in CAUSES + ["off_set", "settling"]:
                 if other != name and other not in also:
                     self.assertEqual(counted[other][0], 0, other)

@@ -507,6 +507,8 @@ class Refusals(unittest.TestCase):
              "/lock: Too many levels of symbolic links"),
             ("a file for the records' folder", lambda path: (os.mkdir(path), open(path + "/found", "w").close()),
              "/found: Not a directory"),
+            ("a directory for a record", lambda path: os.makedirs(path + "/found/web1.json"),
+             "/found/web1.json: Is a directory (undone)"),
         ]
         try:
             with Unchanged(self):

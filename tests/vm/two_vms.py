@@ -60,7 +60,7 @@ def group(guest, leaf=None):
 
 class TwoVMs(unittest.TestCase):
     """Guests live as long as the class; each test starts and ends with them placed."""
-    mode = "tick"
+    mode = "calm"
 
     @classmethod
     def setUpClass(cls):

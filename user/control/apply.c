@@ -114,8 +114,6 @@ static int apply_vms(struct work *work, struct problem *problem)
 		if (diff_vm(vm, &cycle->actual.vms[i], &cycle->actual.tree, host_record, &unit))
 			return problem_nomem(problem);
 		r = run_unit(work, &unit, vm, problem);
-		if (!r && vm->kind == DESIRED_KEPT)
-			r = note_failure(work, vm->vm->name, vm->reason);
 		if (!host_record && vm->kind == DESIRED_PLACED) {
 			struct found_host host;
 
@@ -167,6 +165,18 @@ static int apply_pass(struct work *work, struct problem *problem)
 	return r ? r : give_back_host(work, false, problem);
 }
 
+/* Those that cannot have what they want, now that all others have changed what they could. */
+static int note_kept(struct work *work, struct problem *problem)
+{
+	const struct desired *desired = &work->cycle->desired;
+
+	for (size_t i = 0; i < desired->n_vms; i++)
+		if (desired->vms[i].kind == DESIRED_KEPT &&
+			note_failure(work, desired->vms[i].vm->name, desired->vms[i].reason))
+			return problem_nomem(problem);
+	return 0;
+}
+
 /* After the last pass something was still to be done: it does not hold. */
 static int note_unrest(struct work *work, struct problem *problem)
 {
@@ -203,6 +213,8 @@ int control_apply(struct cycle *cycle, const struct report *report, struct probl
 	}
 	if (!r && work.changed)
 		r = note_unrest(&work, problem);
+	if (!r)
+		r = note_kept(&work, problem);
 	free(work.failed);
 	return r ? r : (int)work.n_failed;
 }
