@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What the kernel's half and user space share: the layout of every pinned map. Field names are part of
- * the interface: `bpftool map dump pinned` prints them. A changed layout is a new ABI_VERSION, and
- * an observer of another version is replaced, not read.
+ * What the kernel's half and user space share: the layout of every pinned map. Field
+ * names are part of the interface: `bpftool map dump pinned` prints them. A changed
+ * layout is a new ABI_VERSION, and an observer of another version is replaced, not read.
  *
- * Who writes what: rules (cpu_rules, tasks' and vms' identity, task_index, tgid_filter, cpu_sets) are
- * written by user space only, counters by BPF only. A CPU's slots are written by that CPU alone, a
- * thread's by the CPU that runs it, so that neither needs an atomic; vms and health are shared and do.
+ * Who writes what: rules (cpu_rules, tasks' and vms' identity, task_index, tgid_filter,
+ * cpu_sets) are written by user space only, counters by BPF only. A CPU's slots are
+ * written by that CPU alone, a thread's by the CPU that runs it, so that neither needs an
+ * atomic; vms and health are shared and do.
  */
 #ifdef __bpf__
 typedef unsigned char u8;
@@ -24,17 +25,18 @@ typedef int32_t s32;
 
 #define ABI_VERSION 1
 
-#define ABI_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " has another size")
+#define ABI_SIZE(type, size) \
+	_Static_assert(sizeof(type) == (size), #type " has another size")
 
 enum {
-	ABI_CPUS = 8192,	    /* as CPUSET_CPUS */
-	ABI_COMM = 16,		    /* TASK_COMM_LEN */
-	ABI_NAME = 128,		    /* as VM_NAME_SIZE */
-	ABI_NONE = 0xffffffff,	    /* cpu_rule.vcpu: the VM as a whole owns the CPU */
-	ABI_BUCKET = 8,		    /* entries of a task_index bucket: one cache line */
-	ABI_FILTER_WORDS = 1024,    /* of tgid_filter: 65,536 bits */
-	ABI_WAIT_BUCKETS = 16,	    /* see struct task_counters */
-	ABI_FLUSH = 64,		    /* runs after which a thread's own figures reach task_counters */
+	ABI_CPUS = 8192,	 /* as CPUSET_CPUS */
+	ABI_COMM = 16,		 /* TASK_COMM_LEN */
+	ABI_NAME = 128,		 /* as VM_NAME_SIZE */
+	ABI_NONE = 0xffffffff,	 /* cpu_rule.vcpu: the VM as a whole owns the CPU */
+	ABI_BUCKET = 8,		 /* entries of a task_index bucket: one cache line */
+	ABI_FILTER_WORDS = 1024, /* of tgid_filter: 65,536 bits */
+	ABI_WAIT_BUCKETS = 16,	 /* see struct task_counters */
+	ABI_FLUSH = 64, /* runs after which a thread's own figures reach task_counters */
 };
 
 /* Causes of class `foreign`: indexes of foreign[]. */
@@ -42,10 +44,11 @@ enum foreign_cause { CAUSE_USER, CAUSE_OTHER_VM, CAUSE_OWN_VM, CAUSE_KTHREAD, CA
 
 /* What is known of a run while it lasts. A run gets its class when it starts. */
 enum run_class {
-	RUN_NONE,	   /* nothing to count: idle, or a task that is no concern of ours here */
-	RUN_IN_ORDER,	   /* a tracked thread where it may be */
-	RUN_OFF_SET,	   /* violation: a tracked thread outside its set, on a CPU that is not foreign */
-	RUN_FOREIGN,	   /* violation: on a reserved CPU of somebody else */
+	RUN_NONE, /* nothing to count: idle, or a task that is no concern of ours here */
+	RUN_IN_ORDER, /* a tracked thread where it may be */
+	RUN_OFF_SET,  /* violation: a tracked thread outside its set, on a CPU that is not
+			 foreign */
+	RUN_FOREIGN,  /* violation: on a reserved CPU of somebody else */
 	RUN_BOUND_KTHREAD, /* interference: a kernel thread that can run nowhere else */
 };
 
@@ -56,7 +59,8 @@ struct count {
 ABI_SIZE(struct count, 16);
 
 enum cpu_rule_flag {
-	CPU_SETTLING = 1, /* ownership is being taken: until vms[vm].settle_until foreigners may go */
+	CPU_SETTLING = 1, /* ownership is being taken: until vms[vm].settle_until
+			     foreigners may go */
 };
 
 /* cpu_rules[CPU]. All zero: the CPU is not reserved. */
@@ -64,13 +68,15 @@ struct cpu_rule {
 	u32 vm;	   /* owner: VM slot, 0 for nobody */
 	u32 vcpu;  /* owner: vCPU index, or ABI_NONE when the VM as a whole owns it */
 	u32 flags; /* enum cpu_rule_flag */
-	u32 tid;   /* the owning vCPU's thread; 0 after its exit and for the VM as a whole */
+	u32 tid;   /* the owning vCPU's thread; 0 after its exit and for the VM as a whole
+		    */
 	u32 task;  /* its slot in tasks */
 	u32 pad;
 };
 ABI_SIZE(struct cpu_rule, 24);
 
-/* cpu_counters[CPU]: everything that ended on this CPU since the observer was attached. */
+/* cpu_counters[CPU]: everything that ended on this CPU since the observer was attached.
+ */
 struct cpu_counters {
 	u64 switches; /* examined, whether reserved or not */
 	struct count foreign[CAUSES];
@@ -82,12 +88,13 @@ struct cpu_counters {
 ABI_SIZE(struct cpu_counters, 128);
 
 /*
- * task_counters[tid]. Waits are from runnable to running; waits[0] holds those below 1,024 ns, waits[i]
- * those in [2^(i-1), 2^i) times 1,024 ns, the last one all longer. `switches`, `run_ns` and `waits` arrive in
- * portions of ABI_FLUSH runs (what is outstanding stands in tasks); `off_set` at once.
+ * task_counters[tid]. Waits are from runnable to running; waits[0] holds those below
+ * 1,024 ns, waits[i] those in [2^(i-1), 2^i) times 1,024 ns, the last one all longer.
+ * `switches`, `run_ns` and `waits` arrive in portions of ABI_FLUSH runs (what is
+ * outstanding stands in tasks); `off_set` at once.
  */
 struct task_counters {
-	u32 vm; /* VM slot */
+	u32 vm;	   /* VM slot */
 	u32 class; /* enum thread_class: 0 vcpu, 1 emulator, 2 iothread, 3 vhost */
 	u32 index;
 	u32 pad;
@@ -111,12 +118,14 @@ ABI_SIZE(struct task_pending, 152);
 /* tasks[slot]: a tracked thread. Slot 0 stays empty. */
 struct task {
 	u32 tid, tgid;
-	u64 start_ticks; /* /proc/PID/stat field 22, for user space: BPF sees the thread exit */
+	u64 start_ticks; /* /proc/PID/stat field 22, for user space: BPF sees the thread
+			    exit */
 	u32 vm;
 	u32 class;
 	u32 index;
 	u32 set;     /* where it may run: slot in cpu_sets */
-	u32 old_set; /* where it still may be seen until vms[vm].settle_until, 0 for nowhere */
+	u32 old_set; /* where it still may be seen until vms[vm].settle_until, 0 for
+			nowhere */
 	u32 exited;
 	struct task_pending pending;
 	u64 pad[2];
@@ -147,7 +156,8 @@ struct vm_slot {
 	u64 start_ticks;
 	u64 settle_until; /* CLOCK_MONOTONIC ns; 0 when no change is being made */
 	u64 rules_since;  /* CLOCK_MONOTONIC ns: when its rules last changed */
-	u32 set, old_set; /* for threads of it that are not known one by one: the emulator's */
+	u32 set, old_set; /* for threads of it that are not known one by one: the
+			     emulator's */
 	struct count foreign[CAUSES]; /* on CPUs that it owns */
 	struct count off_set;	      /* by its threads */
 	struct count settling;
@@ -156,28 +166,30 @@ ABI_SIZE(struct vm_slot, 264);
 
 /* health[0]. */
 struct health {
-	u64 switches;	 /* examined on all CPUs; each adds its portion of 64, cpu_counters is exact */
+	u64 switches; /* examined on all CPUs; each adds its portion of 64, cpu_counters
+			 is exact */
 	u64 events_lost; /* no room in the ring */
-	u64 unwritten;	 /* runs whose thread had no entry in task_counters or whose VM had no slot */
-	u64 generation;	 /* of the rules: one more at each change */
-	u64 start;	 /* CLOCK_MONOTONIC ns: when the observer was attached */
+	u64 unwritten;	/* runs whose thread had no entry in task_counters or whose VM had
+			   no slot */
+	u64 generation; /* of the rules: one more at each change */
+	u64 start;	/* CLOCK_MONOTONIC ns: when the observer was attached */
 	u64 rules_changed; /* CLOCK_MONOTONIC ns */
-	u32 abi;	 /* ABI_VERSION */
-	u32 cpus;	 /* CPUs that the maps were made for */
+	u32 abi;	   /* ABI_VERSION */
+	u32 cpus;	   /* CPUs that the maps were made for */
 };
 ABI_SIZE(struct health, 56);
 
 /* An entry of the ring buffer `events`: one violation, written when the run is over. */
 struct event {
-	u64 time; /* CLOCK_MONOTONIC ns of the switch-out */
-	u64 ns;	  /* length of the run */
+	u64 time;   /* CLOCK_MONOTONIC ns of the switch-out */
+	u64 ns;	    /* length of the run */
 	u64 cgroup; /* id of the culprit's cgroup v2 */
 	u64 generation;
 	u32 class; /* enum run_class */
 	u32 cause; /* enum foreign_cause, with RUN_FOREIGN */
 	u32 cpu;
-	u32 vm;	   /* RUN_FOREIGN: the CPU's owner; RUN_OFF_SET: the thread's VM */
-	u32 vcpu;  /* the CPU's owner, as in cpu_rule */
+	u32 vm;	  /* RUN_FOREIGN: the CPU's owner; RUN_OFF_SET: the thread's VM */
+	u32 vcpu; /* the CPU's owner, as in cpu_rule */
 	u32 tid, tgid;
 	char comm[ABI_COMM];
 	u32 pad;
@@ -188,14 +200,15 @@ ABI_SIZE(struct event, 80);
 struct cpu_run {
 	u32 class; /* enum run_class */
 	u32 cause;
-	u32 vm;	   /* as in struct event */
+	u32 vm; /* as in struct event */
 	u32 vcpu;
-	u32 task;  /* slot in tasks of a tracked thread, or 0 */
+	u32 task; /* slot in tasks of a tracked thread, or 0 */
 	u32 tid;
 	u32 settling; /* began while a change was being made that could excuse it */
 	u32 pad;
-	u64 start;	  /* CLOCK_MONOTONIC ns; only for the classes that count ns */
-	u64 run_before;	  /* the thread's sum_exec_runtime and run_delay when it was switched in */
+	u64 start;	/* CLOCK_MONOTONIC ns; only for the classes that count ns */
+	u64 run_before; /* the thread's sum_exec_runtime and run_delay when it was
+			   switched in */
 	u64 wait_before;
 	struct event last;
 };

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The observer: looks at every context switch and counts each run (switch-in to switch-out) that matters
- * once, in one class.
+ * The observer: looks at every context switch and counts each run (switch-in to
+ * switch-out) that matters once, in one class.
  *
- * A run gets its class when the task is switched in and is counted when it is switched out, on the same
- * CPU; cpu_runs[CPU] carries it in between. What almost every switch takes is short: the CPU's rule from
- * a flat array, one compare. On an unreserved CPU one bit tells whether the process could be a VM. Only
- * once something is wrong come the clock, hashes and the ring buffer. Nothing is allocated here.
+ * A run gets its class when the task is switched in and is counted when it is switched
+ * out, on the same CPU; cpu_runs[CPU] carries it in between. What almost every switch
+ * takes is short: the CPU's rule from a flat array, one compare. On an unreserved CPU one
+ * bit tells whether the process could be a VM. Only once something is wrong come the
+ * clock, hashes and the ring buffer. Nothing is allocated here.
  *
- * On a reserved CPU whoever is not the owner is `foreign`. A tracked thread outside its set on any other
- * CPU is `off_set`. While user space changes something, a run that the change explains is `settling`: its
- * VM has settle_until set, which bounds the excuse even if user space is killed. Such a run is looked at
- * again when it ends, and is a violation if it has outlived the change.
+ * On a reserved CPU whoever is not the owner is `foreign`. A tracked thread outside its
+ * set on any other CPU is `off_set`. While user space changes something, a run that the
+ * change explains is `settling`: its VM has settle_until set, which bounds the excuse
+ * even if user space is killed. Such a run is looked at again when it ends, and is a
+ * violation if it has outlived the change.
  *
- * A run that began before its CPU got its rule has no class when it ends. It gets one then, and counts
- * from the time of the rule.
+ * A run that began before its CPU got its rule has no class when it ends. It gets one
+ * then, and counts from the time of the rule.
  */
 #include <linux/bpf.h>
 #include <stdbool.h>
@@ -34,13 +36,13 @@ char LICENSE[] SEC("license") = "GPL";
 const volatile u32 index_mask = 0;
 
 /* User space sizes them before load, but for health. */
-#define FLAT_MAP(map, value_type)                                                        \
-	struct {                                                                         \
-		__uint(type, BPF_MAP_TYPE_ARRAY);                                        \
-		__uint(map_flags, BPF_F_MMAPABLE);                                       \
-		__uint(max_entries, 1);                                                  \
-		__type(key, u32);                                                        \
-		__type(value, value_type);                                               \
+#define FLAT_MAP(map, value_type)                  \
+	struct {                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);  \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__uint(max_entries, 1);            \
+		__type(key, u32);                  \
+		__type(value, value_type);         \
 	} map SEC(".maps")
 
 FLAT_MAP(cpu_rules, struct cpu_rule);
@@ -103,7 +105,8 @@ static __always_inline u32 find_slot(u32 tid)
 	return 0;
 }
 
-/* What is known of a running task: its slot in tasks (0: not known itself), and its VM (0: none). */
+/* What is known of a running task: its slot in tasks (0: not known itself), and its VM
+ * (0: none). */
 struct identity {
 	u32 task;
 	u32 vm;
@@ -126,7 +129,8 @@ static __always_inline struct identity identify_candidate(struct task_struct *p)
 	u32 slot = find_slot(p->pid);
 	struct task *task = bpf_map_lookup_elem(&tasks, &slot);
 
-	/* A thread of that tid that has exited is another one, unless this is its last breath. */
+	/* A thread of that tid that has exited is another one, unless this is its last
+	 * breath. */
 	if (slot && task && task->tgid == (u32)p->tgid &&
 		(!task->exited || p->flags & PF_EXITING)) {
 		id.task = slot;
@@ -163,8 +167,8 @@ static __always_inline void classify_thread(
 	run->settling = is_settling(vm, task ? task->old_set : vm->old_set, cpu);
 }
 
-static __always_inline void classify_reserved(struct cpu_run *run, struct task_struct *p, u32 cpu,
-	const struct cpu_rule *rule)
+static __always_inline void classify_reserved(
+	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
 {
 	struct vm_slot *owner = bpf_map_lookup_elem(&vms, &rule->vm);
 	struct identity id;
@@ -189,7 +193,8 @@ static __always_inline void classify_reserved(struct cpu_run *run, struct task_s
 	} else if (id.vm) {
 		run->cause = CAUSE_OTHER_VM;
 	} else if (p->flags & PF_KTHREAD) {
-		/* PF_NO_SETAFFINITY would be wrong: unbound workqueue threads have it too. */
+		/* PF_NO_SETAFFINITY would be wrong: unbound workqueue threads have it
+		 * too. */
 		if (p->nr_cpus_allowed == 1) {
 			run->class = RUN_BOUND_KTHREAD;
 			run->settling = 0;
@@ -202,7 +207,8 @@ static __always_inline void classify_reserved(struct cpu_run *run, struct task_s
 	run->class = RUN_FOREIGN;
 }
 
-static __always_inline void classify_unreserved(struct cpu_run *run, struct task_struct *p, u32 cpu)
+static __always_inline void classify_unreserved(
+	struct cpu_run *run, struct task_struct *p, u32 cpu)
 {
 	struct identity id = identify_candidate(p);
 	struct vm_slot *vm;
@@ -219,8 +225,8 @@ static __always_inline void classify_unreserved(struct cpu_run *run, struct task
 }
 
 /* Gives the run of p on this CPU its class by the rules as they are now. */
-static __noinline void classify(struct cpu_run *run, struct task_struct *p, u32 cpu,
-	const struct cpu_rule *rule)
+static __noinline void classify(
+	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
 {
 	run->class = RUN_NONE;
 	run->task = 0;
@@ -289,8 +295,10 @@ static __noinline void flush(struct task *task)
 	pending->wait_ns = 0;
 }
 
-/* A known thread's own figures, whatever the class of the run. Needs no clock: the kernel keeps them. */
-static __always_inline void account_thread(const struct cpu_run *run, struct task_struct *p)
+/* A known thread's own figures, whatever the class of the run. Needs no clock: the kernel
+ * keeps them. */
+static __always_inline void account_thread(
+	const struct cpu_run *run, struct task_struct *p)
 {
 	struct task *task = bpf_map_lookup_elem(&tasks, &run->task);
 	u64 wait;
@@ -319,8 +327,8 @@ static __always_inline void count_shared(struct count *count, u64 ns)
 }
 
 /* Who it was, all but when and how long. */
-static __always_inline void describe(struct event *event, const struct cpu_run *run,
-	struct task_struct *p, u32 cpu)
+static __always_inline void describe(
+	struct event *event, const struct cpu_run *run, struct task_struct *p, u32 cpu)
 {
 	struct health *h = get_health();
 
@@ -355,11 +363,11 @@ static __always_inline u64 stamp(struct cpu_run *run)
 }
 
 /*
- * A violation. The clock is read as late at a run's end as at its beginning, after the looking up: what the
- * observer itself takes is then no part of the length.
+ * A violation. The clock is read as late at a run's end as at its beginning, after the
+ * looking up: what the observer itself takes is then no part of the length.
  */
-static __noinline void count_violation(struct cpu_run *run, struct task_struct *p, u32 cpu,
-	struct cpu_counters *counters)
+static __noinline void count_violation(struct cpu_run *run, struct task_struct *p,
+	u32 cpu, struct cpu_counters *counters)
 {
 	struct vm_slot *vm = bpf_map_lookup_elem(&vms, &run->vm);
 	u32 tid = run->tid, cause = run->cause % CAUSES;
@@ -371,7 +379,8 @@ static __noinline void count_violation(struct cpu_run *run, struct task_struct *
 		task = bpf_map_lookup_elem(&task_counters, &tid);
 	describe(&run->last, run, p, cpu);
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	/* One test only: the verifier of 6.1 forgets its outcome, and misses the submit. */
+	/* One test only: the verifier of 6.1 forgets its outcome, and misses the submit.
+	 */
 	if (event) {
 		*event = run->last;
 		ns = stamp(run);
@@ -420,9 +429,10 @@ static __noinline void count_run(struct cpu_run *run, struct task_struct *p, u32
 		count_shared(&vm->settling, ns);
 }
 
-/* Is a change that excused the run when it began still being made, or did it do away with the fault? */
-static __always_inline void settle(struct cpu_run *run, struct task_struct *p, u32 cpu,
-	const struct cpu_rule *rule)
+/* Is a change that excused the run when it began still being made, or did it do away with
+ * the fault? */
+static __always_inline void settle(
+	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
 {
 	u32 class = run->class, cause = run->cause, vm_slot = run->vm, vcpu = run->vcpu;
 	u32 task = run->task;
@@ -439,17 +449,18 @@ static __always_inline void settle(struct cpu_run *run, struct task_struct *p, u
 	run->task = task;
 }
 
-static __noinline void end_disorder(struct cpu_run *run, struct task_struct *p, u32 cpu,
-	const struct cpu_rule *rule)
+static __noinline void end_disorder(
+	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
 {
 	if (run->settling)
 		settle(run, p, cpu, rule);
 	count_run(run, p, cpu);
 }
 
-/* A run that ends on a reserved CPU without a class began before the rule: it counts from there. */
-static __noinline void end_early_run(struct cpu_run *run, struct task_struct *p, u32 cpu,
-	const struct cpu_rule *rule)
+/* A run that ends on a reserved CPU without a class began before the rule: it counts from
+ * there. */
+static __noinline void end_early_run(
+	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
 {
 	struct vm_slot *vm = bpf_map_lookup_elem(&vms, &rule->vm);
 
@@ -464,8 +475,8 @@ static __noinline void end_early_run(struct cpu_run *run, struct task_struct *p,
 	run->class = RUN_NONE;
 }
 
-static __always_inline void end_run(struct cpu_run *run, struct task_struct *p, u32 cpu,
-	const struct cpu_rule *rule)
+static __always_inline void end_run(
+	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
 {
 	if (run->class != RUN_NONE) {
 		if (run->task)
@@ -488,8 +499,8 @@ static __always_inline void note_begin(struct cpu_run *run, struct task_struct *
 }
 
 /* Of whoever is not the owner. */
-static __noinline void begin_reserved(struct cpu_run *run, struct task_struct *p, u32 cpu,
-	const struct cpu_rule *rule)
+static __noinline void begin_reserved(
+	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
 {
 	classify(run, p, cpu, rule);
 	note_begin(run, p);
@@ -573,7 +584,8 @@ static int forget_owner(u32 cpu, struct exit_context *context)
 	return 0;
 }
 
-/* Runs before the tid is free for reuse: what a thread or VM owned ends here, whoever watches. */
+/* Runs before the tid is free for reuse: what a thread or VM owned ends here, whoever
+ * watches. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(cpuwarden_exit, struct task_struct *p)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The few kernel types that are read, cut down to the fields in use. libbpf finds the fields' true
- * offsets in the running kernel's BTF (CO-RE), so no generated header of one kernel is needed.
- * Source: include/linux/sched.h, include/linux/cgroup-defs.h, include/linux/kernfs.h.
+ * The few kernel types that are read, cut down to the fields in use. libbpf finds the
+ * fields' true offsets in the running kernel's BTF (CO-RE), so no generated header of one
+ * kernel is needed. Source: include/linux/sched.h, include/linux/cgroup-defs.h,
+ * include/linux/kernfs.h.
  */
 #define CORE __attribute__((preserve_access_index))
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What libcgroup does and where it is not used, by experiment with 2.0.2 on v2: it reports most failures as
- * ECGROUPVALUENOTEXIST and keeps the errno of a write only, never writes an empty string, and moves the tasks
- * of a group that it deletes unless told not to. So every value is read back, and what needs an exact errno
- * or an empty value is written by group_write().
+ * What libcgroup does and where it is not used, by experiment with 2.0.2 on v2: it
+ * reports most failures as ECGROUPVALUENOTEXIST and keeps the errno of a write only,
+ * never writes an empty string, and moves the tasks of a group that it deletes unless
+ * told not to. So every value is read back, and what needs an exact errno or an empty
+ * value is written by group_write().
  */
 #include "cgroups/hierarchy.h"
 
@@ -45,13 +46,16 @@ int hierarchy_open(struct hierarchy *ret_hierarchy, struct problem *problem)
 		return no_hierarchy(problem);
 	if (snprintf(hierarchy.mount, sizeof(hierarchy.mount), "%s", mount) >=
 		(int)sizeof(hierarchy.mount))
-		return problem_set(problem, -ENAMETOOLONG, "the cgroup mount's path is too long");
+		return problem_set(
+			problem, -ENAMETOOLONG, "the cgroup mount's path is too long");
 	root = open(mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0 || fstatfs(root, &fs) < 0)
-		return problem_set(problem, -errno, "cannot open %s: %s", mount, strerror(errno));
+		return problem_set(
+			problem, -errno, "cannot open %s: %s", mount, strerror(errno));
 	if (fs.f_type != CGROUP2_SUPER_MAGIC)
 		return no_hierarchy(problem);
-	if (file_read_at(root, "cgroup.controllers", controllers, sizeof(controllers)) < 0 ||
+	if (file_read_at(root, "cgroup.controllers", controllers, sizeof(controllers)) <
+			0 ||
 		!strstr(controllers, "cpuset"))
 		return no_hierarchy(problem);
 	hierarchy.root = take_fd(&root);
@@ -74,7 +78,8 @@ int group_write(const struct hierarchy *hierarchy, const char *path, const char 
 	size_t len = strlen(text);
 	ssize_t n;
 
-	if (snprintf(name, sizeof(name), "%s%s%s", path, *path ? "/" : "", file) >= (int)sizeof(name))
+	if (snprintf(name, sizeof(name), "%s%s%s", path, *path ? "/" : "", file) >=
+		(int)sizeof(name))
 		return -ENAMETOOLONG;
 	fd = openat(hierarchy->root, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
@@ -92,10 +97,12 @@ static void free_cgroup(struct cgroup **cgroup)
 #define cleanup_cgroup __attribute__((cleanup(free_cgroup)))
 
 /* libcgroup's picture of a group with the cpuset controller. */
-static struct cgroup *new_cgroup(const char *path, struct cgroup_controller **ret_controller)
+static struct cgroup *new_cgroup(
+	const char *path, struct cgroup_controller **ret_controller)
 {
 	struct cgroup *cgroup = cgroup_new_cgroup(path);
-	struct cgroup_controller *controller = cgroup ? cgroup_add_controller(cgroup, "cpuset") : NULL;
+	struct cgroup_controller *controller =
+		cgroup ? cgroup_add_controller(cgroup, "cpuset") : NULL;
 
 	if (!controller) {
 		cgroup_free(&cgroup);
@@ -131,7 +138,8 @@ static bool exists(const struct hierarchy *hierarchy, const char *path)
 	return !faccessat(hierarchy->root, *path ? path : ".", F_OK, AT_SYMLINK_NOFOLLOW);
 }
 
-int group_make(const struct hierarchy *hierarchy, const char *path, struct problem *problem)
+int group_make(
+	const struct hierarchy *hierarchy, const char *path, struct problem *problem)
 {
 	struct cgroup_controller *controller;
 	cleanup_cgroup struct cgroup *cgroup = NULL;
@@ -144,20 +152,25 @@ int group_make(const struct hierarchy *hierarchy, const char *path, struct probl
 		return problem_nomem(problem);
 	result = cgroup_create_cgroup(cgroup, 1);
 	if (result || !exists(hierarchy, path))
-		return problem_set(problem, to_errno(result), "cannot make the cgroup /%s: %s", path,
+		return problem_set(problem, to_errno(result),
+			"cannot make the cgroup /%s: %s", path,
 			result == ECGOTHER ? strerror(cgroup_get_last_errno())
 					   : cgroup_strerror(result));
 	return 0;
 }
 
-int group_make_threaded(const struct hierarchy *hierarchy, const char *path, struct problem *problem)
+int group_make_threaded(
+	const struct hierarchy *hierarchy, const char *path, struct problem *problem)
 {
 	int r = group_write(hierarchy, path, "cgroup.type", "threaded");
 
-	return r ? problem_set(problem, r, "cannot make /%s threaded: %s", path, strerror(-r)) : 0;
+	return r ? problem_set(
+			   problem, r, "cannot make /%s threaded: %s", path, strerror(-r))
+		 : 0;
 }
 
-int group_remove(const struct hierarchy *hierarchy, const char *path, struct problem *problem)
+int group_remove(
+	const struct hierarchy *hierarchy, const char *path, struct problem *problem)
 {
 	struct cgroup_controller *controller;
 	cleanup_cgroup struct cgroup *cgroup = NULL;
@@ -178,10 +191,13 @@ int group_remove(const struct hierarchy *hierarchy, const char *path, struct pro
 int group_give_cpuset(const struct hierarchy *hierarchy, const char *path, bool give,
 	struct problem *problem)
 {
-	int r = group_write(hierarchy, path, "cgroup.subtree_control", give ? "+cpuset" : "-cpuset");
+	int r = group_write(
+		hierarchy, path, "cgroup.subtree_control", give ? "+cpuset" : "-cpuset");
 
-	return r ? problem_set(problem, r, "cannot %s cpuset in /%s%scgroup.subtree_control: %s",
-			   give ? "enable" : "disable", path, *path ? "/" : "", strerror(-r))
+	return r ? problem_set(problem, r,
+			   "cannot %s cpuset in /%s%scgroup.subtree_control: %s",
+			   give ? "enable" : "disable", path, *path ? "/" : "",
+			   strerror(-r))
 		 : 0;
 }
 
@@ -215,19 +231,20 @@ static int set_list(const struct hierarchy *hierarchy, const char *path, const c
 	else
 		r = set_value(path, file, list);
 	if (r)
-		return problem_set(problem, r, "cannot set %s of /%s to %s: %s", file, path,
-			*list ? list : "nothing", strerror(-r));
+		return problem_set(problem, r, "cannot set %s of /%s to %s: %s", file,
+			path, *list ? list : "nothing", strerror(-r));
 	return group_read(hierarchy, path, ret_group, problem);
 }
 
-int group_set_cpus(const struct hierarchy *hierarchy, const char *path, const struct cpuset *cpus,
-	struct problem *problem)
+int group_set_cpus(const struct hierarchy *hierarchy, const char *path,
+	const struct cpuset *cpus, struct problem *problem)
 {
 	struct group group = {};
 	int r = set_list(hierarchy, path, "cpuset.cpus", cpus, &group, problem);
 
 	if (!r && !cpuset_equal(&group.cpus, cpus))
-		r = problem_set(problem, -EIO, "the CPUs of /%s are not what was written", path);
+		r = problem_set(
+			problem, -EIO, "the CPUs of /%s are not what was written", path);
 	group_deinit(&group);
 	return r;
 }
@@ -239,7 +256,8 @@ int group_set_exclusive(const struct hierarchy *hierarchy, const char *path,
 	int r = set_list(hierarchy, path, "cpuset.cpus.exclusive", cpus, &group, problem);
 
 	if (!r && !cpuset_equal(&group.exclusive, cpus))
-		r = problem_set(problem, -EIO, "the exclusive CPUs of /%s are not what was written", path);
+		r = problem_set(problem, -EIO,
+			"the exclusive CPUs of /%s are not what was written", path);
 	group_deinit(&group);
 	return r;
 }
@@ -254,11 +272,12 @@ int group_set_partition(const struct hierarchy *hierarchy, const char *path,
 	if (!r)
 		r = group_read(hierarchy, path, &group, problem);
 	if (r)
-		return problem_set(problem, r, "cannot make /%s a partition (%s): %s", path,
-			partition_name(partition), strerror(-r));
+		return problem_set(problem, r, "cannot make /%s a partition (%s): %s",
+			path, partition_name(partition), strerror(-r));
 	if (!group.partition.valid || group.partition.kind != partition) {
 		partition_state_format(&group.partition, state, sizeof(state));
-		r = problem_set(problem, -EINVAL, "/%s should be %s, and the kernel says: %s", path,
+		r = problem_set(problem, -EINVAL,
+			"/%s should be %s, and the kernel says: %s", path,
 			partition_name(partition), state);
 	}
 	group_deinit(&group);

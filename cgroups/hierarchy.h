@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The cgroup v2 hierarchy and groups in it. This room alone writes to cgroupfs, and alone includes
- * libcgroup, which finds the mount, creates groups, sets values and deletes. What it cannot do on v2
- * (threads, clearing, reading back, a write's errno) is done on a directory fd beside it.
+ * The cgroup v2 hierarchy and groups in it. This room alone writes to cgroupfs, and alone
+ * includes libcgroup, which finds the mount, creates groups, sets values and deletes.
+ * What it cannot do on v2 (threads, clearing, reading back, a write's errno) is done on a
+ * directory fd beside it.
  *
- * Paths are below the mount, without a leading slash; "" is the root. Files are read bounded.
+ * Paths are below the mount, without a leading slash; "" is the root. Files are read
+ * bounded.
  */
 #include <limits.h>
 
@@ -17,45 +19,51 @@ struct hierarchy {
 	int root; /* directory fd of the mount; -1 when closed */
 };
 
-/* Where the cpuset controller is. -EOPNOTSUPP when it is on cgroup v1 or not there at all. */
+/* Where the cpuset controller is. -EOPNOTSUPP when it is on cgroup v1 or not there at
+ * all. */
 int hierarchy_open(struct hierarchy *ret_hierarchy, struct problem *problem);
 void hierarchy_close(struct hierarchy *hierarchy);
 #define cleanup_hierarchy __attribute__((cleanup(hierarchy_close)))
 
 /* Makes a group. 0 when it is there already. */
-int group_make(const struct hierarchy *hierarchy, const char *path, struct problem *problem);
+int group_make(
+	const struct hierarchy *hierarchy, const char *path, struct problem *problem);
 
 /* Makes it a threaded group, its parent a threaded domain. */
-int group_make_threaded(const struct hierarchy *hierarchy, const char *path, struct problem *problem);
+int group_make_threaded(
+	const struct hierarchy *hierarchy, const char *path, struct problem *problem);
 
 /* Removes an empty group. 0 when it is gone already; -EBUSY when something is in it. */
-int group_remove(const struct hierarchy *hierarchy, const char *path, struct problem *problem);
+int group_remove(
+	const struct hierarchy *hierarchy, const char *path, struct problem *problem);
 
 /* Gives the children of a group the cpuset controller, or takes it from them. */
 int group_give_cpuset(const struct hierarchy *hierarchy, const char *path, bool give,
 	struct problem *problem);
 
 /* Sets `cpuset.cpus`; the empty set clears it. */
-int group_set_cpus(const struct hierarchy *hierarchy, const char *path, const struct cpuset *cpus,
-	struct problem *problem);
+int group_set_cpus(const struct hierarchy *hierarchy, const char *path,
+	const struct cpuset *cpus, struct problem *problem);
 
 /* As group_set_cpus(), for `cpuset.cpus.exclusive`. -ENOENT on kernels without it. */
 int group_set_exclusive(const struct hierarchy *hierarchy, const char *path,
 	const struct cpuset *cpus, struct problem *problem);
 
 /*
- * Sets `cpuset.cpus.partition` and reads it back: the write succeeds even when the result is invalid.
- * -EINVAL with the kernel's reason when it is not valid afterwards.
+ * Sets `cpuset.cpus.partition` and reads it back: the write succeeds even when the result
+ * is invalid. -EINVAL with the kernel's reason when it is not valid afterwards.
  */
 int group_set_partition(const struct hierarchy *hierarchy, const char *path,
 	enum partition partition, struct problem *problem);
 
 /* Reads one group. -ENOENT when there is none. The caller owns: group_deinit(). */
-int group_read(const struct hierarchy *hierarchy, const char *path, struct group *ret_group,
-	struct problem *problem);
+int group_read(const struct hierarchy *hierarchy, const char *path,
+	struct group *ret_group, struct problem *problem);
 
 /* Reads the root, the slice and all below. The caller owns: tree_deinit(). */
-int tree_read(const struct hierarchy *hierarchy, struct tree *ret_tree, struct problem *problem);
+int tree_read(const struct hierarchy *hierarchy, struct tree *ret_tree,
+	struct problem *problem);
 
-/* `cgroup.id` of a group from its number, as BPF reports it. -ENOENT: gone. The caller frees. */
+/* `cgroup.id` of a group from its number, as BPF reports it. -ENOENT: gone. The caller
+ * frees. */
 int group_path_of_id(const struct hierarchy *hierarchy, uint64_t id, char **ret_path);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Reading groups back: only what the kernel's files say counts, never what was written to them. */
+/* Reading groups back: only what the kernel's files say counts, never what was written to
+ * them. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,10 +38,12 @@ static int read_cpus(int dir, const char *file, struct cpuset *ret_set)
 	return r ? r : cpulist_parse_kernel(text, ret_set);
 }
 
-/* `root`, `isolated invalid`, `isolated invalid (REASON)`: Documentation/admin-guide/cgroup-v2.rst. */
+/* `root`, `isolated invalid`, `isolated invalid (REASON)`:
+ * Documentation/admin-guide/cgroup-v2.rst. */
 static int parse_partition(const char *text, struct partition_state *ret_state)
 {
-	static const enum partition kinds[] = {PARTITION_MEMBER, PARTITION_ROOT, PARTITION_ISOLATED};
+	static const enum partition kinds[] = {
+		PARTITION_MEMBER, PARTITION_ROOT, PARTITION_ISOLATED};
 	struct partition_state state = {};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
@@ -55,8 +58,8 @@ static int parse_partition(const char *text, struct partition_state *ret_state)
 			return -EINVAL;
 		open = strchr(rest, '(');
 		if (open)
-			snprintf(state.reason, sizeof(state.reason), "%.*s", (int)strcspn(open + 1, ")"),
-				open + 1);
+			snprintf(state.reason, sizeof(state.reason), "%.*s",
+				(int)strcspn(open + 1, ")"), open + 1);
 		*ret_state = state;
 		return 0;
 	}
@@ -120,8 +123,8 @@ static int open_group(const struct hierarchy *hierarchy, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-int group_read(const struct hierarchy *hierarchy, const char *path, struct group *ret_group,
-	struct problem *problem)
+int group_read(const struct hierarchy *hierarchy, const char *path,
+	struct group *ret_group, struct problem *problem)
 {
 	cleanup_close int dir = open_group(hierarchy, path);
 	struct group group = {};
@@ -133,15 +136,16 @@ int group_read(const struct hierarchy *hierarchy, const char *path, struct group
 	}
 	if (r) {
 		group_deinit(&group);
-		return problem_set(problem, r, "cannot read the cgroup /%s: %s", path, strerror(-r));
+		return problem_set(
+			problem, r, "cannot read the cgroup /%s: %s", path, strerror(-r));
 	}
 	*ret_group = group;
 	return 0;
 }
 
 /* Adds the group and all below. One that vanishes meanwhile is left out. */
-static int read_below(const struct hierarchy *hierarchy, const char *path, unsigned int depth,
-	struct tree *tree, struct problem *problem)
+static int read_below(const struct hierarchy *hierarchy, const char *path,
+	unsigned int depth, struct tree *tree, struct problem *problem)
 {
 	struct group group = {}, *added;
 	struct dirent *entry;
@@ -189,20 +193,23 @@ static void isolated_of_groups(struct tree *tree)
 			cpuset_or(&tree->isolated, &tree->groups[i].effective);
 }
 
-/* The file is in every group but the root; its companion of the same age is in the root. */
+/* The file is in every group but the root; its companion of the same age is in the root.
+ */
 static bool has_remote(const struct hierarchy *hierarchy)
 {
 	return !faccessat(hierarchy->root, SLICE "/cpuset.cpus.exclusive", F_OK, 0) ||
-		!faccessat(hierarchy->root, "cpuset.cpus.isolated", F_OK, 0);
+	       !faccessat(hierarchy->root, "cpuset.cpus.isolated", F_OK, 0);
 }
 
-int tree_read(const struct hierarchy *hierarchy, struct tree *ret_tree, struct problem *problem)
+int tree_read(
+	const struct hierarchy *hierarchy, struct tree *ret_tree, struct problem *problem)
 {
 	struct tree tree = {};
 	char text[1024];
 	int r;
 
-	if (file_read_at(hierarchy->root, "cgroup.subtree_control", text, sizeof(text)) < 0)
+	if (file_read_at(hierarchy->root, "cgroup.subtree_control", text, sizeof(text)) <
+		0)
 		return problem_set(problem, -EIO, "cannot read %s/cgroup.subtree_control",
 			hierarchy->mount);
 	tree.root_gives_cpuset = has_word(text, "cpuset");
@@ -224,8 +231,8 @@ int tree_read(const struct hierarchy *hierarchy, struct tree *ret_tree, struct p
 }
 
 /*
- * A cgroup id is the inode number that kernfs puts into file handles: FILEID_KERNFS, eight bytes
- * (include/linux/exportfs.h, fs/kernfs/mount.c).
+ * A cgroup id is the inode number that kernfs puts into file handles: FILEID_KERNFS,
+ * eight bytes (include/linux/exportfs.h, fs/kernfs/mount.c).
  */
 int group_path_of_id(const struct hierarchy *hierarchy, uint64_t id, char **ret_path)
 {

@@ -7,8 +7,8 @@
 
 #include "cgroups/write.h"
 
-static int move(const struct hierarchy *hierarchy, const char *path, const char *file, pid_t id,
-	struct problem *problem)
+static int move(const struct hierarchy *hierarchy, const char *path, const char *file,
+	pid_t id, struct problem *problem)
 {
 	char text[16];
 	int r;
@@ -16,8 +16,8 @@ static int move(const struct hierarchy *hierarchy, const char *path, const char 
 	snprintf(text, sizeof(text), "%d", id);
 	r = group_write(hierarchy, path, file, text);
 	if (r)
-		return problem_set(problem, r, "cannot move %d into /%s (%s): %s", id, path, file,
-			strerror(-r));
+		return problem_set(problem, r, "cannot move %d into /%s (%s): %s", id,
+			path, file, strerror(-r));
 	return 0;
 }
 

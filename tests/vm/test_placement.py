@@ -142,12 +142,12 @@ class Placement(two_vms.TwoVMs):
             host.set_cgroup(host.SLICE, "cpuset.cpus.partition", "member"),
             lambda: host.set_cgroup(two_vms.group(web1), "cpuset.cpus", "2-3"),
         ])
-        type(self).guests = [web1, host.Guest("web2", 3)]
+        type(self).guests = [web1, host.Guest("web2", 3, self.mode)]
 
     def test_6_vm_that_ends_leaves_nothing(self):
         """a VM that ends owns nothing any more, and apply clears its groups away"""
         self.apply()
-        extra = host.Guest("short", 1)
+        extra = host.Guest("short", 1, self.mode)
         host.configure("short", "[vm]\npolicy = dedicated\n[vcpupin]\n0 = 5\n")
         done = host.cpuwarden("apply")
         self.assertEqual(done.returncode, 1)
@@ -159,7 +159,7 @@ class Placement(two_vms.TwoVMs):
         self.assertFalse(os.path.exists(os.path.join(host.CGROUP, two_vms.group(self.guests[1]))))
         held = "cpuset.cpus.exclusive" if host.REMOTE else "cpuset.cpus"
         self.assertEqual(host.cgroup(host.SLICE, held), "1-3")
-        self.guests[1] = host.Guest("web2", 3)
+        self.guests[1] = host.Guest("web2", 3, self.mode)
         self.apply()
         self.assert_placed()
 

@@ -508,7 +508,7 @@ class Refusals(unittest.TestCase):
             ("a file for the records' folder", lambda path: (os.mkdir(path), open(path + "/found", "w").close()),
              "/found: Not a directory"),
             ("a directory for a record", lambda path: os.makedirs(path + "/found/web1.json"),
-             "/found/web1.json: Is a directory (undone)"),
+             "/found/web1.json: Is a directory"),
         ]
         try:
             with Unchanged(self):

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Growing arrays of the form `T *items; size_t n_items;`. array_push() appends one zeroed element
- * and gives its address, or NULL when memory ran out (the array is then unchanged). Capacity is
- * the next power of two and therefore needs no field of its own.
+ * Growing arrays of the form `T *items; size_t n_items;`. array_push() appends one zeroed
+ * element and gives its address, or NULL when memory ran out (the array is then
+ * unchanged). Capacity is the next power of two and therefore needs no field of its own.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -32,5 +32,6 @@ static inline void *array_push_size(void **items, size_t *n_items, size_t size)
 	return slot;
 }
 
-#define array_push(items, n_items)                                                       \
-	((__typeof__(*(items)))array_push_size((void **)(items), (n_items), sizeof(**(items))))
+#define array_push(items, n_items)              \
+	((__typeof__(*(items)))array_push_size( \
+		(void **)(items), (n_items), sizeof(**(items))))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Scope-bound ownership: a variable marked with one of these is released when it goes out of
- * scope, on every path. take_ptr() and take_fd() hand the value on and disarm the variable.
+ * Scope-bound ownership: a variable marked with one of these is released when it goes out
+ * of scope, on every path. take_ptr() and take_fd() hand the value on and disarm the
+ * variable.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -38,12 +39,12 @@ static inline void cleanup_fclose_fn(FILE **f)
 #define cleanup_close CLEANUP(cleanup_close_fn)
 #define cleanup_fclose CLEANUP(cleanup_fclose_fn)
 
-#define take_ptr(p)                                                                      \
-	({                                                                               \
-		__typeof__(p) *where_ = &(p);                                            \
-		__typeof__(p) taken_ = *where_;                                          \
-		*where_ = NULL;                                                          \
-		taken_;                                                                  \
+#define take_ptr(p)                             \
+	({                                      \
+		__typeof__(p) *where_ = &(p);   \
+		__typeof__(p) taken_ = *where_; \
+		*where_ = NULL;                 \
+		taken_;                         \
 	})
 
 static inline int take_fd(int *fd)

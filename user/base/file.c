@@ -15,13 +15,15 @@ ssize_t file_read_raw_at(int dirfd, const char *path, char *buf, size_t size)
 	cleanup_close int fd = -1;
 	size_t len = 0;
 
-	fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	fd = openat(
+		dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return -errno;
 	for (;;) {
 		ssize_t n;
 
-		/* The last byte is for the terminator: a file that reaches it is too long. */
+		/* The last byte is for the terminator: a file that reaches it is too
+		 * long. */
 		if (len == size)
 			return -EFBIG;
 		n = read(fd, buf + len, size - len);
@@ -58,7 +60,8 @@ int file_read_all_at(int dirfd, const char *path, size_t max, char **ret_text)
 	cleanup_free char *buf = NULL;
 	ssize_t len = -EFBIG;
 
-	/* Files of /proc and cgroupfs do not tell their size: try with more room until it fits. */
+	/* Files of /proc and cgroupfs do not tell their size: try with more room until it
+	 * fits. */
 	for (size_t size = 4096; len == -EFBIG; size *= 2) {
 		size_t room = size < max + 1 ? size : max + 1;
 		char *grown = realloc(buf, room);
@@ -103,10 +106,12 @@ int file_replace_at(int dirfd, const char *path, const char *text)
 
 	if (snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside))
 		return -ENAMETOOLONG;
-	/* A file of that name is what an earlier run left when it was killed: take its place. */
+	/* A file of that name is what an earlier run left when it was killed: take its
+	 * place. */
 	if (unlinkat(dirfd, beside, 0) < 0 && errno != ENOENT)
 		return -errno;
-	fd = openat(dirfd, beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = openat(dirfd, beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+		0600);
 	if (fd < 0)
 		return -errno;
 	r = write_all(fd, text);

@@ -5,17 +5,19 @@
 #include <sys/types.h>
 
 /*
- * Reads the file `path` below `dirfd` (or AT_FDCWD) into buf as a string, without its last newline.
- * Returns its length; -EFBIG when it does not fit into size - 1 bytes; -EINVAL when it holds a NUL byte;
- * else the errno of open() or read(). Never blocks on a FIFO and follows no symbolic link in the
- * last component.
+ * Reads the file `path` below `dirfd` (or AT_FDCWD) into buf as a string, without its
+ * last newline. Returns its length; -EFBIG when it does not fit into size - 1 bytes;
+ * -EINVAL when it holds a NUL byte; else the errno of open() or read(). Never blocks on a
+ * FIFO and follows no symbolic link in the last component.
  */
 ssize_t file_read_at(int dirfd, const char *path, char *buf, size_t size);
 
-/* As file_read_at(), for files with NUL bytes such as /proc/PID/cmdline: the last newline stays. */
+/* As file_read_at(), for files with NUL bytes such as /proc/PID/cmdline: the last newline
+ * stays. */
 ssize_t file_read_raw_at(int dirfd, const char *path, char *buf, size_t size);
 
-/* As file_read_at(), into memory of its own, at most max bytes. The caller frees *ret_text. */
+/* As file_read_at(), into memory of its own, at most max bytes. The caller frees
+ * *ret_text. */
 int file_read_all_at(int dirfd, const char *path, size_t max, char **ret_text);
 
 /* Replaces `path` below dirfd by text: written beside it, synced, renamed. Mode 0600. */

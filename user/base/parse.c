@@ -3,7 +3,8 @@
 
 #include <errno.h>
 
-int parse_u64_prefix(const char *text, uint64_t max, const char **ret_end, uint64_t *ret_value)
+int parse_u64_prefix(
+	const char *text, uint64_t max, const char **ret_end, uint64_t *ret_value)
 {
 	uint64_t value = 0;
 	const char *p = text;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Numbers from text, strictly: digits only, the whole text, no sign, no space, no overflow. */
+/* Numbers from text, strictly: digits only, the whole text, no sign, no space, no
+ * overflow. */
 #include <stdint.h>
 
 /* -EINVAL when text is not a decimal number, -ERANGE when it is above max. */
 int parse_u64(const char *text, uint64_t max, uint64_t *ret_value);
 
 /* As parse_u64(), for a number at the start of text; *ret_end is where it stops. */
-int parse_u64_prefix(const char *text, uint64_t max, const char **ret_end, uint64_t *ret_value);
+int parse_u64_prefix(
+	const char *text, uint64_t max, const char **ret_end, uint64_t *ret_value);

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Sentences may quote what a hostile process chose: nothing that a terminal acts on gets out. */
+/* Sentences may quote what a hostile process chose: nothing that a terminal acts on gets
+ * out. */
 static void make_printable(char *text)
 {
 	for (; *text; text++)

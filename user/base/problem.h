@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * A problem is the one clear sentence that goes with a negative errno. Library code fills it and
- * returns; only an entry point prints it. Every function that takes a `struct problem *` accepts
- * NULL and leaves the problem alone on success.
+ * A problem is the one clear sentence that goes with a negative errno. Library code fills
+ * it and returns; only an entry point prints it. Every function that takes a `struct
+ * problem *` accepts NULL and leaves the problem alone on success.
  */
 #include <stdbool.h>
 
@@ -13,7 +13,8 @@ struct problem {
 	char text[PROBLEM_SIZE];
 };
 
-/* Fills in the sentence (cut at PROBLEM_SIZE, control characters made harmless), returns `error`. */
+/* Fills in the sentence (cut at PROBLEM_SIZE, control characters made harmless), returns
+ * `error`. */
 int problem_set(struct problem *problem, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

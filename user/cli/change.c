@@ -56,7 +56,8 @@ static int change(const struct request *request, bool release)
 	cleanup_cycle struct cycle cycle = {.hierarchy.root = -1};
 	cleanup_close int lock = -1;
 	struct output output = {.request = request};
-	struct report report = {.done = print_done, .failed = print_failed, .data = &output};
+	struct report report = {
+		.done = print_done, .failed = print_failed, .data = &output};
 	struct folders folders = request->folders;
 	struct problem problem = {};
 	struct json_object *json;
@@ -71,11 +72,13 @@ static int change(const struct request *request, bool release)
 	if (r)
 		return cli_fail(&problem);
 	if (cycle.hierarchy.root < 0)
-		fprintf(stderr, "cpuwarden: only watching: %s\n", cycle.hierarchy_problem.text);
+		fprintf(stderr, "cpuwarden: only watching: %s\n",
+			cycle.hierarchy_problem.text);
 	output.steps = json_object_new_array();
 	output.failed = json_object_new_array();
 	if (release)
-		r = control_release(&cycle, request->all ? NULL : request->args[0], &report, &problem);
+		r = control_release(&cycle, request->all ? NULL : request->args[0],
+			&report, &problem);
 	else
 		r = control_apply(&cycle, &report, &problem);
 	json = cli_json(request);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The verdict. Exit status and first line follow the convention of monitoring plugins, for every failure
- * too: what cannot be known is UNKNOWN.
+ * The verdict. Exit status and first line follow the convention of monitoring plugins,
+ * for every failure too: what cannot be known is UNKNOWN.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,7 +16,7 @@
 struct evidence {
 	struct cycle cycle;
 	struct counters counters;
-	char *degraded;	       /* owned */
+	char *degraded;		/* owned */
 	struct problem culprit; /* "" for none */
 	bool alive;
 };
@@ -44,15 +44,17 @@ static bool is_watched(const struct evidence *evidence, size_t index)
 	const struct actual_vm *actual = &evidence->cycle.actual.vms[index];
 
 	return actual->rules_known && !actual->settling &&
-		(evidence->cycle.desired.vms[index].kind == DESIRED_KEPT ||
-			rule_vm_holds(&actual->rules, &evidence->cycle.desired.vms[index].rules));
+	       (evidence->cycle.desired.vms[index].kind == DESIRED_KEPT ||
+		       rule_vm_holds(&actual->rules,
+			       &evidence->cycle.desired.vms[index].rules));
 }
 
 static int find_degraded(struct evidence *evidence, const char *only)
 {
 	int r = 0;
 
-	for (size_t i = 0; !r && !evidence->degraded && i < evidence->cycle.desired.n_vms; i++) {
+	for (size_t i = 0; !r && !evidence->degraded && i < evidence->cycle.desired.n_vms;
+		i++) {
 		const char *name = evidence->cycle.desired.vms[i].vm->name;
 		cleanup_free char *reason = NULL;
 		enum vm_state state;
@@ -61,8 +63,8 @@ static int find_degraded(struct evidence *evidence, const char *only)
 			continue;
 		r = cycle_vm_state(&evidence->cycle, i, &state, &reason);
 		if (!r && (state == STATE_DEGRADED || state == STATE_PENDING))
-			r = asprintf(&evidence->degraded, "%s is %s: %s", name, vm_state_name(state),
-				    reason) < 0;
+			r = asprintf(&evidence->degraded, "%s is %s: %s", name,
+				    vm_state_name(state), reason) < 0;
 		else if (!r && !is_watched(evidence, i))
 			r = asprintf(&evidence->degraded,
 				    "the observer does not have the rules of %s: run `cpuwarden apply`",
@@ -86,13 +88,15 @@ static void describe_culprit(struct evidence *evidence, const struct culprit *cu
 		*where = '\0';
 	if (culprit->off_set)
 		problem_set(&evidence->culprit, 0,
-			"thread %d (%s) of %s ran off its set on CPU %u for %s%s%s", culprit->tid, comm,
-			culprit->vm, culprit->cpu, length, cgroup ? ", in /" : "", cgroup ? cgroup : "");
+			"thread %d (%s) of %s ran off its set on CPU %u for %s%s%s",
+			culprit->tid, comm, culprit->vm, culprit->cpu, length,
+			cgroup ? ", in /" : "", cgroup ? cgroup : "");
 	else
 		problem_set(&evidence->culprit, 0,
-			"%s (pid %d, thread %d%s%s) %s on CPU %u of %s%s for %s: %s", comm,
-			culprit->tgid, culprit->tid, cgroup ? ", in /" : "", cgroup ? cgroup : "",
-			culprit->running ? "runs" : "ran", culprit->cpu, culprit->vm, where, length,
+			"%s (pid %d, thread %d%s%s) %s on CPU %u of %s%s for %s: %s",
+			comm, culprit->tgid, culprit->tid, cgroup ? ", in /" : "",
+			cgroup ? cgroup : "", culprit->running ? "runs" : "ran",
+			culprit->cpu, culprit->vm, where, length,
 			cause_name(culprit->cause));
 }
 
@@ -108,8 +112,10 @@ static void find_culprit(struct evidence *evidence, const char *only)
 static void print_json(const struct request *request, const struct evidence *evidence,
 	const struct verdict_result *result)
 {
-	struct json_object *json = cli_json(request), *coverage = json_object_new_object();
-	struct json_object *interference = json_object_new_object(), *vms = json_object_new_array();
+	struct json_object *json = cli_json(request),
+			   *coverage = json_object_new_object();
+	struct json_object *interference = json_object_new_object(),
+			   *vms = json_object_new_array();
 	const struct counters *counters = &evidence->counters;
 
 	cli_json_string(json, "verdict", verdict_word(result->verdict));
@@ -141,7 +147,8 @@ static void print_json(const struct request *request, const struct evidence *evi
 	cli_json_print(json);
 }
 
-static int gather(const struct request *request, struct evidence *evidence, struct problem *problem)
+static int gather(
+	const struct request *request, struct evidence *evidence, struct problem *problem)
 {
 	const char *only = request->n_args ? request->args[0] : NULL;
 	int r;
@@ -158,7 +165,8 @@ static int gather(const struct request *request, struct evidence *evidence, stru
 	if (!r)
 		r = find_degraded(evidence, only);
 	if (r)
-		return problem_set(problem, r, "cannot read the observer: %s", strerror(-r));
+		return problem_set(
+			problem, r, "cannot read the observer: %s", strerror(-r));
 	find_culprit(evidence, only);
 	return 0;
 }

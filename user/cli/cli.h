@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The command line. A verb is one file and one row of the table in verbs.c. Here alone is printed: results on
- * standard output, sentences on standard error.
+ * The command line. A verb is one file and one row of the table in verbs.c. Here alone is
+ * printed: results on standard output, sentences on standard error.
  */
 #include <json-c/json.h>
 #include <stdbool.h>
@@ -35,7 +35,8 @@ struct verb {
 	const char *summary; /* one line */
 	unsigned int min_args, max_args;
 	unsigned int options; /* enum verb_option that it takes */
-	bool root;	      /* needs root; `check` sees to that itself: its verdict is UNKNOWN then */
+	bool root; /* needs root; `check` sees to that itself: its verdict is UNKNOWN then
+		    */
 	int (*run)(const struct request *request);
 };
 
@@ -60,7 +61,8 @@ int cli_check_privileges(const struct request *request, struct problem *problem)
 /* A new object with "schema": "cpuwarden.VERB/1". */
 struct json_object *cli_json(const struct request *request);
 void cli_json_print(struct json_object *json); /* and frees it */
-void cli_json_string(struct json_object *json, const char *key, const char *value); /* NULL: null */
+void cli_json_string(
+	struct json_object *json, const char *key, const char *value); /* NULL: null */
 void cli_json_number(struct json_object *json, const char *key, uint64_t value);
 void cli_json_cpus(struct json_object *json, const char *key, const struct cpuset *cpus);
 void cli_json_tally(struct json_object *json, const char *key, const struct tally *tally);

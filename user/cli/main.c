@@ -14,7 +14,8 @@ enum { KEY_JSON = 256, KEY_ETC, KEY_RUN, KEY_ALL, KEY_WINDOW };
 static const struct argp_option options[] = {
 	{"json", KEY_JSON, NULL, 0, "Print one JSON object", 0},
 	{"etc", KEY_ETC, "DIR", 0, "Persistent configuration (/etc/cpuwarden)", 0},
-	{"run", KEY_RUN, "DIR", 0, "Runtime configuration and records (/run/cpuwarden)", 0},
+	{"run", KEY_RUN, "DIR", 0, "Runtime configuration and records (/run/cpuwarden)",
+		0},
 	{"all", KEY_ALL, NULL, 0, "release: everything, and the observer", 0},
 	{"window", KEY_WINDOW, "DURATION", 0, "check: the last 30s, 5m, 2h, 1d", 0},
 	{},
@@ -92,7 +93,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_WINDOW:
 		if (parse_window(arg, &request->window_ns))
-			argp_error(state, "--window takes a number and s, m, h or d, not '%s'", arg);
+			argp_error(state,
+				"--window takes a number and s, m, h or d, not '%s'",
+				arg);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (!request->verb) {
@@ -134,10 +137,11 @@ static char *help(int key, const char *text, void *input)
 
 int main(int argc, char **argv)
 {
-	struct request request = {.folders = {.etc = "/etc/cpuwarden", .run = "/run/cpuwarden"}};
+	struct request request = {
+		.folders = {.etc = "/etc/cpuwarden", .run = "/run/cpuwarden"}};
 	const struct argp argp = {options, parse, "VERB [ARGS]",
-		"Places, proves and repairs the CPU placement of QEMU virtual machines.\v.", NULL,
-		help, NULL};
+		"Places, proves and repairs the CPU placement of QEMU virtual machines.\v.",
+		NULL, help, NULL};
 	struct problem problem;
 
 	argp_err_exit_status = EXIT_USAGE;

@@ -21,28 +21,32 @@ static int compare_rows(const void *a, const void *b)
 }
 
 /* What holds now: the declared set where there is one, else where the thread may run. */
-static struct cpuset cpus_of(const struct cycle *cycle, const struct desired_vm *vm, size_t thread)
+static struct cpuset cpus_of(
+	const struct cycle *cycle, const struct desired_vm *vm, size_t thread)
 {
 	const struct cpuset *declared = desired_thread_set(vm, thread);
 
-	return cpuset_subset(&cycle->cpus.online, declared) ? vm->vm->threads[thread].affinity : *declared;
+	return cpuset_subset(&cycle->cpus.online, declared)
+		       ? vm->vm->threads[thread].affinity
+		       : *declared;
 }
 
-static size_t collect(const struct cycle *cycle, const struct desired_vm *vm, enum thread_class class,
-	struct row *rows)
+static size_t collect(const struct cycle *cycle, const struct desired_vm *vm,
+	enum thread_class class, struct row *rows)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < vm->vm->n_threads; i++)
 		if (vm->vm->threads[i].class == class)
-			rows[n++] = (struct row){
-				.index = vm->vm->threads[i].index, .cpus = cpus_of(cycle, vm, i)};
+			rows[n++] = (struct row){.index = vm->vm->threads[i].index,
+				.cpus = cpus_of(cycle, vm, i)};
 	if (n)
 		qsort(rows, n, sizeof(*rows), compare_rows);
 	return n;
 }
 
-static void print_json(const struct request *request, const char *key, const struct row *rows, size_t n)
+static void print_json(
+	const struct request *request, const char *key, const struct row *rows, size_t n)
 {
 	struct json_object *json = cli_json(request), *list = json_object_new_array();
 
@@ -82,8 +86,8 @@ static void print_table(const char *head, const struct row *rows, size_t n)
 	printf("\n");
 }
 
-static int print_pins(const struct request *request, enum thread_class class, const char *head,
-	const char *key)
+static int print_pins(const struct request *request, enum thread_class class,
+	const char *head, const char *key)
 {
 	cleanup_cycle struct cycle cycle = {.hierarchy.root = -1};
 	cleanup_free struct row *rows = NULL;
@@ -93,7 +97,8 @@ static int print_pins(const struct request *request, enum thread_class class, co
 	size_t n;
 
 	if (request->n_args > 1 && parse_u64(request->args[1], VCPUS_MAX, &index)) {
-		problem_set(&problem, -EINVAL, "'%s' is not the number of a vCPU", request->args[1]);
+		problem_set(&problem, -EINVAL, "'%s' is not the number of a vCPU",
+			request->args[1]);
 		cli_fail(&problem);
 		return EXIT_USAGE;
 	}
@@ -101,7 +106,8 @@ static int print_pins(const struct request *request, enum thread_class class, co
 		return cli_fail(&problem);
 	vm = desired_find(&cycle.desired, request->args[0]);
 	if (!vm) {
-		problem_set(&problem, -ESRCH, "there is no VM named %s", request->args[0]);
+		problem_set(
+			&problem, -ESRCH, "there is no VM named %s", request->args[0]);
 		return cli_fail(&problem);
 	}
 	rows = calloc(vm->vm->n_threads + 1, sizeof(*rows));
@@ -116,7 +122,8 @@ static int print_pins(const struct request *request, enum thread_class class, co
 			n = 1;
 		}
 	if (request->n_args > 1 && (!n || rows[0].index != (int)index)) {
-		problem_set(&problem, -ESRCH, "VM %s has no vCPU %s", request->args[0], request->args[1]);
+		problem_set(&problem, -ESRCH, "VM %s has no vCPU %s", request->args[0],
+			request->args[1]);
 		return cli_fail(&problem);
 	}
 	if (class == THREAD_EMULATOR && n)

@@ -5,7 +5,8 @@
 #include "user/base/cleanup.h"
 #include "user/cli/cli.h"
 
-static void print_json(const struct request *request, const struct cycle *cycle, const struct plan *plan)
+static void print_json(
+	const struct request *request, const struct cycle *cycle, const struct plan *plan)
 {
 	struct json_object *json = cli_json(request), *steps = json_object_new_array();
 	struct json_object *degraded = json_object_new_array();
@@ -49,7 +50,8 @@ static void print_text(const struct cycle *cycle, const struct plan *plan)
 		for (size_t j = 0; j < unit->n_steps; j++) {
 			cleanup_free char *text = step_describe(&unit->steps[j], unit);
 
-			printf("  %s%s%s\n", text ? text : "?", unit->steps[j].why ? ": " : "",
+			printf("  %s%s%s\n", text ? text : "?",
+				unit->steps[j].why ? ": " : "",
 				unit->steps[j].why ? unit->steps[j].why : "");
 		}
 	}
@@ -68,7 +70,8 @@ int verb_plan(const struct request *request)
 	struct plan plan;
 	int status;
 
-	if (cycle_read(&request->folders, &cycle, &problem) || cycle_plan(&cycle, &plan, &problem))
+	if (cycle_read(&request->folders, &cycle, &problem) ||
+		cycle_plan(&cycle, &plan, &problem))
 		return cli_fail(&problem);
 	if (request->json)
 		print_json(request, &cycle, &plan);

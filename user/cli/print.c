@@ -27,8 +27,8 @@ struct json_object *cli_json(const struct request *request)
 
 void cli_json_print(struct json_object *json)
 {
-	puts(json_object_to_json_string_ext(json,
-		JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	puts(json_object_to_json_string_ext(
+		json, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(json);
 }
 

@@ -12,8 +12,8 @@
 static const struct {
 	unsigned int bit;
 	const char *name;
-} needed[] = {{21, "CAP_SYS_ADMIN"}, {39, "CAP_BPF"}, {38, "CAP_PERFMON"}, {23, "CAP_SYS_NICE"},
-	{19, "CAP_SYS_PTRACE"}};
+} needed[] = {{21, "CAP_SYS_ADMIN"}, {39, "CAP_BPF"}, {38, "CAP_PERFMON"},
+	{23, "CAP_SYS_NICE"}, {19, "CAP_SYS_PTRACE"}};
 
 int cli_check_privileges(const struct request *request, struct problem *problem)
 {
@@ -22,16 +22,18 @@ int cli_check_privileges(const struct request *request, struct problem *problem)
 	uint64_t effective = 0;
 
 	if (geteuid())
-		return problem_set(problem, -EPERM, "`%s` must be run as root", request->verb->name);
+		return problem_set(
+			problem, -EPERM, "`%s` must be run as root", request->verb->name);
 	if (file_read_at(AT_FDCWD, "/proc/self/status", status, sizeof(status)) < 0)
-		return problem_set(problem, -EIO, "cannot read /proc/self/status: is /proc mounted?");
+		return problem_set(problem, -EIO,
+			"cannot read /proc/self/status: is /proc mounted?");
 	line = strstr(status, "CapEff:");
 	if (line)
 		effective = strtoull(line + strlen("CapEff:"), NULL, 16);
 	/* CAP_SYS_ADMIN contained the others before they were split from it. */
 	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++)
 		if (!(effective >> needed[i].bit & 1))
-			return problem_set(problem, -EPERM, "`%s` needs %s", request->verb->name,
-				needed[i].name);
+			return problem_set(problem, -EPERM, "`%s` needs %s",
+				request->verb->name, needed[i].name);
 	return 0;
 }

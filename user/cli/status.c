@@ -33,8 +33,8 @@ static int read_reserved(struct view *view)
 		struct cpuset cpus;
 		bool settling;
 
-		if (observer_get_vm(view->cycle.observer, vms[i].pid, vms[i].start_time, &rules,
-			    &settling))
+		if (observer_get_vm(view->cycle.observer, vms[i].pid, vms[i].start_time,
+			    &rules, &settling))
 			continue;
 		rule_vm_reserved(&rules, &cpus);
 		cpuset_or(&view->reserved, &cpus);
@@ -43,7 +43,8 @@ static int read_reserved(struct view *view)
 	free(vms);
 	/* Without an observer nobody watches, yet the groups hold their CPUs. */
 	for (size_t i = 0; !view->cycle.observer && i < tree->n_groups; i++)
-		if (path_is_below(tree->groups[i].path, SLICE) && tree->groups[i].partition.valid &&
+		if (path_is_below(tree->groups[i].path, SLICE) &&
+			tree->groups[i].partition.valid &&
 			tree->groups[i].partition.kind != PARTITION_MEMBER)
 			cpuset_or(&view->reserved, &tree->groups[i].cpus);
 	view->housekeeping = view->cycle.cpus.online;
@@ -51,7 +52,8 @@ static int read_reserved(struct view *view)
 	return r;
 }
 
-static int view_read(const struct request *request, struct view *view, struct problem *problem)
+static int view_read(
+	const struct request *request, struct view *view, struct problem *problem)
 {
 	int r;
 
@@ -65,9 +67,11 @@ static int view_read(const struct request *request, struct view *view, struct pr
 	if (!r)
 		r = read_reserved(view);
 	if (r)
-		return problem_set(problem, r, "cannot read the observer: %s", strerror(-r));
+		return problem_set(
+			problem, r, "cannot read the observer: %s", strerror(-r));
 	if (request->n_args && !desired_find(&view->cycle.desired, request->args[0]))
-		return problem_set(problem, -ESRCH, "there is no VM named %s", request->args[0]);
+		return problem_set(
+			problem, -ESRCH, "there is no VM named %s", request->args[0]);
 	return 0;
 }
 
@@ -84,7 +88,8 @@ static const char *observer_state(const struct view *view)
 	return view->counters.recursion_misses ? "blind" : "running";
 }
 
-static struct cpuset declared_of(const struct view *view, const struct desired_vm *vm, size_t thread)
+static struct cpuset declared_of(
+	const struct view *view, const struct desired_vm *vm, size_t thread)
 {
 	struct cpuset cpus = *desired_thread_set(vm, thread);
 
@@ -94,7 +99,8 @@ static struct cpuset declared_of(const struct view *view, const struct desired_v
 	return cpus;
 }
 
-static struct cpuset effective_of(const struct vm_thread *thread, const struct group *group)
+static struct cpuset effective_of(
+	const struct vm_thread *thread, const struct group *group)
 {
 	struct cpuset cpus = thread->affinity;
 
@@ -107,9 +113,11 @@ static void add_thread(const struct view *view, const struct desired_vm *vm, siz
 	struct json_object *threads)
 {
 	const struct vm_thread *thread = &vm->vm->threads[index];
-	const struct thread_tally *tally = counters_find_thread(&view->counters, thread->tid);
+	const struct thread_tally *tally =
+		counters_find_thread(&view->counters, thread->tid);
 	const struct group *group = tree_find(&view->cycle.actual.tree, thread->cgroup);
-	struct cpuset declared = declared_of(view, vm, index), effective = effective_of(thread, group);
+	struct cpuset declared = declared_of(view, vm, index),
+		      effective = effective_of(thread, group);
 	struct json_object *json = json_object_new_object();
 	static const struct tally none;
 	char state[REASON_SIZE + 32];
@@ -135,7 +143,8 @@ static void add_thread(const struct view *view, const struct desired_vm *vm, siz
 static int add_vm(const struct view *view, size_t index, struct json_object *vms)
 {
 	const struct desired_vm *vm = &view->cycle.desired.vms[index];
-	struct json_object *json = json_object_new_object(), *threads = json_object_new_array();
+	struct json_object *json = json_object_new_object(),
+			   *threads = json_object_new_array();
 	cleanup_free char *reason = NULL;
 	enum vm_state state;
 	int r;
@@ -147,7 +156,8 @@ static int add_vm(const struct view *view, size_t index, struct json_object *vms
 	cli_json_string(json, "layout", "own");
 	cli_json_string(json, "policy", policy_kind_name(vm->policy.kind));
 	cli_json_string(json, "state", r ? "degraded" : vm_state_name(state));
-	/* A VM that is fine can still have something to say: what could not be found out about it. */
+	/* A VM that is fine can still have something to say: what could not be found out
+	 * about it. */
 	cli_json_string(json, "reason", reason ? reason : vm->vm->problem);
 	for (size_t i = 0; i < vm->vm->n_threads; i++)
 		add_thread(view, vm, i, threads);
@@ -158,7 +168,8 @@ static int add_vm(const struct view *view, size_t index, struct json_object *vms
 
 static struct json_object *host_json(const struct view *view)
 {
-	struct json_object *host = json_object_new_object(), *observer = json_object_new_object();
+	struct json_object *host = json_object_new_object(),
+			   *observer = json_object_new_object();
 	struct utsname name;
 
 	uname(&name);
@@ -196,11 +207,11 @@ static void print_host(const struct view *view)
 	cleanup_free char *reserved = cpulist_format(&view->reserved);
 	cleanup_free char *isolated = cpulist_format(&view->cycle.actual.tree.isolated);
 
-	printf("Host CPUs %s, reserved %s, isolated %s\n", cpus, *reserved ? reserved : "none",
-		*isolated ? isolated : "none");
+	printf("Host CPUs %s, reserved %s, isolated %s\n", cpus,
+		*reserved ? reserved : "none", *isolated ? isolated : "none");
 	if (view->counted)
-		printf("Observer %s: %" PRIu64 " switches examined in %" PRIu64 " s, %" PRIu64
-		       " events lost\n",
+		printf("Observer %s: %" PRIu64 " switches examined in %" PRIu64
+		       " s, %" PRIu64 " events lost\n",
 			observer_state(view), view->counters.total.switches,
 			(view->counters.now - view->counters.start) / 1000000000,
 			view->counters.events_lost);
@@ -208,30 +219,44 @@ static void print_host(const struct view *view)
 		printf("Observer absent: %s\n", view->cycle.observer_problem.text);
 }
 
-enum column { THREAD, TID, COMM, DECLARED, EFFECTIVE, LAST, PARTITION, SWITCHES, OFF_SET, COLUMNS };
+enum column {
+	THREAD,
+	TID,
+	COMM,
+	DECLARED,
+	EFFECTIVE,
+	LAST,
+	PARTITION,
+	SWITCHES,
+	OFF_SET,
+	COLUMNS
+};
 
-static void set_cpus_cell(struct libscols_line *line, enum column column, const struct cpuset *cpus)
+static void set_cpus_cell(
+	struct libscols_line *line, enum column column, const struct cpuset *cpus)
 {
 	cleanup_free char *list = cpulist_format(cpus);
 
 	scols_line_set_data(line, column, list);
 }
 
-static void add_row(struct libscols_table *table, const struct view *view, const struct desired_vm *vm,
-	size_t index)
+static void add_row(struct libscols_table *table, const struct view *view,
+	const struct desired_vm *vm, size_t index)
 {
 	const struct vm_thread *thread = &vm->vm->threads[index];
-	const struct thread_tally *tally = counters_find_thread(&view->counters, thread->tid);
+	const struct thread_tally *tally =
+		counters_find_thread(&view->counters, thread->tid);
 	const struct group *group = tree_find(&view->cycle.actual.tree, thread->cgroup);
-	struct cpuset declared = declared_of(view, vm, index), effective = effective_of(thread, group);
+	struct cpuset declared = declared_of(view, vm, index),
+		      effective = effective_of(thread, group);
 	struct libscols_line *line = scols_table_new_line(table, NULL);
 	bool counted = thread->class == THREAD_VCPU || thread->class == THREAD_IOTHREAD;
 	char text[REASON_SIZE + 32];
 
 	if (!line)
 		return;
-	snprintf(text, sizeof(text), counted ? "%s%d" : "%s", thread_class_name(thread->class),
-		thread->index);
+	snprintf(text, sizeof(text), counted ? "%s%d" : "%s",
+		thread_class_name(thread->class), thread->index);
 	scols_line_set_data(line, THREAD, text);
 	snprintf(text, sizeof(text), "%d", thread->tid);
 	scols_line_set_data(line, TID, text);
@@ -251,11 +276,11 @@ static void add_row(struct libscols_table *table, const struct view *view, const
 
 static int print_vm(const struct view *view, size_t index)
 {
-	static const char *const names[COLUMNS] = {"THREAD", "TID", "COMM", "DECLARED", "EFFECTIVE",
-		"LAST", "PARTITION", "SWITCHES", "OFF-SET"};
+	static const char *const names[COLUMNS] = {"THREAD", "TID", "COMM", "DECLARED",
+		"EFFECTIVE", "LAST", "PARTITION", "SWITCHES", "OFF-SET"};
 	const struct desired_vm *vm = &view->cycle.desired.vms[index];
-	const struct vm_tally *tally = counters_find_vm(&view->counters, vm->vm->pid,
-		vm->vm->start_time);
+	const struct vm_tally *tally =
+		counters_find_vm(&view->counters, vm->vm->pid, vm->vm->start_time);
 	cleanup_free char *reason = NULL;
 	struct libscols_table *table;
 	enum vm_state state;
@@ -270,9 +295,10 @@ static int print_vm(const struct view *view, size_t index)
 	if (vm->vm->problem)
 		printf("  %s\n", vm->vm->problem);
 	if (tally)
-		printf("  foreign runs on its CPUs %" PRIu64 ", its threads off their sets %" PRIu64
-		       ", settling %" PRIu64 "\n",
-			tally_foreign(tally->foreign), tally->off_set.count, tally->settling.count);
+		printf("  foreign runs on its CPUs %" PRIu64
+		       ", its threads off their sets %" PRIu64 ", settling %" PRIu64 "\n",
+			tally_foreign(tally->foreign), tally->off_set.count,
+			tally->settling.count);
 	table = scols_new_table();
 	if (!table)
 		return -ENOMEM;
@@ -307,7 +333,8 @@ int verb_status(const struct request *request)
 	int r;
 
 	r = view_read(request, &view, &problem);
-	if (!r && (request->json ? print_json(request, &view) : print_text(request, &view)))
+	if (!r &&
+		(request->json ? print_json(request, &view) : print_text(request, &view)))
 		r = problem_nomem(&problem);
 	view_deinit(&view);
 	return r ? cli_fail(&problem) : EXIT_SUCCESS;

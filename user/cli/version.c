@@ -16,10 +16,11 @@ int verb_version(const struct request *request)
 
 	uname(&name);
 	if (!request->json) {
-		printf("cpuwarden %s\nkernel %s\nlibbpf %s\n", CPUWARDEN_VERSION, name.release,
-			observer_libbpf_version());
+		printf("cpuwarden %s\nkernel %s\nlibbpf %s\n", CPUWARDEN_VERSION,
+			name.release, observer_libbpf_version());
 		for (size_t i = 0; i < n; i++)
-			printf("%-24s %s%s%s\n", features[i].name, features[i].found ? "yes" : "no",
+			printf("%-24s %s%s%s\n", features[i].name,
+				features[i].found ? "yes" : "no",
 				features[i].found ? "" : ": ",
 				features[i].found ? "" : features[i].without);
 		return EXIT_SUCCESS;

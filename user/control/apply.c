@@ -46,7 +46,8 @@ static int note_failure(struct work *work, const char *vm, const char *why)
 static int run_unit(struct work *work, struct unit *unit, const struct desired_vm *vm,
 	struct problem *problem)
 {
-	struct execution execution = {.cycle = work->cycle, .done = work->report->done,
+	struct execution execution = {.cycle = work->cycle,
+		.done = work->report->done,
 		.data = work->report->data};
 	struct problem why = {};
 	int r = 0;
@@ -57,7 +58,8 @@ static int run_unit(struct work *work, struct unit *unit, const struct desired_v
 			r = note_failure(work, unit->vm, why.text);
 		if (!r && work->cycle->hierarchy.root >= 0) {
 			tree_deinit(&work->cycle->actual.tree);
-			r = tree_read(&work->cycle->hierarchy, &work->cycle->actual.tree, problem);
+			r = tree_read(&work->cycle->hierarchy, &work->cycle->actual.tree,
+				problem);
 		}
 	}
 	unit_deinit(unit);
@@ -75,8 +77,10 @@ static int start_observer(struct work *work, struct problem *problem)
 	return run_unit(work, &unit, NULL, problem);
 }
 
-/* Clears away what is left of VMs: of all that are not to be placed, or of one, or of every one. */
-static int clear(struct work *work, bool all, const char *only, size_t *ret_n, struct problem *problem)
+/* Clears away what is left of VMs: of all that are not to be placed, or of one, or of
+ * every one. */
+static int clear(struct work *work, bool all, const char *only, size_t *ret_n,
+	struct problem *problem)
 {
 	struct leftover *items;
 	size_t n, cleared = 0;
@@ -111,7 +115,8 @@ static int apply_vms(struct work *work, struct problem *problem)
 		const struct desired_vm *vm = &cycle->desired.vms[i];
 		struct unit unit;
 
-		if (diff_vm(vm, &cycle->actual.vms[i], &cycle->actual.tree, host_record, &unit))
+		if (diff_vm(vm, &cycle->actual.vms[i], &cycle->actual.tree, host_record,
+			    &unit))
 			return problem_nomem(problem);
 		r = run_unit(work, &unit, vm, problem);
 		if (!host_record && vm->kind == DESIRED_PLACED) {
@@ -165,14 +170,16 @@ static int apply_pass(struct work *work, struct problem *problem)
 	return r ? r : give_back_host(work, false, problem);
 }
 
-/* Those that cannot have what they want, now that all others have changed what they could. */
+/* Those that cannot have what they want, now that all others have changed what they
+ * could. */
 static int note_kept(struct work *work, struct problem *problem)
 {
 	const struct desired *desired = &work->cycle->desired;
 
 	for (size_t i = 0; i < desired->n_vms; i++)
 		if (desired->vms[i].kind == DESIRED_KEPT &&
-			note_failure(work, desired->vms[i].vm->name, desired->vms[i].reason))
+			note_failure(
+				work, desired->vms[i].vm->name, desired->vms[i].reason))
 			return problem_nomem(problem);
 	return 0;
 }
@@ -189,10 +196,12 @@ static int note_unrest(struct work *work, struct problem *problem)
 	if (r)
 		return r;
 	for (size_t i = 0; !r && i < plan.n_units; i++) {
-		cleanup_free char *step = step_describe(&plan.units[i].steps[0], &plan.units[i]);
+		cleanup_free char *step =
+			step_describe(&plan.units[i].steps[0], &plan.units[i]);
 		struct problem why;
 
-		problem_set(&why, 0, "it does not stay as it was set; the next step would be: %s",
+		problem_set(&why, 0,
+			"it does not stay as it was set; the next step would be: %s",
 			step ? step : "?");
 		r = note_failure(work, plan.units[i].vm, why.text);
 	}
@@ -200,7 +209,8 @@ static int note_unrest(struct work *work, struct problem *problem)
 	return r ? problem_nomem(problem) : 0;
 }
 
-int control_apply(struct cycle *cycle, const struct report *report, struct problem *problem)
+int control_apply(
+	struct cycle *cycle, const struct report *report, struct problem *problem)
 {
 	struct work work = {.cycle = cycle, .report = report, .changed = true};
 	int r = 0;
@@ -239,7 +249,8 @@ int control_release(struct cycle *cycle, const char *vm_name, const struct repor
 
 	r = clear(&work, true, vm_name, &cleared, problem);
 	if (!r && vm_name && !cleared)
-		r = problem_set(problem, -ESRCH, "nothing of a VM named %s is held", vm_name);
+		r = problem_set(
+			problem, -ESRCH, "nothing of a VM named %s is held", vm_name);
 	if (!r && !work.n_failed)
 		r = give_back_host(&work, true, problem);
 	if (!r && !vm_name && !work.n_failed)

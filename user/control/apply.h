@@ -13,15 +13,17 @@ struct report {
 };
 
 /*
- * Brings the host to what is desired: again and again until nothing is left to do, which is the proof that it
- * holds. A VM whose change fails is put back and left alone; the others go on. Returns the number of VMs
- * (the host counts as one) that are not as they should be, or a negative errno.
+ * Brings the host to what is desired: again and again until nothing is left to do, which
+ * is the proof that it holds. A VM whose change fails is put back and left alone; the
+ * others go on. Returns the number of VMs (the host counts as one) that are not as they
+ * should be, or a negative errno.
  */
-int control_apply(struct cycle *cycle, const struct report *report, struct problem *problem);
+int control_apply(
+	struct cycle *cycle, const struct report *report, struct problem *problem);
 
 /*
- * Gives one VM back, or with a NULL name everything, the observer included. -ESRCH: there is nothing of such
- * a VM. Else as control_apply().
+ * Gives one VM back, or with a NULL name everything, the observer included. -ESRCH: there
+ * is nothing of such a VM. Else as control_apply().
  */
 int control_release(struct cycle *cycle, const char *vm_name, const struct report *report,
 	struct problem *problem);

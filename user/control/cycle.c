@@ -40,14 +40,15 @@ static int read_actual_vm(const struct cycle *cycle, const struct desired_vm *vm
 
 	if (!found_vm_read(cycle->folders.run, vm->vm->name, &found, NULL)) {
 		actual->has_record = found.pid == vm->vm->pid &&
-			found.start_time == vm->vm->start_time;
+				     found.start_time == vm->vm->start_time;
 		found_vm_deinit(&found);
 	}
-	actual->has_strays = vm->n_groups && cpuset_intersects(kernel_cpus, &vm->groups[0].cpus);
+	actual->has_strays =
+		vm->n_groups && cpuset_intersects(kernel_cpus, &vm->groups[0].cpus);
 	if (!cycle->observer)
 		return 0;
-	r = observer_get_vm(cycle->observer, vm->vm->pid, vm->vm->start_time, &actual->rules,
-		&actual->settling);
+	r = observer_get_vm(cycle->observer, vm->vm->pid, vm->vm->start_time,
+		&actual->rules, &actual->settling);
 	actual->rules_known = !r;
 	return r == -ENOENT ? 0 : r;
 }
@@ -69,8 +70,11 @@ static int read_actual(struct cycle *cycle, struct problem *problem)
 	if (!actual->vms)
 		return problem_nomem(problem);
 	for (size_t i = 0; !r && i < actual->n_vms; i++)
-		r = read_actual_vm(cycle, &cycle->desired.vms[i], &kernel_cpus, &actual->vms[i]);
-	return r ? problem_set(problem, r, "cannot read what is in force: %s", strerror(-r)) : 0;
+		r = read_actual_vm(
+			cycle, &cycle->desired.vms[i], &kernel_cpus, &actual->vms[i]);
+	return r ? problem_set(
+			   problem, r, "cannot read what is in force: %s", strerror(-r))
+		 : 0;
 }
 
 static int read_rest(struct cycle *cycle, struct problem *problem)
@@ -100,7 +104,8 @@ int cycle_refresh(struct cycle *cycle, struct problem *problem)
 	return read_rest(cycle, problem);
 }
 
-int cycle_read(const struct folders *folders, struct cycle *ret_cycle, struct problem *problem)
+int cycle_read(
+	const struct folders *folders, struct cycle *ret_cycle, struct problem *problem)
 {
 	struct cycle cycle = {.folders = *folders, .hierarchy.root = -1};
 	int r;
@@ -109,7 +114,8 @@ int cycle_read(const struct folders *folders, struct cycle *ret_cycle, struct pr
 	if (r)
 		return r;
 	if (folders->etc)
-		r = config_read(folders->etc, folders->run, &cycle.cpus.present, &cycle.config, problem);
+		r = config_read(folders->etc, folders->run, &cycle.cpus.present,
+			&cycle.config, problem);
 	else
 		config_init(&cycle.config);
 	if (r)
@@ -160,7 +166,8 @@ static int plan_leftovers(const struct cycle *cycle, struct tree *tree, struct p
 	for (size_t i = 0; !r && i < n; i++) {
 		struct unit unit;
 
-		r = diff_release(&items[i].vm, items[i].group, items[i].alive, tree, &unit);
+		r = diff_release(
+			&items[i].vm, items[i].group, items[i].alive, tree, &unit);
 		if (!r)
 			r = add_unit(plan, tree, &unit);
 	}
@@ -209,8 +216,10 @@ static int plan_all(const struct cycle *cycle, struct tree *tree, struct plan *p
 	if (!r)
 		r = plan_leftovers(cycle, tree, plan);
 	for (size_t i = 0; !r && i < cycle->desired.n_vms; i++) {
-		r = diff_vm(&cycle->desired.vms[i], &cycle->actual.vms[i], tree, host_record, &unit);
-		host_record |= !r && unit.n_steps && unit.steps[0].kind == STEP_RECORD_HOST;
+		r = diff_vm(&cycle->desired.vms[i], &cycle->actual.vms[i], tree,
+			host_record, &unit);
+		host_record |=
+			!r && unit.n_steps && unit.steps[0].kind == STEP_RECORD_HOST;
 		if (!r)
 			r = add_unit(plan, tree, &unit);
 	}
@@ -223,7 +232,8 @@ int cycle_plan(const struct cycle *cycle, struct plan *ret_plan, struct problem 
 	struct tree tree = {};
 	int r = 0;
 
-	/* A second reading rather than a copy: the plan simulates on a tree of its own. */
+	/* A second reading rather than a copy: the plan simulates on a tree of its own.
+	 */
 	if (cycle->hierarchy.root >= 0)
 		r = tree_read(&cycle->hierarchy, &tree, problem);
 	if (r)

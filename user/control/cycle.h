@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * One look at everything: configuration, host, VMs, groups, the observer; and what follows from it. Every
- * verb starts with it, and it changes nothing.
+ * One look at everything: configuration, host, VMs, groups, the observer; and what
+ * follows from it. Every verb starts with it, and it changes nothing.
  */
 #include "cgroups/hierarchy.h"
 #include "user/base/problem.h"
@@ -12,24 +12,28 @@
 #include "user/observer/observer.h"
 
 struct folders {
-	const char *etc; /* normally /etc/cpuwarden; NULL: read no configuration, defaults hold */
+	const char *etc; /* normally /etc/cpuwarden; NULL: read no configuration, defaults
+			    hold */
 	const char *run; /* normally /run/cpuwarden */
 };
 
 struct cycle {
 	struct folders folders;
-	struct hierarchy hierarchy; /* root -1: cpuset is not on cgroup v2, and hierarchy_problem says it */
+	struct hierarchy hierarchy; /* root -1: cpuset is not on cgroup v2, and
+				       hierarchy_problem says it */
 	struct problem hierarchy_problem;
 	struct host_cpus cpus;
 	struct config config;
 	struct vms vms;
-	struct observer *observer;	  /* NULL: there is none, and observer_problem says why */
+	struct observer
+		*observer; /* NULL: there is none, and observer_problem says why */
 	struct problem observer_problem;
 	struct desired desired;
 	struct actual actual;
 };
 
-int cycle_read(const struct folders *folders, struct cycle *ret_cycle, struct problem *problem);
+int cycle_read(
+	const struct folders *folders, struct cycle *ret_cycle, struct problem *problem);
 void cycle_deinit(struct cycle *cycle);
 #define cleanup_cycle __attribute__((cleanup(cycle_deinit)))
 
@@ -37,8 +41,8 @@ void cycle_deinit(struct cycle *cycle);
 int cycle_plan(const struct cycle *cycle, struct plan *ret_plan, struct problem *problem);
 
 /*
- * What is left of a VM that has ended or is no longer to be placed: a group below the slice, a record, rules
- * of the observer.
+ * What is left of a VM that has ended or is no longer to be placed: a group below the
+ * slice, a record, rules of the observer.
  */
 struct leftover {
 	struct unit vm; /* whose; no steps */
@@ -47,7 +51,8 @@ struct leftover {
 };
 
 /* With `all`, whatever there is of any VM is one. -ENOMEM. */
-int cycle_leftovers(const struct cycle *cycle, bool all, struct leftover **ret_items, size_t *ret_n);
+int cycle_leftovers(
+	const struct cycle *cycle, bool all, struct leftover **ret_items, size_t *ret_n);
 void leftovers_free(struct leftover *items, size_t n);
 
 /* Reads groups and the VMs' threads again, and what follows from them; keeps the rest. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Before a step changes something, what would undo it is put on a stack. Undoing therefore needs no second
- * plan: it is the same few actions with the values that were there. Where the VM's threads were is noted
- * once, before the first that moves one.
+ * Before a step changes something, what would undo it is put on a stack. Undoing
+ * therefore needs no second plan: it is the same few actions with the values that were
+ * there. Where the VM's threads were is noted once, before the first that moves one.
  */
 #include "user/control/execute.h"
 
@@ -53,8 +53,10 @@ static const struct hierarchy *hierarchy_of(const struct journal *journal)
 	return &journal->execution->cycle->hierarchy;
 }
 
-/* The group as it is, for what follows. -ENOENT is what the caller expects of one that is not there. */
-static int read_now(const struct journal *journal, const char *path, struct group *ret_group)
+/* The group as it is, for what follows. -ENOENT is what the caller expects of one that is
+ * not there. */
+static int read_now(
+	const struct journal *journal, const char *path, struct group *ret_group)
 {
 	return group_read(hierarchy_of(journal), path, ret_group, NULL);
 }
@@ -62,7 +64,8 @@ static int read_now(const struct journal *journal, const char *path, struct grou
 /* Steps return 1 when there was nothing to do: what is already so is not written. */
 enum { NOTHING_TO_DO = 1 };
 
-static int do_make_group(struct journal *journal, const struct step *step, struct problem *problem)
+static int do_make_group(
+	struct journal *journal, const struct step *step, struct problem *problem)
 {
 	struct group group = {};
 
@@ -75,7 +78,8 @@ static int do_make_group(struct journal *journal, const struct step *step, struc
 	return group_make(hierarchy_of(journal), step->path, problem);
 }
 
-static int do_give_cpuset(struct journal *journal, const struct step *step, struct problem *problem)
+static int do_give_cpuset(
+	struct journal *journal, const struct step *step, struct problem *problem)
 {
 	struct group group = {};
 	bool given;
@@ -98,7 +102,8 @@ static int do_give_cpuset(struct journal *journal, const struct step *step, stru
 }
 
 /* `cpuset.cpus` or, with STEP_SET_EXCLUSIVE, `cpuset.cpus.exclusive`. */
-static int do_set_list(struct journal *journal, const struct step *step, struct problem *problem)
+static int do_set_list(
+	struct journal *journal, const struct step *step, struct problem *problem)
 {
 	bool exclusive = step->kind == STEP_SET_EXCLUSIVE;
 	struct group group = {};
@@ -117,11 +122,14 @@ static int do_set_list(struct journal *journal, const struct step *step, struct 
 	if (!undo)
 		return problem_nomem(problem);
 	undo->cpus = now;
-	return exclusive ? group_set_exclusive(hierarchy_of(journal), step->path, &step->cpus, problem)
-			 : group_set_cpus(hierarchy_of(journal), step->path, &step->cpus, problem);
+	return exclusive ? group_set_exclusive(hierarchy_of(journal), step->path,
+				   &step->cpus, problem)
+			 : group_set_cpus(hierarchy_of(journal), step->path, &step->cpus,
+				   problem);
 }
 
-static int do_set_partition(struct journal *journal, const struct step *step, struct problem *problem)
+static int do_set_partition(
+	struct journal *journal, const struct step *step, struct problem *problem)
 {
 	struct partition_state now;
 	struct group group = {};
@@ -140,7 +148,8 @@ static int do_set_partition(struct journal *journal, const struct step *step, st
 		return problem_nomem(problem);
 	undo->partition = now.kind;
 	undo->valid = now.valid;
-	return group_set_partition(hierarchy_of(journal), step->path, step->partition, problem);
+	return group_set_partition(
+		hierarchy_of(journal), step->path, step->partition, problem);
 }
 
 static int do_begin_rules(struct journal *journal, struct problem *problem)
@@ -151,22 +160,25 @@ static int do_begin_rules(struct journal *journal, struct problem *problem)
 
 	if (!observer)
 		return problem_set(problem, -ENOENT, "no observer is running");
-	r = observer_get_vm(observer, journal->unit->pid, journal->unit->start_time, &journal->rules,
-		&settling);
+	r = observer_get_vm(observer, journal->unit->pid, journal->unit->start_time,
+		&journal->rules, &settling);
 	if (r && r != -ENOENT)
-		return problem_set(problem, r, "cannot read the rules of VM %s", journal->unit->vm);
+		return problem_set(
+			problem, r, "cannot read the rules of VM %s", journal->unit->vm);
 	journal->rules_known = !r;
 	if (!push(journal, STEP_BEGIN_RULES, NULL))
 		return problem_nomem(problem);
 	return observer_begin(observer, &journal->vm->rules, problem);
 }
 
-/* Called before a step that moves threads: the first time it notes where all of them are. */
+/* Called before a step that moves threads: the first time it notes where all of them are.
+ */
 static int note_threads(struct journal *journal, struct problem *problem)
 {
 	if (journal->before.n_threads)
 		return 0;
-	if (found_vm_of(journal->vm->vm, &journal->before) || !push(journal, STEP_RETURN_VM, NULL))
+	if (found_vm_of(journal->vm->vm, &journal->before) ||
+		!push(journal, STEP_RETURN_VM, NULL))
 		return problem_nomem(problem);
 	return 0;
 }
@@ -175,10 +187,12 @@ static bool is_same_thread(pid_t pid, const struct step *step)
 {
 	uint64_t start_time;
 
-	return !proc_start_time(pid, step->tid, &start_time) && start_time == step->start_time;
+	return !proc_start_time(pid, step->tid, &start_time) &&
+	       start_time == step->start_time;
 }
 
-static int do_move(struct journal *journal, const struct step *step, struct problem *problem)
+static int do_move(
+	struct journal *journal, const struct step *step, struct problem *problem)
 {
 	pid_t pid = journal->unit->pid;
 	int r;
@@ -186,7 +200,8 @@ static int do_move(struct journal *journal, const struct step *step, struct prob
 	r = note_threads(journal, problem);
 	if (r)
 		return r;
-	/* A thread that has ended meanwhile is no failure; its tid may be another's by now. */
+	/* A thread that has ended meanwhile is no failure; its tid may be another's by
+	 * now. */
 	if (!is_same_thread(pid, step))
 		return NOTHING_TO_DO;
 	if (step->kind == STEP_MOVE_PROCESS)
@@ -199,7 +214,8 @@ static int do_move(struct journal *journal, const struct step *step, struct prob
 	return thread_bind(pid, step->tid, step->start_time, &step->cpus, problem);
 }
 
-/* A living VM's record must not name groups of ours: threads that a lost record left there go to the root. */
+/* A living VM's record must not name groups of ours: threads that a lost record left
+ * there go to the root. */
 static void disown(struct found_vm *found, const struct cpuset *all)
 {
 	for (size_t i = 0; i < found->n_threads; i++)
@@ -218,8 +234,9 @@ static int do_record(struct journal *journal, struct problem *problem)
 	if (found_vm_of(journal->vm->vm, &found))
 		return problem_nomem(problem);
 	disown(&found, &cycle->cpus.online);
-	r = push(journal, STEP_DROP_RECORD, NULL) ? found_vm_write(cycle->folders.run, &found, problem)
-						  : problem_nomem(problem);
+	r = push(journal, STEP_DROP_RECORD, NULL)
+		    ? found_vm_write(cycle->folders.run, &found, problem)
+		    : problem_nomem(problem);
 	found_vm_deinit(&found);
 	return r;
 }
@@ -234,13 +251,14 @@ static int do_record_host(struct journal *journal, struct problem *problem)
 	if (r)
 		return r;
 	r = push(journal, STEP_DROP_HOST_RECORD, NULL)
-		? found_host_write(cycle->folders.run, &found, problem)
-		: problem_nomem(problem);
+		    ? found_host_write(cycle->folders.run, &found, problem)
+		    : problem_nomem(problem);
 	found_host_deinit(&found);
 	return r;
 }
 
-static int do_return_vm(struct journal *journal, const struct step *step, struct problem *problem)
+static int do_return_vm(
+	struct journal *journal, const struct step *step, struct problem *problem)
 {
 	const struct cycle *cycle = journal->execution->cycle;
 	struct found_thread main_thread = {.pid = journal->unit->pid,
@@ -252,15 +270,18 @@ static int do_return_vm(struct journal *journal, const struct step *step, struct
 				       .start_time = journal->unit->start_time,
 				       .threads = &main_thread,
 				       .n_threads = 1};
-	bool known = !found_vm_read(cycle->folders.run, journal->unit->vm, &found, NULL) &&
-		found.pid == journal->unit->pid && found.start_time == journal->unit->start_time;
+	bool known =
+		!found_vm_read(cycle->folders.run, journal->unit->vm, &found, NULL) &&
+		found.pid == journal->unit->pid &&
+		found.start_time == journal->unit->start_time;
 	int r;
 
 	/* Without a record the root group and all CPUs are the best that is known. */
 	if (step->kind == STEP_RETURN_VM)
 		r = return_to_groups(cycle, known ? &found : &none, problem);
 	else
-		r = return_affinities(cycle->folders.run, known ? &found : &none, problem);
+		r = return_affinities(
+			cycle->folders.run, known ? &found : &none, problem);
 	if (known)
 		found_vm_deinit(&found);
 	return r;
@@ -282,7 +303,8 @@ static int do_return_host(struct journal *journal, struct problem *problem)
 	return r;
 }
 
-static int do_keep_off(struct journal *journal, const struct step *step, struct problem *problem)
+static int do_keep_off(
+	struct journal *journal, const struct step *step, struct problem *problem)
 {
 	struct undo *undo = journal->vm ? push(journal, STEP_KEEP_OFF, NULL) : NULL;
 
@@ -301,9 +323,10 @@ static int do_start_observer(struct journal *journal, struct problem *problem)
 
 	if (cycle->observer)
 		return NOTHING_TO_DO;
-	cpuset_for_each(cpu, &cycle->cpus.possible)
+	cpuset_for_each (cpu, &cycle->cpus.possible)
 		last = cpu;
-	return observer_start(OBSERVER_DIR, (unsigned int)last + 1, &cycle->observer, problem);
+	return observer_start(
+		OBSERVER_DIR, (unsigned int)last + 1, &cycle->observer, problem);
 }
 
 static int do_stop_observer(struct journal *journal, struct problem *problem)
@@ -315,7 +338,8 @@ static int do_stop_observer(struct journal *journal, struct problem *problem)
 	return observer_remove(OBSERVER_DIR, problem);
 }
 
-static int do_step(struct journal *journal, const struct step *step, struct problem *problem)
+static int do_step(
+	struct journal *journal, const struct step *step, struct problem *problem)
 {
 	const struct cycle *cycle = journal->execution->cycle;
 	const struct unit *unit = journal->unit;
@@ -332,7 +356,8 @@ static int do_step(struct journal *journal, const struct step *step, struct prob
 	case STEP_GIVE_CPUSET:
 		return do_give_cpuset(journal, step, problem);
 	case STEP_TAKE_CPUSET:
-		return group_give_cpuset(hierarchy_of(journal), step->path, false, problem);
+		return group_give_cpuset(
+			hierarchy_of(journal), step->path, false, problem);
 	case STEP_MAKE_GROUP:
 		return do_make_group(journal, step, problem);
 	case STEP_MAKE_THREADED:
@@ -347,7 +372,8 @@ static int do_step(struct journal *journal, const struct step *step, struct prob
 	case STEP_COMMIT_RULES:
 		return observer_commit(cycle->observer, &journal->vm->rules, problem);
 	case STEP_FORGET_RULES:
-		return cycle->observer ? observer_forget(cycle->observer, unit->pid, unit->start_time)
+		return cycle->observer ? observer_forget(cycle->observer, unit->pid,
+						 unit->start_time)
 				       : NOTHING_TO_DO;
 	case STEP_MOVE_PROCESS:
 	case STEP_MOVE_THREAD:
@@ -376,12 +402,14 @@ static int undo_rules(struct journal *journal)
 	int r;
 
 	if (!journal->rules_known)
-		return observer_forget(observer, journal->unit->pid, journal->unit->start_time);
+		return observer_forget(
+			observer, journal->unit->pid, journal->unit->start_time);
 	r = observer_begin(observer, &journal->rules, NULL);
 	return r ? r : observer_commit(observer, &journal->rules, NULL);
 }
 
-static int undo_one(struct journal *journal, const struct undo *undo, struct problem *problem)
+static int undo_one(
+	struct journal *journal, const struct undo *undo, struct problem *problem)
 {
 	const struct hierarchy *hierarchy = hierarchy_of(journal);
 	const char *run = journal->execution->cycle->folders.run;
@@ -400,11 +428,13 @@ static int undo_one(struct journal *journal, const struct undo *undo, struct pro
 		r = group_set_partition(hierarchy, undo->path, undo->partition, problem);
 		return r && undo->valid ? r : 0;
 	case STEP_KEEP_OFF:
-		return keep_off(run, &undo->cpus, &journal->execution->cycle->cpus.online, problem) < 0
-			? -EIO
-			: 0;
+		return keep_off(run, &undo->cpus, &journal->execution->cycle->cpus.online,
+			       problem) < 0
+			       ? -EIO
+			       : 0;
 	case STEP_RETURN_VM:
-		return return_to_groups(journal->execution->cycle, &journal->before, problem);
+		return return_to_groups(
+			journal->execution->cycle, &journal->before, problem);
 	case STEP_BEGIN_RULES:
 		return undo_rules(journal);
 	case STEP_DROP_RECORD:
@@ -416,7 +446,8 @@ static int undo_one(struct journal *journal, const struct undo *undo, struct pro
 	}
 }
 
-/* Undoes all that can be undone. The first thing that could not is added to the sentence. */
+/* Undoes all that can be undone. The first thing that could not is added to the sentence.
+ */
 static void undo_all(struct journal *journal, struct problem *problem)
 {
 	struct problem stuck = {}, why = *problem;
@@ -432,16 +463,19 @@ static void undo_all(struct journal *journal, struct problem *problem)
 	if (journal->before.n_threads)
 		return_affinities(NULL, &journal->before, NULL);
 	if (failed)
-		problem_set(problem, 0, "%s; undoing it failed too: %s", why.text, stuck.text);
+		problem_set(problem, 0, "%s; undoing it failed too: %s", why.text,
+			stuck.text);
 	else
 		problem_set(problem, 0, "%s (undone)", why.text);
 }
 
-/* Units that give back are never undone: what is done is done, and the rest is tried all the same. */
+/* Units that give back are never undone: what is done is done, and the rest is tried all
+ * the same. */
 static bool gives_back(const struct unit *unit)
 {
 	for (size_t i = 0; i < unit->n_steps; i++)
-		if (unit->steps[i].kind == STEP_FORGET_RULES || unit->steps[i].kind == STEP_RETURN_HOST ||
+		if (unit->steps[i].kind == STEP_FORGET_RULES ||
+			unit->steps[i].kind == STEP_RETURN_HOST ||
 			unit->steps[i].kind == STEP_DROP_RECORD)
 			return true;
 	return false;
@@ -474,7 +508,8 @@ int unit_execute(const struct execution *execution, const struct unit *unit,
 		result = r;
 		*problem = now;
 		if (!*now.text)
-			problem_set(problem, r, "%s: %s", step_name(unit->steps[i].kind), strerror(-r));
+			problem_set(problem, r, "%s: %s", step_name(unit->steps[i].kind),
+				strerror(-r));
 	}
 	if (result && !back)
 		undo_all(&journal, problem);

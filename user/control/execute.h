@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Carries out one unit of a plan, all or nothing: each step is read back, and when one fails those before
- * it are undone in reverse order.
+ * Carries out one unit of a plan, all or nothing: each step is read back, and when one
+ * fails those before it are undone in reverse order.
  */
 #include "user/control/cycle.h"
 #include "user/model/plan.h"
@@ -15,8 +15,8 @@ struct execution {
 };
 
 /*
- * `vm` is the VM that the unit is for, or NULL for units that need no more than their steps. On failure
- * the problem says what failed, and what could not be undone.
+ * `vm` is the VM that the unit is for, or NULL for units that need no more than their
+ * steps. On failure the problem says what failed, and what could not be undone.
  */
 int unit_execute(const struct execution *execution, const struct unit *unit,
 	const struct desired_vm *vm, struct problem *problem);

@@ -32,7 +32,7 @@ static int set_affinity(pid_t tid, const struct cpuset *cpus)
 	if (!mask)
 		return -ENOMEM;
 	CPU_ZERO_S(size, mask);
-	cpuset_for_each(cpu, cpus)
+	cpuset_for_each (cpu, cpus)
 		CPU_SET_S(cpu, size, mask);
 	r = sched_setaffinity(tid, size, mask) ? -errno : 0;
 	CPU_FREE(mask);
@@ -49,8 +49,9 @@ int thread_bind(pid_t pid, pid_t tid, uint64_t start_time, const struct cpuset *
 
 	r = proc_read_thread(pid, tid, &now);
 	if (r)
-		return r == -ESRCH ? 0 : problem_set(problem, r, "cannot read thread %d: %s", tid,
-						 strerror(-r));
+		return r == -ESRCH ? 0
+				   : problem_set(problem, r, "cannot read thread %d: %s",
+					     tid, strerror(-r));
 	same = now.start_time != start_time || cpuset_equal(&now.affinity, cpus);
 	free(now.cgroup);
 	if (same)
@@ -59,8 +60,8 @@ int thread_bind(pid_t pid, pid_t tid, uint64_t start_time, const struct cpuset *
 	if (!r || r == -ESRCH)
 		return 0;
 	list = cpulist_format(cpus);
-	return problem_set(problem, r, "cannot set the affinity of thread %d to %s: %s", tid,
-		list ? list : "?", strerror(-r));
+	return problem_set(problem, r, "cannot set the affinity of thread %d to %s: %s",
+		tid, list ? list : "?", strerror(-r));
 }
 
 struct scan {
@@ -71,7 +72,8 @@ struct scan {
 	int error;
 };
 
-/* Bound to fewer CPUs than all: kernel threads of one CPU are not ours to change, nor anybody's. */
+/* Bound to fewer CPUs than all: kernel threads of one CPU are not ours to change, nor
+ * anybody's. */
 static int scan_thread(pid_t tid, void *data)
 {
 	struct scan *scan = data;
@@ -82,8 +84,9 @@ static int scan_thread(pid_t tid, void *data)
 	if (proc_read_thread(scan->pid, tid, &thread))
 		return 0;
 	free(thread.cgroup);
-	narrow = !cpuset_subset(&scan->cycle->actual.tree.root_effective, &thread.affinity) &&
-		(!scan->kernel || cpuset_weight(&thread.affinity) > 1);
+	narrow = !cpuset_subset(
+			 &scan->cycle->actual.tree.root_effective, &thread.affinity) &&
+		 (!scan->kernel || cpuset_weight(&thread.affinity) > 1);
 	if (!narrow)
 		return 0;
 	bound = array_push(&scan->found->bound, &scan->found->n_bound);
@@ -112,7 +115,8 @@ static int scan_process(pid_t pid, void *data)
 	return proc_for_each_tid(fd, scan_thread, scan) == -ENOMEM ? -ENOMEM : 0;
 }
 
-int host_record(const struct cycle *cycle, struct found_host *ret_found, struct problem *problem)
+int host_record(
+	const struct cycle *cycle, struct found_host *ret_found, struct problem *problem)
 {
 	struct found_host found = {.cpuset_given = cycle->actual.tree.root_gives_cpuset};
 	struct scan scan = {.cycle = cycle, .found = &found};
@@ -121,7 +125,8 @@ int host_record(const struct cycle *cycle, struct found_host *ret_found, struct 
 	r = proc_for_each_pid(scan_process, &scan);
 	if (r) {
 		found_host_deinit(&found);
-		return problem_set(problem, r, "cannot look at the host's threads: %s", strerror(-r));
+		return problem_set(problem, r, "cannot look at the host's threads: %s",
+			strerror(-r));
 	}
 	*ret_found = found;
 	return 0;
@@ -137,8 +142,8 @@ static void nearest_group(const struct hierarchy *hierarchy, char *path)
 	}
 }
 
-static int return_thread(const struct cycle *cycle, const struct found_vm *found, pid_t tid,
-	struct problem *problem)
+static int return_thread(const struct cycle *cycle, const struct found_vm *found,
+	pid_t tid, struct problem *problem)
 {
 	struct vm_thread now = {};
 	cleanup_free char *current = NULL, *target = NULL;
@@ -158,8 +163,9 @@ static int return_thread(const struct cycle *cycle, const struct found_vm *found
 	nearest_group(&cycle->hierarchy, target);
 	if (!strcmp(current, target))
 		return 0;
-	r = tid == found->pid ? process_move(&cycle->hierarchy, target, found->pid, problem)
-			      : thread_move(&cycle->hierarchy, target, tid, problem);
+	r = tid == found->pid
+		    ? process_move(&cycle->hierarchy, target, found->pid, problem)
+		    : thread_move(&cycle->hierarchy, target, tid, problem);
 	return r == -ESRCH ? 0 : r;
 }
 
@@ -176,13 +182,16 @@ static int return_one(pid_t tid, void *data)
 	return return_thread(context->cycle, context->found, tid, context->problem);
 }
 
-int return_to_groups(const struct cycle *cycle, const struct found_vm *found, struct problem *problem)
+int return_to_groups(
+	const struct cycle *cycle, const struct found_vm *found, struct problem *problem)
 {
-	struct return_context context = {.cycle = cycle, .found = found, .problem = problem};
+	struct return_context context = {
+		.cycle = cycle, .found = found, .problem = problem};
 	cleanup_close int fd = -1;
 	int r;
 
-	if (!is_alive(found->pid, found->pid, found->start_time) || proc_open(found->pid, &fd))
+	if (!is_alive(found->pid, found->pid, found->start_time) ||
+		proc_open(found->pid, &fd))
 		return 0;
 	/* The whole process first; then those threads that were somewhere else. */
 	r = return_thread(cycle, found, found->pid, problem);
@@ -233,14 +242,16 @@ static int bind_one(pid_t tid, void *data)
 	return context->host ? postpone(context, tid, start_time, &record->affinity) : 0;
 }
 
-int return_affinities(const char *run_dir, const struct found_vm *found, struct problem *problem)
+int return_affinities(
+	const char *run_dir, const struct found_vm *found, struct problem *problem)
 {
 	struct bind_context context = {.found = found};
 	struct found_host host;
 	cleanup_close int fd = -1;
 	int r;
 
-	if (!is_alive(found->pid, found->pid, found->start_time) || proc_open(found->pid, &fd))
+	if (!is_alive(found->pid, found->pid, found->start_time) ||
+		proc_open(found->pid, &fd))
 		return 0;
 	if (run_dir && !found_host_read(run_dir, &host, NULL))
 		context.host = &host;
@@ -256,8 +267,8 @@ int return_bindings(const struct found_host *found, struct problem *problem)
 {
 	for (size_t i = 0; i < found->n_bound; i++) {
 		const struct found_thread *thread = &found->bound[i];
-		int r = thread_bind(thread->pid, thread->tid, thread->start_time, &thread->affinity,
-			problem);
+		int r = thread_bind(thread->pid, thread->tid, thread->start_time,
+			&thread->affinity, problem);
 
 		/* EINVAL: a kernel thread that nobody may bind (PF_NO_SETAFFINITY). */
 		if (r && r != -EINVAL)

@@ -5,20 +5,24 @@
 #include "user/model/found.h"
 
 /* What the host is like now. The caller owns: found_host_deinit(). */
-int host_record(const struct cycle *cycle, struct found_host *ret_found, struct problem *problem);
+int host_record(
+	const struct cycle *cycle, struct found_host *ret_found, struct problem *problem);
 
 /*
- * Threads of the process that are in our slice go back to the groups of the record. One that somebody has
- * moved elsewhere meanwhile stays there. A group that is gone is replaced by the nearest above it.
+ * Threads of the process that are in our slice go back to the groups of the record. One
+ * that somebody has moved elsewhere meanwhile stays there. A group that is gone is
+ * replaced by the nearest above it.
  */
-int return_to_groups(const struct cycle *cycle, const struct found_vm *found, struct problem *problem);
+int return_to_groups(
+	const struct cycle *cycle, const struct found_vm *found, struct problem *problem);
 
 /*
- * Affinities of a VM's threads as recorded; those that are gone are passed over. What cannot be had because
- * another VM still reserves the CPUs is added to the host's record below run_dir (NULL: is left), to be
- * returned with the host.
+ * Affinities of a VM's threads as recorded; those that are gone are passed over. What
+ * cannot be had because another VM still reserves the CPUs is added to the host's record
+ * below run_dir (NULL: is left), to be returned with the host.
  */
-int return_affinities(const char *run_dir, const struct found_vm *found, struct problem *problem);
+int return_affinities(
+	const char *run_dir, const struct found_vm *found, struct problem *problem);
 
 /* Affinities of the host's threads as recorded. */
 int return_bindings(const struct found_host *found, struct problem *problem);

@@ -22,7 +22,8 @@ static int write_mask(const struct cpuset *cpus, struct problem *problem)
 		return problem_nomem(problem);
 	fd = open(WORKQUEUE_MASK, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, mask, strlen(mask)) < 0)
-		return problem_set(problem, -errno, "cannot write %s to " WORKQUEUE_MASK ": %s", mask,
+		return problem_set(problem, -errno,
+			"cannot write %s to " WORKQUEUE_MASK ": %s", mask,
 			strerror(errno));
 	return 0;
 }
@@ -43,8 +44,8 @@ static struct cpuset away_from(const struct away *away, const struct cpuset *fou
 	return wanted;
 }
 
-static int keep_workqueues(const struct found_host *host, const struct away *away,
-	struct problem *problem)
+static int keep_workqueues(
+	const struct found_host *host, const struct away *away, struct problem *problem)
 {
 	struct cpuset now, wanted = away_from(away, &host->workqueues);
 
@@ -60,14 +61,18 @@ static int keep_thread(const struct found_thread *thread, const struct away *awa
 	struct cpuset wanted = away_from(away, &thread->affinity);
 	struct vm_thread now = {};
 
-	if (!thread->kernel || cpuset_empty(&wanted) || proc_read_thread(thread->pid, thread->tid, &now))
+	if (!thread->kernel || cpuset_empty(&wanted) ||
+		proc_read_thread(thread->pid, thread->tid, &now))
 		return 1;
 	free(now.cgroup);
 	/* Its cpuset may have narrowed it already, as older kernels do. */
 	if (now.start_time != thread->start_time || cpuset_equal(&now.affinity, &wanted))
 		return 1;
-	/* One that the kernel will not let go anywhere stays, and is counted where it runs. */
-	return thread_bind(thread->pid, thread->tid, thread->start_time, &wanted, NULL) ? 1 : 0;
+	/* One that the kernel will not let go anywhere stays, and is counted where it
+	 * runs. */
+	return thread_bind(thread->pid, thread->tid, thread->start_time, &wanted, NULL)
+		       ? 1
+		       : 0;
 }
 
 int keep_off(const char *run_dir, const struct cpuset *cpus, const struct cpuset *online,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What is to be cleared away. A VM leaves three kinds of traces: a group in cgroupfs, a record under /run,
- * rules in the observer. After a kill any of them may be there without the others, so each is looked for by
- * itself, and one entry a VM comes out.
+ * What is to be cleared away. A VM leaves three kinds of traces: a group in cgroupfs, a
+ * record under /run, rules in the observer. After a kill any of them may be there without
+ * the others, so each is looked for by itself, and one entry a VM comes out.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,10 +27,12 @@ void leftovers_free(struct leftover *items, size_t n)
 	free(items);
 }
 
-static const struct vm *find_alive(const struct cycle *cycle, pid_t pid, uint64_t start_time)
+static const struct vm *find_alive(
+	const struct cycle *cycle, pid_t pid, uint64_t start_time)
 {
 	for (size_t i = 0; i < cycle->vms.n_items; i++)
-		if (cycle->vms.items[i].pid == pid && cycle->vms.items[i].start_time == start_time)
+		if (cycle->vms.items[i].pid == pid &&
+			cycle->vms.items[i].start_time == start_time)
 			return &cycle->vms.items[i];
 	return NULL;
 }
@@ -60,7 +62,8 @@ static int add(struct search *search, const char *name, pid_t pid, uint64_t star
 	struct leftover *item;
 
 	for (size_t i = 0; i < search->n; i++)
-		if (!strcmp(search->items[i].group, group) && (!pid || search->items[i].vm.pid == pid))
+		if (!strcmp(search->items[i].group, group) &&
+			(!pid || search->items[i].vm.pid == pid))
 			return 0;
 	item = array_push(&search->items, &search->n);
 	if (item)
@@ -77,7 +80,8 @@ static int add(struct search *search, const char *name, pid_t pid, uint64_t star
 /* A VM whose groups and record are to stay. */
 static bool is_kept(const struct search *search, const struct vm *vm)
 {
-	const struct desired_vm *desired = vm ? desired_find(&search->cycle->desired, vm->name) : NULL;
+	const struct desired_vm *desired =
+		vm ? desired_find(&search->cycle->desired, vm->name) : NULL;
 
 	return !search->all && desired && desired->kind != DESIRED_OBSERVED;
 }
@@ -115,8 +119,8 @@ static int add_groups(struct search *search)
 			continue;
 		vm = find_by_group(search->cycle, path);
 		if (!is_kept(search, vm))
-			r = add(search, vm ? vm->name : name, vm ? vm->pid : 0, vm ? vm->start_time : 0,
-				path);
+			r = add(search, vm ? vm->name : name, vm ? vm->pid : 0,
+				vm ? vm->start_time : 0, path);
 	}
 	return r;
 }
@@ -133,19 +137,23 @@ static int add_rules(struct search *search)
 	if (r)
 		return r;
 	for (size_t i = 0; !r && i < n; i++) {
-		const struct vm *vm = find_alive(search->cycle, vms[i].pid, vms[i].start_time);
+		const struct vm *vm =
+			find_alive(search->cycle, vms[i].pid, vms[i].start_time);
 		cleanup_free char *group = vm_group_path(vms[i].name);
 
 		if (!group)
 			r = -ENOMEM;
-		else if (search->all || !vm || !desired_find(&search->cycle->desired, vm->name))
-			r = add(search, vms[i].name, vms[i].pid, vms[i].start_time, group);
+		else if (search->all || !vm ||
+			 !desired_find(&search->cycle->desired, vm->name))
+			r = add(search, vms[i].name, vms[i].pid, vms[i].start_time,
+				group);
 	}
 	free(vms);
 	return r;
 }
 
-int cycle_leftovers(const struct cycle *cycle, bool all, struct leftover **ret_items, size_t *ret_n)
+int cycle_leftovers(
+	const struct cycle *cycle, bool all, struct leftover **ret_items, size_t *ret_n)
 {
 	struct search search = {.cycle = cycle, .all = all};
 	int r;

@@ -17,16 +17,17 @@ static bool has_word(const char *path, const char *word)
 {
 	char text[1024];
 
-	return file_read_at(AT_FDCWD, path, text, sizeof(text)) >= 0 && strstr(text, word);
+	return file_read_at(AT_FDCWD, path, text, sizeof(text)) >= 0 &&
+	       strstr(text, word);
 }
 
 size_t features_find(struct feature ret_features[FEATURES_MAX])
 {
 	size_t n = 0;
 
-#define FEATURE(name_, found_, without_)                                                 \
-	ret_features[n++] =                                                              \
-		(struct feature){.name = (name_), .found = (found_), .without = (without_)}
+#define FEATURE(name_, found_, without_)      \
+	ret_features[n++] = (struct feature){ \
+		.name = (name_), .found = (found_), .without = (without_)}
 
 	FEATURE("btf", exists("/sys/kernel/btf/vmlinux"), "the observer cannot run");
 	FEATURE("cgroup2_cpuset", has_word("/sys/fs/cgroup/cgroup.controllers", "cpuset"),
@@ -34,7 +35,8 @@ size_t features_find(struct feature ret_features[FEATURES_MAX])
 	FEATURE("cpuset_isolated_file", exists("/sys/fs/cgroup/cpuset.cpus.isolated"),
 		"isolated CPUs are read from the groups");
 	FEATURE("bpffs", exists("/sys/fs/bpf"), "the observer cannot be pinned");
-	FEATURE("schedstat", exists("/proc/self/schedstat"), "run and wait times are zero");
+	FEATURE("schedstat", exists("/proc/self/schedstat"),
+		"run and wait times are zero");
 #undef FEATURE
 	return n;
 }

@@ -92,7 +92,8 @@ int workqueues_read(struct cpuset *ret_cpus)
 {
 	char text[4096];
 
-	/* From 6.7 on `cpumask` is what is left after isolation, and this is what was written. */
+	/* From 6.7 on `cpumask` is what is left after isolation, and this is what was
+	 * written. */
 	if (file_read_at(AT_FDCWD, WORKQUEUE_MASK "_requested", text, sizeof(text)) < 0 &&
 		file_read_at(AT_FDCWD, WORKQUEUE_MASK, text, sizeof(text)) < 0)
 		return -ENOENT;

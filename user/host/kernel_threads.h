@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Kernel threads that are bound to no CPU, and where the kernel's workqueues run what is bound to none. The
- * root of a cpuset partition does not keep them away on every kernel.
+ * Kernel threads that are bound to no CPU, and where the kernel's workqueues run what is
+ * bound to none. The root of a cpuset partition does not keep them away on every kernel.
  */
 #include "user/model/found.h"
 
 /*
- * Kernel threads with more than one CPU whose affinity may be set. Appended to the host's record as `kernel`
- * unless they are in it; -ENOMEM.
+ * Kernel threads with more than one CPU whose affinity may be set. Appended to the host's
+ * record as `kernel` unless they are in it; -ENOMEM.
  */
 int kernel_threads_add(struct found_host *host);
 

@@ -15,7 +15,7 @@ struct proc_stat {
 	char comm[COMM_SIZE]; /* printable ASCII, anything else shown as '?' */
 	char state;
 	pid_t ppid;
-	uint64_t flags; /* PF_*, include/linux/sched.h */
+	uint64_t flags;	     /* PF_*, include/linux/sched.h */
 	uint64_t start_time; /* clock ticks since boot */
 	int last_cpu;
 };

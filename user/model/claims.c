@@ -29,7 +29,8 @@ const struct claim *claims_find(const struct claims *claims, const char *vm_name
 	return NULL;
 }
 
-__attribute__((format(printf, 2, 3))) static int refuse(struct claim *claim, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int refuse(
+	struct claim *claim, const char *format, ...)
 {
 	va_list args;
 	int n;
@@ -54,8 +55,8 @@ static void describe(const struct claim_set *set, char *buf, size_t size)
 		snprintf(buf, size, "iothread %d", set->index);
 }
 
-static struct claim_set *add_set(struct claim *claim, enum thread_class class, int index,
-	const struct cpuset *pin)
+static struct claim_set *add_set(
+	struct claim *claim, enum thread_class class, int index, const struct cpuset *pin)
 {
 	struct claim_set *set = array_push(&claim->sets, &claim->n_sets);
 
@@ -78,7 +79,8 @@ static int add_emulator(struct claim *claim)
 		pin = &claim->pins->emulator_pin;
 	else if (claim->policy.emulator == EMULATOR_LIST)
 		pin = &claim->policy.emulator_cpus;
-	else if (claim->policy.emulator == EMULATOR_HOUSEKEEPING &&
+	else if (
+		claim->policy.emulator == EMULATOR_HOUSEKEEPING &&
 		refuse(claim,
 			"emulator = housekeeping cannot be had yet: a partition of the VM's own has "
 			"no housekeeping CPU in it; use emulator = own, or CPUs that are not "
@@ -106,8 +108,9 @@ static int add_sets(struct claim *claim)
 				continue;
 			n_vcpus += class == THREAD_VCPU;
 			if (pins)
-				pin = class == THREAD_VCPU ? vm_policy_vcpu_pin(pins, index)
-							   : vm_policy_iothread_pin(pins, index);
+				pin = class == THREAD_VCPU
+					      ? vm_policy_vcpu_pin(pins, index)
+					      : vm_policy_iothread_pin(pins, index);
 			/* An iothread without a pin of its own runs with the emulator. */
 			if (class == THREAD_IOTHREAD && !pin)
 				continue;
@@ -117,7 +120,8 @@ static int add_sets(struct claim *claim)
 	}
 	if (!n_vcpus)
 		return refuse(claim, "no vCPU thread was found: %s",
-			claim->vm->problem ? claim->vm->problem : "is it still starting?");
+			claim->vm->problem ? claim->vm->problem
+					   : "is it still starting?");
 	return 0;
 }
 
@@ -132,7 +136,8 @@ static int check_own_overlap(struct claim *claim)
 		for (size_t j = i + 1; j < claim->n_sets; j++) {
 			struct cpuset both = claim->sets[i].cpus;
 
-			if (claim->sets[i].class != THREAD_VCPU && claim->sets[j].class != THREAD_VCPU)
+			if (claim->sets[i].class != THREAD_VCPU &&
+				claim->sets[j].class != THREAD_VCPU)
 				continue;
 			cpuset_and(&both, &claim->sets[j].cpus);
 			if (cpuset_empty(&both))
@@ -156,12 +161,13 @@ static int check_pins(struct claim *claim, const struct desired_input *input)
 		describe(&claim->sets[i], who, sizeof(who));
 		cpuset_andnot(&bad, &input->online);
 		if (!cpuset_empty(&bad))
-			return refuse(claim, "CPU %d, pinned to %s, is offline", cpuset_next(&bad, 0),
-				who);
+			return refuse(claim, "CPU %d, pinned to %s, is offline",
+				cpuset_next(&bad, 0), who);
 		bad = claim->sets[i].cpus;
 		cpuset_and(&bad, &input->config->housekeeping);
 		if (input->config->has_housekeeping && !cpuset_empty(&bad))
-			return refuse(claim, "CPU %d, pinned to %s, is a housekeeping CPU",
+			return refuse(claim,
+				"CPU %d, pinned to %s, is a housekeeping CPU",
 				cpuset_next(&bad, 0), who);
 	}
 	return check_own_overlap(claim);
@@ -175,8 +181,8 @@ static int check_others(struct claim *claim, const struct claims *claims)
 
 		cpuset_and(&both, &claim->all);
 		if (other != claim && other->granted && !cpuset_empty(&both))
-			return refuse(claim, "CPU %d is reserved by VM %s", cpuset_next(&both, 0),
-				other->vm->name);
+			return refuse(claim, "CPU %d is reserved by VM %s",
+				cpuset_next(&both, 0), other->vm->name);
 	}
 	return 0;
 }
@@ -188,8 +194,8 @@ static void sum_up(struct claim *claim)
 		cpuset_or(&claim->all, &claim->sets[i].cpus);
 }
 
-static const struct group *current_group(const struct desired_input *input, const struct claim *claim,
-	const struct claim_set *set)
+static const struct group *current_group(const struct desired_input *input,
+	const struct claim *claim, const struct claim_set *set)
 {
 	cleanup_free char *group = vm_group_path(claim->vm->name);
 	char path[4 * VM_NAME_SIZE + 64];
@@ -201,8 +207,8 @@ static const struct group *current_group(const struct desired_input *input, cons
 	if (set->class == THREAD_EMULATOR)
 		snprintf(path, sizeof(path), "%s/emulator", group);
 	else
-		snprintf(path, sizeof(path), "%s/%s%d", group, thread_class_name(set->class),
-			set->index);
+		snprintf(path, sizeof(path), "%s/%s%d", group,
+			thread_class_name(set->class), set->index);
 	return tree_find(input->tree, path);
 }
 
@@ -212,16 +218,18 @@ static int kept_cpu(const struct claim *claim, const struct desired_input *input
 {
 	const struct group *now = current_group(input, claim, set);
 
-	return now && cpuset_weight(&now->cpus) == 1 && cpuset_subset(&now->cpus, available)
-		? cpuset_next(&now->cpus, 0)
-		: -1;
+	return now && cpuset_weight(&now->cpus) == 1 &&
+			       cpuset_subset(&now->cpus, available)
+		       ? cpuset_next(&now->cpus, 0)
+		       : -1;
 }
 
 /*
- * Gives every set without a pin one CPU out of `available`, and takes it from there: first to those that
- * have one, then the lowest to the others.
+ * Gives every set without a pin one CPU out of `available`, and takes it from there:
+ * first to those that have one, then the lowest to the others.
  */
-static int choose(struct claim *claim, const struct desired_input *input, struct cpuset *available)
+static int choose(
+	struct claim *claim, const struct desired_input *input, struct cpuset *available)
 {
 	for (int pass = 0; pass < 2; pass++)
 		for (size_t i = 0; i < claim->n_sets; i++) {
@@ -237,16 +245,20 @@ static int choose(struct claim *claim, const struct desired_input *input, struct
 				continue;
 			describe(set, who, sizeof(who));
 			if (cpu < 0)
-				return refuse(claim, "no CPU is free for %s: all others are "
-						     "housekeeping or reserved", who);
+				return refuse(claim,
+					"no CPU is free for %s: all others are "
+					"housekeeping or reserved",
+					who);
 			cpuset_add(&set->cpus, (unsigned int)cpu);
 			cpuset_drop(available, (unsigned int)cpu);
 		}
 	return 0;
 }
 
-/* What the VM's group has, or has claimed as exclusive. It stays so where the claim is refused. */
-static struct cpuset held_cpus(const struct desired_input *input, const struct claim *claim)
+/* What the VM's group has, or has claimed as exclusive. It stays so where the claim is
+ * refused. */
+static struct cpuset held_cpus(
+	const struct desired_input *input, const struct claim *claim)
 {
 	const struct group *group = current_group(input, claim, NULL);
 	struct cpuset held = {};
@@ -258,14 +270,16 @@ static struct cpuset held_cpus(const struct desired_input *input, const struct c
 	return held;
 }
 
-/* What may be given where nobody said which: all but housekeeping and what anybody claims or holds. */
-static struct cpuset available_cpus(const struct desired_input *input, const struct claims *claims,
-	const struct claim *claim)
+/* What may be given where nobody said which: all but housekeeping and what anybody claims
+ * or holds. */
+static struct cpuset available_cpus(const struct desired_input *input,
+	const struct claims *claims, const struct claim *claim)
 {
 	struct cpuset cpus = input->online;
 
-	cpuset_andnot(&cpus, input->config->has_housekeeping ? &input->config->housekeeping
-							     : &input->first_cores);
+	cpuset_andnot(&cpus, input->config->has_housekeeping
+				     ? &input->config->housekeeping
+				     : &input->first_cores);
 	for (size_t i = 0; i < claims->n_items; i++) {
 		const struct claim *other = &claims->items[i];
 		struct cpuset held = held_cpus(input, other);
@@ -295,8 +309,9 @@ static int collect(const struct desired_input *input, struct claims *claims)
 		claim->pins = pins;
 		claim->policy = policy;
 		if (vm->libvirt &&
-			refuse(claim, "it is libvirt's, which owns its groups: such VMs can only be "
-				      "watched yet"))
+			refuse(claim,
+				"it is libvirt's, which owns its groups: such VMs can only be "
+				"watched yet"))
 			return -ENOMEM;
 		if (add_sets(claim) || check_pins(claim, input))
 			return -ENOMEM;
@@ -315,8 +330,9 @@ static int rank(const struct desired_input *input, const struct claim *claim)
 }
 
 /*
- * What another's group holds cannot be had before that VM gave it up, in this pass or never: until then
- * this one stays as it is, for two partitions that overlap make each other invalid.
+ * What another's group holds cannot be had before that VM gave it up, in this pass or
+ * never: until then this one stays as it is, for two partitions that overlap make each
+ * other invalid.
  */
 static int check_held(struct claim *claim, const struct desired_input *input,
 	const struct claims *claims)
@@ -326,8 +342,8 @@ static int check_held(struct claim *claim, const struct desired_input *input,
 
 		cpuset_and(&both, &claim->all);
 		if (&claims->items[i] != claim && !cpuset_empty(&both))
-			return refuse(claim, "CPU %d is still held by VM %s", cpuset_next(&both, 0),
-				claims->items[i].vm->name);
+			return refuse(claim, "CPU %d is still held by VM %s",
+				cpuset_next(&both, 0), claims->items[i].vm->name);
 	}
 	return 0;
 }
@@ -365,8 +381,8 @@ static int grant(const struct desired_input *input, struct claims *claims)
 }
 
 /*
- * The host itself needs a CPU, also while a VM has both its old CPUs and its new ones. They change one by
- * one, by name; who finds nothing left goes without.
+ * The host itself needs a CPU, also while a VM has both its old CPUs and its new ones.
+ * They change one by one, by name; who finds nothing left goes without.
  */
 static int leave_some(const struct desired_input *input, struct claims *claims)
 {
@@ -393,7 +409,8 @@ int claims_compute(const struct desired_input *input, struct claims *ret_claims)
 {
 	struct claims claims = {};
 
-	if (collect(input, &claims) || grant(input, &claims) || leave_some(input, &claims)) {
+	if (collect(input, &claims) || grant(input, &claims) ||
+		leave_some(input, &claims)) {
 		claims_deinit(&claims);
 		return -ENOMEM;
 	}

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Who gets which CPU. Each VM with policy `dedicated` claims sets: one a vCPU, one for the emulator, one an
- * iothread with a pin of its own. Pins are honoured or the VM's claim as a whole is refused, with the
- * reason. Where policy leaves the choice, a VM keeps what it has, else gets the lowest free CPU.
+ * Who gets which CPU. Each VM with policy `dedicated` claims sets: one a vCPU, one for
+ * the emulator, one an iothread with a pin of its own. Pins are honoured or the VM's
+ * claim as a whole is refused, with the reason. Where policy leaves the choice, a VM
+ * keeps what it has, else gets the lowest free CPU.
  */
 #include "user/model/desired.h"
 

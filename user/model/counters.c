@@ -13,7 +13,8 @@ void counters_deinit(struct counters *counters)
 	memset(counters, 0, sizeof(*counters));
 }
 
-const struct vm_tally *counters_find_vm(const struct counters *counters, pid_t pid, uint64_t start)
+const struct vm_tally *counters_find_vm(
+	const struct counters *counters, pid_t pid, uint64_t start)
 {
 	for (size_t i = 0; i < counters->n_vms; i++)
 		if (counters->vms[i].pid == pid && counters->vms[i].start_time == start)
@@ -29,12 +30,13 @@ static int compare_tid(const void *key, const void *item)
 	return tid < thread->tid ? -1 : tid > thread->tid;
 }
 
-const struct thread_tally *counters_find_thread(const struct counters *counters, pid_t tid)
+const struct thread_tally *counters_find_thread(
+	const struct counters *counters, pid_t tid)
 {
 	if (!counters->n_threads)
 		return NULL;
-	return bsearch(&tid, counters->threads, counters->n_threads, sizeof(*counters->threads),
-		compare_tid);
+	return bsearch(&tid, counters->threads, counters->n_threads,
+		sizeof(*counters->threads), compare_tid);
 }
 
 uint64_t tally_foreign(const struct tally foreign[CAUSE_COUNT])

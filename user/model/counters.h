@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What the observer counted. A run that is still on is part of the figures, with its length so far. */
+/* What the observer counted. A run that is still on is part of the figures, with its
+ * length so far. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -9,7 +10,13 @@
 #include "user/model/vm.h"
 
 /* Why a run on a reserved CPU is foreign (interface: cause). */
-enum cause { CAUSED_BY_USER, CAUSED_BY_OTHER_VM, CAUSED_BY_OWN_VM, CAUSED_BY_KTHREAD, CAUSE_COUNT };
+enum cause {
+	CAUSED_BY_USER,
+	CAUSED_BY_OTHER_VM,
+	CAUSED_BY_OWN_VM,
+	CAUSED_BY_KTHREAD,
+	CAUSE_COUNT
+};
 
 struct tally {
 	uint64_t count, ns;
@@ -37,9 +44,9 @@ struct thread_tally {
 /* The latest violation on one CPU. */
 struct culprit {
 	unsigned int cpu;
-	bool off_set;	  /* else foreign */
-	bool running;	  /* not over yet */
-	enum cause cause; /* when foreign */
+	bool off_set;	       /* else foreign */
+	bool running;	       /* not over yet */
+	enum cause cause;      /* when foreign */
 	char vm[VM_NAME_SIZE]; /* whose CPU or, off_set, whose thread */
 	int vcpu;	       /* owner of the CPU, -1 for the VM as a whole */
 	pid_t tid, tgid;       /* tgid 0: not known yet */
@@ -65,8 +72,10 @@ struct counters {
 void counters_deinit(struct counters *counters);
 
 /* Zeroes stand for what is not known to the observer. */
-const struct vm_tally *counters_find_vm(const struct counters *counters, pid_t pid, uint64_t start);
-const struct thread_tally *counters_find_thread(const struct counters *counters, pid_t tid);
+const struct vm_tally *counters_find_vm(
+	const struct counters *counters, pid_t pid, uint64_t start);
+const struct thread_tally *counters_find_thread(
+	const struct counters *counters, pid_t tid);
 
 uint64_t tally_foreign(const struct tally foreign[CAUSE_COUNT]);
 const char *cause_name(enum cause cause);

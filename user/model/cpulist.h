@@ -9,15 +9,17 @@
 #include "user/model/cpuset.h"
 
 /*
- * A list that somebody wrote. Every CPU must be in `present` ("host CPUs"), the result must not be
- * empty; exclusions may name only CPUs that exist, and may stand anywhere. Spaces around items are
- * allowed. -EINVAL with a sentence that names the offending item.
+ * A list that somebody wrote. Every CPU must be in `present` ("host CPUs"), the result
+ * must not be empty; exclusions may name only CPUs that exist, and may stand anywhere.
+ * Spaces around items are allowed. -EINVAL with a sentence that names the offending item.
  */
 int cpulist_parse(const char *text, const struct cpuset *present, struct cpuset *ret_set,
 	struct problem *problem);
 
-/* A list that the kernel wrote: canonical ranges only, may be empty. -EINVAL when it is not one. */
+/* A list that the kernel wrote: canonical ranges only, may be empty. -EINVAL when it is
+ * not one. */
 int cpulist_parse_kernel(const char *text, struct cpuset *ret_set);
 
-/* The kernel's canonical form (`0-2,4`), "" for the empty set. The caller frees; NULL: no memory. */
+/* The kernel's canonical form (`0-2,4`), "" for the empty set. The caller frees; NULL: no
+ * memory. */
 char *cpulist_format(const struct cpuset *set);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* CPU masks as some of the kernel's files have them: hex digits, a comma between words of 32 bits (%*pb). */
+/* CPU masks as some of the kernel's files have them: hex digits, a comma between words of
+ * 32 bits (%*pb). */
 #include "user/model/cpuset.h"
 
 /* -EINVAL when it is none. */

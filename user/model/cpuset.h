@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * A set of host CPUs, by value: 1 KiB, so it is copied, compared and zeroed like a number and no
- * operation can fail. CPUSET_CPUS is the most that Linux can be built for (x86's NR_CPUS with
- * MAXSMP, arch/x86/Kconfig).
+ * A set of host CPUs, by value: 1 KiB, so it is copied, compared and zeroed like a number
+ * and no operation can fail. CPUSET_CPUS is the most that Linux can be built for (x86's
+ * NR_CPUS with MAXSMP, arch/x86/Kconfig).
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,6 +46,6 @@ unsigned int cpuset_weight(const struct cpuset *set);
 /* The lowest CPU that is at least `from`, or -1. */
 int cpuset_next(const struct cpuset *set, unsigned int from);
 
-#define cpuset_for_each(cpu, set)                                                        \
-	for (int cpu = cpuset_next(set, 0); cpu >= 0;                                    \
+#define cpuset_for_each(cpu, set)                     \
+	for (int cpu = cpuset_next(set, 0); cpu >= 0; \
 		cpu = cpuset_next(set, (unsigned int)cpu + 1))

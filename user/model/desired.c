@@ -37,21 +37,23 @@ const struct desired_vm *desired_find(const struct desired *desired, const char 
 }
 
 /*
- * A group's name must not be one of the kernel's files: `cpuset.cpus` would be a fine VM name. Those all start
- * with a controller's name and a dot, so that dot is written `\x2e`.
+ * A group's name must not be one of the kernel's files: `cpuset.cpus` would be a fine VM
+ * name. Those all start with a controller's name and a dot, so that dot is written
+ * `\x2e`.
  */
 char *vm_group_path(const char *vm_name)
 {
-	static const char *const taken[] = {"cgroup", "cpu", "cpuset", "io", "memory", "pids", "rdma",
-		"hugetlb", "misc", "irq", "dmem", "perf_event"};
+	static const char *const taken[] = {"cgroup", "cpu", "cpuset", "io", "memory",
+		"pids", "rdma", "hugetlb", "misc", "irq", "dmem", "perf_event"};
 	const char *dot = strchr(vm_name, '.');
 	char *path = NULL;
 
 	for (size_t i = 0; dot && i < sizeof(taken) / sizeof(*taken); i++)
 		if (strlen(taken[i]) == (size_t)(dot - vm_name) &&
 			!strncmp(vm_name, taken[i], strlen(taken[i])))
-			return asprintf(&path, SLICE "/%s\\x2e%s", taken[i], dot + 1) < 0 ? NULL
-											    : path;
+			return asprintf(&path, SLICE "/%s\\x2e%s", taken[i], dot + 1) < 0
+				       ? NULL
+				       : path;
 	return asprintf(&path, SLICE "/%s", vm_name) < 0 ? NULL : path;
 }
 
@@ -64,7 +66,8 @@ static struct desired_group *add_group(struct desired_vm *vm, const char *path,
 	enum partition partition, const struct cpuset *cpus)
 {
 	char *copy = strdup(path);
-	struct desired_group *group = copy ? array_push(&vm->groups, &vm->n_groups) : NULL;
+	struct desired_group *group =
+		copy ? array_push(&vm->groups, &vm->n_groups) : NULL;
 
 	if (!group) {
 		free(copy);
@@ -92,12 +95,14 @@ static int add_groups(struct desired_vm *vm, const struct claim *claim)
 		if (set->class == THREAD_EMULATOR)
 			n = asprintf(&path, "%s/emulator", top);
 		else
-			n = asprintf(&path, "%s/%s%d", top, thread_class_name(set->class), set->index);
+			n = asprintf(&path, "%s/%s%d", top, thread_class_name(set->class),
+				set->index);
 		if (n < 0) {
 			path = NULL;
 			return -ENOMEM;
 		}
-		if (!add_group(vm, path, vcpu ? vm->policy.partition : PARTITION_MEMBER, &set->cpus))
+		if (!add_group(vm, path, vcpu ? vm->policy.partition : PARTITION_MEMBER,
+			    &set->cpus))
 			return -ENOMEM;
 	}
 	return 0;
@@ -106,7 +111,8 @@ static int add_groups(struct desired_vm *vm, const struct claim *claim)
 static size_t find_set(const struct claim *claim, const struct vm_thread *thread)
 {
 	for (size_t i = 1; i < claim->n_sets; i++)
-		if (claim->sets[i].class == thread->class && claim->sets[i].index == thread->index)
+		if (claim->sets[i].class == thread->class &&
+			claim->sets[i].index == thread->index)
 			return i;
 	return 0; /* the emulator's */
 }
@@ -115,7 +121,8 @@ static size_t find_set(const struct claim *claim, const struct vm_thread *thread
 static bool is_alone(const struct claim *claim, size_t set)
 {
 	for (size_t i = 0; i < claim->n_sets; i++)
-		if (i != set && cpuset_intersects(&claim->sets[i].cpus, &claim->sets[set].cpus))
+		if (i != set &&
+			cpuset_intersects(&claim->sets[i].cpus, &claim->sets[set].cpus))
 			return false;
 	return true;
 }
@@ -127,8 +134,8 @@ static void init_rules(struct desired_vm *vm)
 	vm->rules.start_time = vm->vm->start_time;
 }
 
-static struct rule_thread *add_rule(struct desired_vm *vm, const struct vm_thread *thread,
-	const struct cpuset *set)
+static struct rule_thread *add_rule(
+	struct desired_vm *vm, const struct vm_thread *thread, const struct cpuset *set)
 {
 	struct rule_thread *rule = array_push(&vm->rules.threads, &vm->rules.n_threads);
 
@@ -153,7 +160,8 @@ static int add_threads(struct desired_vm *vm, const struct claim *claim)
 	vm->rules.owned = claim->all;
 	for (size_t i = 0; i < n; i++) {
 		size_t set = find_set(claim, &vm->vm->threads[i]);
-		struct rule_thread *rule = add_rule(vm, &vm->vm->threads[i], &claim->sets[set].cpus);
+		struct rule_thread *rule =
+			add_rule(vm, &vm->vm->threads[i], &claim->sets[set].cpus);
 
 		if (!rule)
 			return -ENOMEM;
@@ -177,16 +185,20 @@ static int observe(struct desired_vm *vm, const struct vm_policy *pins)
 		const struct cpuset *set = &vm->rules.set;
 
 		if (thread->class == THREAD_VCPU)
-			set = pins ? vm_policy_vcpu_pin(pins, (unsigned int)thread->index) : NULL;
+			set = pins ? vm_policy_vcpu_pin(pins, (unsigned int)thread->index)
+				   : NULL;
 		else if (thread->class == THREAD_IOTHREAD)
-			set = pins ? vm_policy_iothread_pin(pins, (unsigned int)thread->index) : NULL;
+			set = pins ? vm_policy_iothread_pin(
+					     pins, (unsigned int)thread->index)
+				   : NULL;
 		if (!add_rule(vm, thread, set ? set : &all))
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static int compute_vm(struct desired_vm *vm, const struct claims *claims, const struct vm_policy *pins)
+static int compute_vm(
+	struct desired_vm *vm, const struct claims *claims, const struct vm_policy *pins)
 {
 	const struct claim *claim = claims_find(claims, vm->vm->name);
 
@@ -214,7 +226,8 @@ int desired_compute(const struct desired_input *input, struct desired *ret_desir
 	if (r)
 		return r;
 	for (size_t i = 0; !r && i < input->vms->n_items; i++) {
-		const struct vm_policy *pins = config_find_vm(input->config, input->vms->items[i].name);
+		const struct vm_policy *pins =
+			config_find_vm(input->config, input->vms->items[i].name);
 		struct policy policy = pins ? pins->policy : input->config->defaults;
 		struct desired_vm *vm;
 

@@ -3,13 +3,13 @@
  * The order of steps, and why:
  *
  * - What was found is recorded before the first change, and dropped after the last.
- * - CPUs are added to a parent before a child gets them, and taken from it after the child gave them up: a
- *   parent that shrinks from under a child damages it silently.
- * - Groups are complete, and their partitions valid, before the VM's threads come. If the kernel refuses,
- *   no thread was touched.
+ * - CPUs are added to a parent before a child gets them, and taken from it after the
+ * child gave them up: a parent that shrinks from under a child damages it silently.
+ * - Groups are complete, and their partitions valid, before the VM's threads come. If the
+ * kernel refuses, no thread was touched.
  * - Rules widen before the first thing that moves a thread, and narrow after the last.
- * - Children are members before their parent is made a partition again: otherwise they say valid and have
- *   the wrong CPUs. A group that is as it should be is not written.
+ * - Children are members before their parent is made a partition again: otherwise they
+ * say valid and have the wrong CPUs. A group that is as it should be is not written.
  */
 #include "user/model/diff.h"
 
@@ -39,7 +39,8 @@ struct diff {
 	bool failed;
 };
 
-static struct step *add(struct diff *diff, enum step_kind kind, const char *path, const char *why)
+static struct step *add(
+	struct diff *diff, enum step_kind kind, const char *path, const char *why)
 {
 	static struct step sink;
 	struct step *step = unit_add(diff->unit, kind, path, why);
@@ -49,20 +50,22 @@ static struct step *add(struct diff *diff, enum step_kind kind, const char *path
 	return step ? step : &sink;
 }
 
-static void set_cpus(struct diff *diff, const char *path, const struct cpuset *cpus, const char *why)
+static void set_cpus(
+	struct diff *diff, const char *path, const struct cpuset *cpus, const char *why)
 {
 	add(diff, STEP_SET_CPUS, path, why)->cpus = *cpus;
 }
 
-static void set_partition(struct diff *diff, const char *path, enum partition partition,
-	const char *why)
+static void set_partition(
+	struct diff *diff, const char *path, enum partition partition, const char *why)
 {
 	add(diff, STEP_SET_PARTITION, path, why)->partition = partition;
 }
 
 static bool is_partition(const struct group *group, enum partition kind)
 {
-	return group && group->has_cpuset && group->partition.valid && group->partition.kind == kind;
+	return group && group->has_cpuset && group->partition.valid &&
+	       group->partition.kind == kind;
 }
 
 static bool has_cpus(const struct group *group, const struct cpuset *cpus)
@@ -78,8 +81,8 @@ static struct cpuset other_cpus(const struct tree *tree, const char *except)
 	for (size_t i = 0; i < tree->n_groups; i++) {
 		const char *path = tree->groups[i].path;
 
-		if (path_is_below(path, SLICE) && !strchr(path + strlen(SLICE "/"), '/') &&
-			strcmp(path, except)) {
+		if (path_is_below(path, SLICE) &&
+			!strchr(path + strlen(SLICE "/"), '/') && strcmp(path, except)) {
 			cpuset_or(&cpus, &tree->groups[i].cpus);
 			cpuset_or(&cpus, &tree->groups[i].exclusive);
 		}
@@ -92,7 +95,8 @@ static bool is_inside(const char *path, const char *top)
 	return !strcmp(path, top) || path_is_below(path, top);
 }
 
-/* A valid partition root whose effective set is what its valid child partitions leave of it. */
+/* A valid partition root whose effective set is what its valid child partitions leave of
+ * it. */
 static bool is_sound_root(const struct tree *tree, const struct group *group)
 {
 	struct cpuset left = group->cpus;
@@ -104,37 +108,42 @@ static bool is_sound_root(const struct tree *tree, const struct group *group)
 			leaf->partition.kind != PARTITION_MEMBER)
 			cpuset_andnot(&left, &leaf->cpus);
 	}
-	return is_partition(group, PARTITION_ROOT) && cpuset_equal(&group->effective, &left);
+	return is_partition(group, PARTITION_ROOT) &&
+	       cpuset_equal(&group->effective, &left);
 }
 
 /*
- * A slice or VM group that is no sound partition root is made one again by way of `member`: 6.1 leaves an
- * invalid one as it is. First come the partitions below, from the leaves up: facts of three kernels: valid
- * children of a parent that is toggled go wrong.
+ * A slice or VM group that is no sound partition root is made one again by way of
+ * `member`: 6.1 leaves an invalid one as it is. First come the partitions below, from the
+ * leaves up: facts of three kernels: valid children of a parent that is toggled go wrong.
  */
 static void reset_roots(struct diff *diff)
 {
 	const struct group *slice = tree_find(diff->tree, SLICE);
 	const struct group *top = tree_find(diff->tree, diff->vm->groups[0].path);
-	bool slice_wrong = slice &&
-		!is_partition(slice, diff->tree->remote ? PARTITION_MEMBER : PARTITION_ROOT);
+	bool slice_wrong =
+		slice && !is_partition(slice,
+				 diff->tree->remote ? PARTITION_MEMBER : PARTITION_ROOT);
 
 	diff->rebuild = top && (slice_wrong || !is_sound_root(diff->tree, top));
 	for (size_t i = diff->tree->n_groups; diff->rebuild && i-- > 0;) {
 		const struct group *group = &diff->tree->groups[i];
 
-		if (is_inside(group->path, top->path) && group->partition.kind != PARTITION_MEMBER)
+		if (is_inside(group->path, top->path) &&
+			group->partition.kind != PARTITION_MEMBER)
 			set_partition(diff, group->path, PARTITION_MEMBER,
 				"before it or its parent becomes a partition again");
 	}
 	if (slice_wrong && slice->partition.kind != PARTITION_MEMBER)
-		set_partition(diff, SLICE, PARTITION_MEMBER, "the kernel calls it invalid");
+		set_partition(
+			diff, SLICE, PARTITION_MEMBER, "the kernel calls it invalid");
 }
 
 /*
- * A group with tasks that becomes a partition, or takes more CPUs, must leave its parent one: 6.12 counts the
- * tasks below it as the parent's (partition_is_populated() in kernel/cgroup/cpuset.c passes over the child but
- * not what is below). For the moment the slice then takes a spare CPU from the host, where that has two.
+ * A group with tasks that becomes a partition, or takes more CPUs, must leave its parent
+ * one: 6.12 counts the tasks below it as the parent's (partition_is_populated() in
+ * kernel/cgroup/cpuset.c passes over the child but not what is below). For the moment the
+ * slice then takes a spare CPU from the host, where that has two.
  */
 static bool add_spare(const struct diff *diff, struct cpuset *grown)
 {
@@ -156,15 +165,15 @@ static bool add_spare(const struct diff *diff, struct cpuset *grown)
 	cpuset_andnot(&host, grown);
 	if (!cpuset_empty(&left) || cpuset_weight(&host) < 2)
 		return false;
-	cpuset_for_each(cpu, &host)
+	cpuset_for_each (cpu, &host)
 		spare = cpu;
 	cpuset_add(grown, (unsigned int)spare);
 	return true;
 }
 
 /* A group with these CPUs, a partition root, that gives cpuset to its children. */
-static void bring_root(struct diff *diff, const char *path, const struct cpuset *cpus, bool rebuild,
-	const char *why)
+static void bring_root(struct diff *diff, const char *path, const struct cpuset *cpus,
+	bool rebuild, const char *why)
 {
 	const struct group *group = tree_find(diff->tree, path);
 
@@ -179,7 +188,8 @@ static void bring_root(struct diff *diff, const char *path, const struct cpuset 
 }
 
 /* Claims CPUs beside those that are claimed already, and tells which they all are. */
-static struct cpuset grow_exclusive(struct diff *diff, const char *path, const struct cpuset *cpus)
+static struct cpuset grow_exclusive(
+	struct diff *diff, const char *path, const struct cpuset *cpus)
 {
 	const struct group *group = tree_find(diff->tree, path);
 	struct cpuset grown = *cpus;
@@ -192,9 +202,10 @@ static struct cpuset grow_exclusive(struct diff *diff, const char *path, const s
 }
 
 /*
- * With remote partitions the slice is none: it only hands down which CPUs are exclusive, and a VM's group
- * neither needs a CPU to spare in it nor suffers when it shrinks (on 6.12 and 7.2, a slice that is a partition
- * and shrinks to what its VMs hold makes them all invalid).
+ * With remote partitions the slice is none: it only hands down which CPUs are exclusive,
+ * and a VM's group neither needs a CPU to spare in it nor suffers when it shrinks
+ * (on 6.12 and 7.2, a slice that is a partition and shrinks to what its VMs hold makes
+ * them all invalid).
  */
 static void grow_remote(struct diff *diff)
 {
@@ -230,17 +241,19 @@ static void shrink_remote(struct diff *diff)
 	if (top && !cpuset_subset(&top->cpus, &wanted->cpus))
 		set_cpus(diff, wanted->path, &wanted->cpus, "what it no longer needs");
 	if (!cpuset_subset(&diff->top_cpus, &wanted->cpus))
-		add(diff, STEP_SET_EXCLUSIVE, wanted->path, "what it no longer needs")->cpus =
-			wanted->cpus;
+		add(diff, STEP_SET_EXCLUSIVE, wanted->path, "what it no longer needs")
+			->cpus = wanted->cpus;
 	cpuset_or(&all, &wanted->cpus);
 	if (!cpuset_subset(&diff->slice_cpus, &all))
-		add(diff, STEP_SET_EXCLUSIVE, SLICE, "what it no longer needs")->cpus = all;
+		add(diff, STEP_SET_EXCLUSIVE, SLICE, "what it no longer needs")->cpus =
+			all;
 }
 
 /*
- * Slice and VM group have old and new CPUs while the leaves change. What a killed change left in the slice is
- * kept until it shrinks, unless it must grow: the host might have nothing left. Then it is given back before,
- * for 6.1 looks at what is taken and not at what is returned with it.
+ * Slice and VM group have old and new CPUs while the leaves change. What a killed change
+ * left in the slice is kept until it shrinks, unless it must grow: the host might have
+ * nothing left. Then it is given back before, for 6.1 looks at what is taken and not at
+ * what is returned with it.
  */
 static void grow_roots(struct diff *diff)
 {
@@ -255,7 +268,8 @@ static void grow_roots(struct diff *diff)
 	cpuset_or(&all, &grown);
 	if (is_partition(slice, PARTITION_ROOT) && cpuset_subset(&all, &slice->cpus)) {
 		all = slice->cpus;
-	} else if (is_partition(slice, PARTITION_ROOT) && !cpuset_subset(&slice->cpus, &all)) {
+	} else if (is_partition(slice, PARTITION_ROOT) &&
+		   !cpuset_subset(&slice->cpus, &all)) {
 		struct cpuset needed = all;
 
 		cpuset_and(&needed, &slice->cpus);
@@ -263,7 +277,8 @@ static void grow_roots(struct diff *diff)
 	}
 	spare = add_spare(diff, &all);
 	diff->slice_cpus = all;
-	bring_root(diff, SLICE, &all, false, spare ? "one to spare for the change" : NULL);
+	bring_root(
+		diff, SLICE, &all, false, spare ? "one to spare for the change" : NULL);
 	bring_root(diff, wanted->path, &grown, diff->rebuild, NULL);
 }
 
@@ -319,32 +334,38 @@ static const char *why_reset(const struct diff *diff, const struct group *leaf)
 	return wanted->partition == PARTITION_MEMBER ? "it is to be none" : NULL;
 }
 
-/* Leaves that must stop being partitions: to be mended, to let go of CPUs, or to take others. */
+/* Leaves that must stop being partitions: to be mended, to let go of CPUs, or to take
+ * others. */
 static void reset_leaves(struct diff *diff)
 {
 	const char *top = diff->vm->groups[0].path;
 
 	for (size_t i = 0; i < diff->tree->n_groups; i++) {
 		const struct group *leaf = &diff->tree->groups[i];
-		const char *why = path_is_below(leaf->path, top) ? why_reset(diff, leaf) : NULL;
+		const char *why =
+			path_is_below(leaf->path, top) ? why_reset(diff, leaf) : NULL;
 
 		if (why)
 			set_partition(diff, leaf->path, PARTITION_MEMBER, why);
 	}
-	/* A stale leaf goes only when it is empty; until then it must not share with a partition. */
+	/* A stale leaf goes only when it is empty; until then it must not share with a
+	 * partition. */
 	for (size_t i = 0; i < diff->tree->n_groups; i++) {
 		const struct group *leaf = &diff->tree->groups[i];
 
 		if (path_is_below(leaf->path, top) && !find_wanted(diff, leaf->path) &&
-			is_in_the_way(diff, leaf) && !has_cpus(leaf, &diff->vm->groups[1].cpus))
-			set_cpus(diff, leaf->path, &diff->vm->groups[1].cpus, "its CPUs go to another");
+			is_in_the_way(diff, leaf) &&
+			!has_cpus(leaf, &diff->vm->groups[1].cpus))
+			set_cpus(diff, leaf->path, &diff->vm->groups[1].cpus,
+				"its CPUs go to another");
 	}
 }
 
 static bool keeps_partition(const struct diff *diff, const struct group *leaf,
 	const struct desired_group *wanted)
 {
-	return is_partition(leaf, wanted->partition) && !diff->rebuild && !why_reset(diff, leaf);
+	return is_partition(leaf, wanted->partition) && !diff->rebuild &&
+	       !why_reset(diff, leaf);
 }
 
 static void bring_leaves(struct diff *diff)
@@ -364,7 +385,8 @@ static void bring_leaves(struct diff *diff)
 		const struct desired_group *wanted = &diff->vm->groups[i];
 		const struct group *leaf = tree_find(diff->tree, wanted->path);
 
-		if (wanted->partition != PARTITION_MEMBER && !keeps_partition(diff, leaf, wanted))
+		if (wanted->partition != PARTITION_MEMBER &&
+			!keeps_partition(diff, leaf, wanted))
 			set_partition(diff, wanted->path, wanted->partition, NULL);
 	}
 }
@@ -394,7 +416,8 @@ static void move_threads(struct diff *diff)
 		if (!inside && vm->thread_groups[i] == 1)
 			continue;
 		if (inside && !strcmp(thread->cgroup, group->path)) {
-			/* Only in a healthy group does the affinity say anything by itself. */
+			/* Only in a healthy group does the affinity say anything by
+			 * itself. */
 			if (!has_cpus(leaf, &group->cpus) ||
 				!cpuset_equal(&leaf->effective, &group->cpus) ||
 				cpuset_equal(&thread->affinity, &group->cpus))
@@ -413,8 +436,10 @@ static void drop_stale_leaves(struct diff *diff)
 	for (size_t i = diff->tree->n_groups; i-- > 0;) {
 		const char *path = diff->tree->groups[i].path;
 
-		if (path_is_below(path, diff->vm->groups[0].path) && !find_wanted(diff, path))
-			add(diff, STEP_REMOVE_GROUP, path, "no thread of the VM belongs there");
+		if (path_is_below(path, diff->vm->groups[0].path) &&
+			!find_wanted(diff, path))
+			add(diff, STEP_REMOVE_GROUP, path,
+				"no thread of the VM belongs there");
 	}
 }
 
@@ -444,7 +469,7 @@ static void diff_placed(struct diff *diff, const struct actual_vm *actual)
 {
 	struct unit *unit = diff->unit, inside = {};
 	bool rules_hold = actual->rules_known && !actual->settling &&
-		rule_vm_holds(&actual->rules, &diff->vm->rules);
+			  rule_vm_holds(&actual->rules, &diff->vm->rules);
 
 	if (!actual->has_record)
 		add(diff, STEP_RECORD, NULL, NULL);
@@ -516,8 +541,8 @@ static int finish(struct diff *diff, struct unit *ret_unit)
 	return 0;
 }
 
-int diff_vm(const struct desired_vm *vm, const struct actual_vm *actual, const struct tree *tree,
-	bool has_host_record, struct unit *ret_unit)
+int diff_vm(const struct desired_vm *vm, const struct actual_vm *actual,
+	const struct tree *tree, bool has_host_record, struct unit *ret_unit)
 {
 	struct unit unit = {};
 	struct diff diff = {.vm = vm, .tree = tree, .unit = &unit};
@@ -533,8 +558,8 @@ int diff_vm(const struct desired_vm *vm, const struct actual_vm *actual, const s
 	return finish(&diff, ret_unit);
 }
 
-int diff_release(const struct unit *vm, const char *group, bool alive, const struct tree *tree,
-	struct unit *ret_unit)
+int diff_release(const struct unit *vm, const char *group, bool alive,
+	const struct tree *tree, struct unit *ret_unit)
 {
 	struct unit unit = {};
 	struct diff diff = {.tree = tree, .unit = &unit};
@@ -543,7 +568,8 @@ int diff_release(const struct unit *vm, const char *group, bool alive, const str
 
 	name_unit(&unit, vm->vm, vm->pid, vm->start_time);
 	add(&diff, STEP_FORGET_RULES, NULL, NULL);
-	/* From the leaves up, each keeps its CPUs as a member: no thread gets wider by this. */
+	/* From the leaves up, each keeps its CPUs as a member: no thread gets wider by
+	 * this. */
 	for (size_t i = tree->n_groups; i-- > 0;) {
 		const struct group *below = &tree->groups[i];
 
@@ -560,8 +586,10 @@ int diff_release(const struct unit *vm, const char *group, bool alive, const str
 			add(&diff, STEP_REMOVE_GROUP, path, NULL);
 	}
 	if (slice && tree->remote && !cpuset_equal(&slice->exclusive, &others))
-		add(&diff, STEP_SET_EXCLUSIVE, SLICE, "what it no longer needs")->cpus = others;
-	if (slice && !tree->remote && !cpuset_empty(&others) && !cpuset_equal(&slice->cpus, &others))
+		add(&diff, STEP_SET_EXCLUSIVE, SLICE, "what it no longer needs")->cpus =
+			others;
+	if (slice && !tree->remote && !cpuset_empty(&others) &&
+		!cpuset_equal(&slice->cpus, &others))
 		set_cpus(&diff, SLICE, &others, "what it no longer needs");
 	/* Only now are the CPUs the host's, and a thread may be bound to them again. */
 	if (alive)
@@ -571,7 +599,8 @@ int diff_release(const struct unit *vm, const char *group, bool alive, const str
 	return finish(&diff, ret_unit);
 }
 
-int diff_release_host(const struct found_host *host, const struct tree *tree, struct unit *ret_unit)
+int diff_release_host(
+	const struct found_host *host, const struct tree *tree, struct unit *ret_unit)
 {
 	struct unit unit = {};
 	struct diff diff = {.tree = tree, .unit = &unit};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The difference between desired and actual, as steps in a safe order. Pure. An empty unit means: nothing to
- * do, which is also the proof that a placement holds.
+ * The difference between desired and actual, as steps in a safe order. Pure. An empty
+ * unit means: nothing to do, which is also the proof that a placement holds.
  */
 #include "user/model/desired.h"
 #include "user/model/found.h"
@@ -11,10 +11,10 @@
 
 /* What there is of one VM beside its groups and threads. */
 struct actual_vm {
-	bool has_record;    /* what it was like when found */
-	bool rules_known;   /* the observer has rules for it */
-	bool settling;	    /* a change of rules was begun, and not committed */
-	bool has_strays;    /* kernel threads that could run elsewhere may run on its CPUs */
+	bool has_record;  /* what it was like when found */
+	bool rules_known; /* the observer has rules for it */
+	bool settling;	  /* a change of rules was begun, and not committed */
+	bool has_strays; /* kernel threads that could run elsewhere may run on its CPUs */
 	struct rule_vm rules;
 };
 
@@ -28,18 +28,20 @@ struct actual {
 void actual_deinit(struct actual *actual);
 
 /* Steps that bring one VM to what is desired. -ENOMEM. The caller owns: unit_deinit(). */
-int diff_vm(const struct desired_vm *vm, const struct actual_vm *actual, const struct tree *tree,
-	bool has_host_record, struct unit *ret_unit);
+int diff_vm(const struct desired_vm *vm, const struct actual_vm *actual,
+	const struct tree *tree, bool has_host_record, struct unit *ret_unit);
 
 /*
- * Steps that give one VM's groups up: rules end, partitions dissolve, threads return if the VM lives,
- * groups go, the slice shrinks. `vm` names the unit.
+ * Steps that give one VM's groups up: rules end, partitions dissolve, threads return if
+ * the VM lives, groups go, the slice shrinks. `vm` names the unit.
  */
-int diff_release(const struct unit *vm, const char *group, bool alive, const struct tree *tree,
-	struct unit *ret_unit);
+int diff_release(const struct unit *vm, const char *group, bool alive,
+	const struct tree *tree, struct unit *ret_unit);
 
 /* Steps that give the host back when no VM's group is left; `host` may be NULL. */
-int diff_release_host(const struct found_host *host, const struct tree *tree, struct unit *ret_unit);
+int diff_release_host(
+	const struct found_host *host, const struct tree *tree, struct unit *ret_unit);
 
-/* Does to the tree what the unit would do to the groups, so that the next plan starts from there. */
+/* Does to the tree what the unit would do to the groups, so that the next plan starts
+ * from there. */
 int diff_assume(struct tree *tree, const struct unit *unit);

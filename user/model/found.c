@@ -32,7 +32,8 @@ int found_vm_of(const struct vm *vm, struct found_vm *ret_found)
 
 	memcpy(found.name, vm->name, sizeof(found.name));
 	for (size_t i = 0; i < vm->n_threads; i++) {
-		struct found_thread *thread = array_push(&found.threads, &found.n_threads);
+		struct found_thread *thread =
+			array_push(&found.threads, &found.n_threads);
 
 		if (thread)
 			thread->cgroup = strdup(vm->threads[i].cgroup);
@@ -49,8 +50,8 @@ int found_vm_of(const struct vm *vm, struct found_vm *ret_found)
 	return 0;
 }
 
-const struct found_thread *found_vm_thread(const struct found_vm *found, pid_t tid,
-	uint64_t start_time)
+const struct found_thread *found_vm_thread(
+	const struct found_vm *found, pid_t tid, uint64_t start_time)
 {
 	const struct found_thread *main_thread = NULL;
 

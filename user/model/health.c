@@ -10,7 +10,8 @@
 #include "user/base/cleanup.h"
 #include "user/model/cpulist.h"
 
-__attribute__((format(printf, 2, 3))) static int fault(char **ret_reason, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int fault(
+	char **ret_reason, const char *format, ...)
 {
 	va_list args;
 	int n;
@@ -23,8 +24,8 @@ __attribute__((format(printf, 2, 3))) static int fault(char **ret_reason, const 
 	return n < 0 ? -ENOMEM : 1;
 }
 
-static int check_partition(const struct tree *tree, const char *path, enum partition wanted,
-	char **ret_reason)
+static int check_partition(const struct tree *tree, const char *path,
+	enum partition wanted, char **ret_reason)
 {
 	const struct group *group = tree_find(tree, path);
 	char state[REASON_SIZE + 32];
@@ -52,23 +53,26 @@ static int check_cpus(const struct tree *tree, const struct desired_group *wante
 	if (!should || !is)
 		return -ENOMEM;
 	return fault(ret_reason, "the %s of /%s should be %s and are %s",
-		declared ? "effective CPUs" : "CPUs", wanted->path, *should ? should : "none",
-		*is ? is : "none");
+		declared ? "effective CPUs" : "CPUs", wanted->path,
+		*should ? should : "none", *is ? is : "none");
 }
 
-static int check_groups(const struct desired_vm *vm, const struct tree *tree, char **ret_reason)
+static int check_groups(
+	const struct desired_vm *vm, const struct tree *tree, char **ret_reason)
 {
 	struct cpuset left = vm->groups[0].cpus;
-	int r = check_partition(tree, SLICE, tree->remote ? PARTITION_MEMBER : PARTITION_ROOT,
-		ret_reason);
+	int r = check_partition(tree, SLICE,
+		tree->remote ? PARTITION_MEMBER : PARTITION_ROOT, ret_reason);
 
 	for (size_t i = 0; !r && i < vm->n_groups; i++) {
-		r = check_partition(tree, vm->groups[i].path, vm->groups[i].partition, ret_reason);
+		r = check_partition(
+			tree, vm->groups[i].path, vm->groups[i].partition, ret_reason);
 		if (i && vm->groups[i].partition != PARTITION_MEMBER)
 			cpuset_andnot(&left, &vm->groups[i].cpus);
 	}
 	for (size_t i = 0; !r && i < vm->n_groups; i++)
-		r = check_cpus(tree, &vm->groups[i], i ? &vm->groups[i].cpus : &left, ret_reason);
+		r = check_cpus(tree, &vm->groups[i], i ? &vm->groups[i].cpus : &left,
+			ret_reason);
 	return r;
 }
 
@@ -80,7 +84,8 @@ static int check_threads(const struct desired_vm *vm, char **ret_reason)
 		cleanup_free char *should = NULL, *is = NULL;
 
 		if (strcmp(thread->cgroup, group->path))
-			return fault(ret_reason, "thread %d (%s) should be in /%s and is in /%s",
+			return fault(ret_reason,
+				"thread %d (%s) should be in /%s and is in /%s",
 				thread->tid, thread->comm, group->path, thread->cgroup);
 		if (cpuset_equal(&thread->affinity, &group->cpus))
 			continue;
@@ -88,14 +93,16 @@ static int check_threads(const struct desired_vm *vm, char **ret_reason)
 		is = cpulist_format(&thread->affinity);
 		if (!should || !is)
 			return -ENOMEM;
-		return fault(ret_reason, "the affinity of thread %d (%s) should be %s and is %s",
+		return fault(ret_reason,
+			"the affinity of thread %d (%s) should be %s and is %s",
 			thread->tid, thread->comm, should, is);
 	}
 	return 0;
 }
 
 /* The whole proof that nobody else may come: what the VM holds is gone from the root. */
-static int check_root(const struct desired_vm *vm, const struct tree *tree, char **ret_reason)
+static int check_root(
+	const struct desired_vm *vm, const struct tree *tree, char **ret_reason)
 {
 	struct cpuset open = vm->groups[0].cpus;
 	cleanup_free char *list = NULL;
@@ -106,7 +113,8 @@ static int check_root(const struct desired_vm *vm, const struct tree *tree, char
 	list = cpulist_format(&open);
 	if (!list)
 		return -ENOMEM;
-	return fault(ret_reason, "CPUs %s are still open to the whole host, whatever the partition says",
+	return fault(ret_reason,
+		"CPUs %s are still open to the whole host, whatever the partition says",
 		list);
 }
 

@@ -57,7 +57,8 @@ void plan_deinit(struct plan *plan)
 	memset(plan, 0, sizeof(*plan));
 }
 
-struct step *unit_add(struct unit *unit, enum step_kind kind, const char *path, const char *why)
+struct step *unit_add(
+	struct unit *unit, enum step_kind kind, const char *path, const char *why)
 {
 	char *copy = path ? strdup(path) : NULL;
 	struct step *step = NULL;
@@ -109,7 +110,8 @@ char *step_describe(const struct step *step, const struct unit *unit)
 		n = asprintf(&text, "make /%s threaded", path);
 		break;
 	case STEP_SET_CPUS:
-		n = asprintf(&text, "set the CPUs of /%s to %s", path, *list ? list : "nothing");
+		n = asprintf(&text, "set the CPUs of /%s to %s", path,
+			*list ? list : "nothing");
 		break;
 	case STEP_SET_EXCLUSIVE:
 		n = asprintf(&text, "set the exclusive CPUs of /%s to %s", path,
@@ -120,7 +122,9 @@ char *step_describe(const struct step *step, const struct unit *unit)
 			partition_name(step->partition));
 		break;
 	case STEP_BEGIN_RULES:
-		n = asprintf(&text, "put the rules of %s in force, runs on old CPUs settling", unit->vm);
+		n = asprintf(&text,
+			"put the rules of %s in force, runs on old CPUs settling",
+			unit->vm);
 		break;
 	case STEP_COMMIT_RULES:
 		n = asprintf(&text, "narrow the rules of %s to the new CPUs", unit->vm);
@@ -129,22 +133,27 @@ char *step_describe(const struct step *step, const struct unit *unit)
 		n = asprintf(&text, "end the rules of %s", unit->vm);
 		break;
 	case STEP_MOVE_PROCESS:
-		n = asprintf(&text, "move process %d with its threads into /%s", step->tid, path);
+		n = asprintf(&text, "move process %d with its threads into /%s",
+			step->tid, path);
 		break;
 	case STEP_MOVE_THREAD:
-		n = asprintf(&text, "move thread %d into /%s, on CPUs %s", step->tid, path, list);
+		n = asprintf(&text, "move thread %d into /%s, on CPUs %s", step->tid,
+			path, list);
 		break;
 	case STEP_SET_AFFINITY:
-		n = asprintf(&text, "set the affinity of thread %d to %s", step->tid, list);
+		n = asprintf(
+			&text, "set the affinity of thread %d to %s", step->tid, list);
 		break;
 	case STEP_RETURN_VM:
-		n = asprintf(&text, "return the threads of %s to where they were found", unit->vm);
+		n = asprintf(&text, "return the threads of %s to where they were found",
+			unit->vm);
 		break;
 	case STEP_RETURN_AFFINITY:
 		n = asprintf(&text, "return the affinities of %s's threads", unit->vm);
 		break;
 	case STEP_KEEP_OFF:
-		n = asprintf(&text, "keep kernel threads that can run elsewhere off CPUs %s",
+		n = asprintf(&text,
+			"keep kernel threads that can run elsewhere off CPUs %s",
 			*list ? list : "of nobody");
 		break;
 	case STEP_RETURN_HOST:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* A plan: named steps in the order in which they are safe. Data; control/ carries them out. */
+/* A plan: named steps in the order in which they are safe. Data; control/ carries them
+ * out. */
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -11,25 +12,25 @@
 enum step_kind {
 	STEP_START_OBSERVER,
 	STEP_STOP_OBSERVER,
-	STEP_RECORD_HOST,   /* what the host was like, before its first change */
-	STEP_RECORD,	    /* what the VM was like */
-	STEP_GIVE_CPUSET,   /* cpuset into path's cgroup.subtree_control */
+	STEP_RECORD_HOST, /* what the host was like, before its first change */
+	STEP_RECORD,	  /* what the VM was like */
+	STEP_GIVE_CPUSET, /* cpuset into path's cgroup.subtree_control */
 	STEP_TAKE_CPUSET,
 	STEP_MAKE_GROUP,
 	STEP_MAKE_THREADED,
 	STEP_SET_CPUS,
 	STEP_SET_EXCLUSIVE, /* cpuset.cpus.exclusive */
 	STEP_SET_PARTITION,
-	STEP_BEGIN_RULES,   /* old and new: settling */
-	STEP_COMMIT_RULES,  /* only the new */
+	STEP_BEGIN_RULES,  /* old and new: settling */
+	STEP_COMMIT_RULES, /* only the new */
 	STEP_FORGET_RULES,
-	STEP_MOVE_PROCESS,  /* with all threads, into path */
-	STEP_MOVE_THREAD,   /* into path, where it may run on all of `cpus` */
+	STEP_MOVE_PROCESS, /* with all threads, into path */
+	STEP_MOVE_THREAD,  /* into path, where it may run on all of `cpus` */
 	STEP_SET_AFFINITY,
-	STEP_KEEP_OFF,	    /* kernel threads that can run elsewhere off `cpus` */
-	STEP_RETURN_VM,	    /* threads to the groups found */
+	STEP_KEEP_OFF,	      /* kernel threads that can run elsewhere off `cpus` */
+	STEP_RETURN_VM,	      /* threads to the groups found */
 	STEP_RETURN_AFFINITY, /* and to the affinities found */
-	STEP_RETURN_HOST,   /* bindings of host threads found */
+	STEP_RETURN_HOST,     /* bindings of host threads found */
 	STEP_REMOVE_GROUP,
 	STEP_DROP_RECORD,
 	STEP_DROP_HOST_RECORD,
@@ -45,7 +46,8 @@ struct step {
 	const char *why;     /* a few words, or NULL; static */
 };
 
-/* All steps of one VM, or of the host (vm is ""). Carried out as a whole, or undone as a whole. */
+/* All steps of one VM, or of the host (vm is ""). Carried out as a whole, or undone as a
+ * whole. */
 struct unit {
 	char vm[VM_NAME_SIZE];
 	pid_t pid;
@@ -63,7 +65,8 @@ void unit_deinit(struct unit *unit);
 void plan_deinit(struct plan *plan);
 
 /* Appends a step; path is copied, may be NULL. NULL: out of memory. */
-struct step *unit_add(struct unit *unit, enum step_kind kind, const char *path, const char *why);
+struct step *unit_add(
+	struct unit *unit, enum step_kind kind, const char *path, const char *why);
 
 /* `make-group`, `set-cpus`, …: the step's name for scripts. */
 const char *step_name(enum step_kind kind);

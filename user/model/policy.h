@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What the operator wants, as the configuration files say it. Pure data; store/config.h reads it. */
+/* What the operator wants, as the configuration files say it. Pure data; store/config.h
+ * reads it. */
 #include <stdbool.h>
 
 #include "user/model/cpuset.h"
@@ -43,7 +44,7 @@ struct config {
 	bool has_housekeeping;
 	struct cpuset housekeeping;
 	struct policy defaults;
-	char listen[64]; /* [exporter] listen, ADDRESS:PORT */
+	char listen[64];       /* [exporter] listen, ADDRESS:PORT */
 	struct vm_policy *vms; /* ascending by name, each once */
 	size_t n_vms;
 };
@@ -57,8 +58,10 @@ void vm_policy_deinit(struct vm_policy *policy);
 const struct vm_policy *config_find_vm(const struct config *config, const char *name);
 
 /* NULL where the VM has no such pin. */
-const struct cpuset *vm_policy_vcpu_pin(const struct vm_policy *policy, unsigned int index);
-const struct cpuset *vm_policy_iothread_pin(const struct vm_policy *policy, unsigned int index);
+const struct cpuset *vm_policy_vcpu_pin(
+	const struct vm_policy *policy, unsigned int index);
+const struct cpuset *vm_policy_iothread_pin(
+	const struct vm_policy *policy, unsigned int index);
 
 const char *policy_kind_name(enum policy_kind kind);
 const char *partition_name(enum partition partition);

@@ -12,8 +12,9 @@ void rule_vm_deinit(struct rule_vm *vm)
 
 static bool thread_equal(const struct rule_thread *a, const struct rule_thread *b)
 {
-	return a->start_time == b->start_time && a->class == b->class && a->index == b->index &&
-		a->owns == b->owns && cpuset_equal(&a->set, &b->set);
+	return a->start_time == b->start_time && a->class == b->class &&
+	       a->index == b->index && a->owns == b->owns &&
+	       cpuset_equal(&a->set, &b->set);
 }
 
 static const struct rule_thread *find_thread(const struct rule_vm *vm, pid_t tid)
@@ -28,7 +29,7 @@ static const struct rule_thread *find_thread(const struct rule_vm *vm, pid_t tid
 static bool is_covered(const struct rule_vm *vm, const struct rule_thread *thread)
 {
 	return thread->tid != vm->pid && cpuset_equal(&thread->set, &vm->set) &&
-		(thread->class == THREAD_EMULATOR || thread->class == THREAD_VHOST);
+	       (thread->class == THREAD_EMULATOR || thread->class == THREAD_VHOST);
 }
 
 bool rule_vm_holds(const struct rule_vm *in_force, const struct rule_vm *wanted)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The observer's rules for one VM: which thread may run where, and which CPUs are its own. */
+/* The observer's rules for one VM: which thread may run where, and which CPUs are its
+ * own. */
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -19,8 +20,9 @@ struct rule_vm {
 	char name[VM_NAME_SIZE];
 	pid_t pid;
 	uint64_t start_time;
-	struct cpuset set;   /* for threads of the VM that are not listed: the emulator's */
-	struct cpuset owned; /* CPUs that the VM as a whole owns (a vCPU's are not in it) */
+	struct cpuset set; /* for threads of the VM that are not listed: the emulator's */
+	struct cpuset
+		owned; /* CPUs that the VM as a whole owns (a vCPU's are not in it) */
 	struct rule_thread *threads; /* ascending by tid */
 	size_t n_threads;
 };
@@ -28,8 +30,9 @@ struct rule_vm {
 void rule_vm_deinit(struct rule_vm *vm);
 
 /*
- * Are the rules in force as good as those wanted? The emulator's lesser threads (workers, RCU, migration)
- * come and go: one that is not listed is covered by vm->set, and one that has gone does no harm.
+ * Are the rules in force as good as those wanted? The emulator's lesser threads (workers,
+ * RCU, migration) come and go: one that is not listed is covered by vm->set, and one that
+ * has gone does no harm.
  */
 bool rule_vm_holds(const struct rule_vm *in_force, const struct rule_vm *wanted);
 

@@ -66,7 +66,8 @@ void partition_state_format(const struct partition_state *state, char *buf, size
 	if (state->valid)
 		snprintf(buf, size, "%s", partition_name(state->kind));
 	else if (*state->reason)
-		snprintf(buf, size, "%s invalid (%s)", partition_name(state->kind), state->reason);
+		snprintf(buf, size, "%s invalid (%s)", partition_name(state->kind),
+			state->reason);
 	else
 		snprintf(buf, size, "%s invalid", partition_name(state->kind));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The cgroup tree as it is: what the kernel's files say of our slice and the groups below it. */
+/* The cgroup tree as it is: what the kernel's files say of our slice and the groups below
+ * it. */
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -18,7 +19,12 @@ struct partition_state {
 	char reason[REASON_SIZE]; /* the kernel's, may be "" */
 };
 
-enum group_type { GROUP_DOMAIN, GROUP_DOMAIN_THREADED, GROUP_DOMAIN_INVALID, GROUP_THREADED };
+enum group_type {
+	GROUP_DOMAIN,
+	GROUP_DOMAIN_THREADED,
+	GROUP_DOMAIN_INVALID,
+	GROUP_THREADED
+};
 
 struct group {
 	char *path; /* below the mount, no leading slash; owned */
@@ -34,13 +40,15 @@ struct group {
 struct tree {
 	bool root_gives_cpuset;
 	/*
-	 * The kernel has cpuset.cpus.exclusive, so a VM's group can be a partition although the slice
-	 * above it is none (a remote partition). Without it the slice must be one, too.
+	 * The kernel has cpuset.cpus.exclusive, so a VM's group can be a partition
+	 * although the slice above it is none (a remote partition). Without it the slice
+	 * must be one, too.
 	 */
 	bool remote;
 	struct cpuset root_effective;
 	struct cpuset isolated; /* on 6.1 from the groups, else as the kernel says */
-	struct group *groups;	/* the slice and all below it, ascending by path (parents first) */
+	struct group *groups;	/* the slice and all below it, ascending by path (parents
+				   first) */
 	size_t n_groups;
 };
 
@@ -49,7 +57,8 @@ void tree_deinit(struct tree *tree);
 struct group *tree_find(const struct tree *tree, const char *path);
 void tree_sort(struct tree *tree);
 
-/* Appends a group with nothing set. NULL: out of memory. For tree_find() sort afterwards. */
+/* Appends a group with nothing set. NULL: out of memory. For tree_find() sort afterwards.
+ */
 struct group *tree_add(struct tree *tree, const char *path);
 
 /* Is the group directly or further below that path? */

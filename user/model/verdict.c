@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A violation that was counted is a fact, whatever else was missed: it comes first. Then blindness, since no
- * number means anything with it; then degradation. What is left is OK.
+ * A violation that was counted is a fact, whatever else was missed: it comes first. Then
+ * blindness, since no number means anything with it; then degradation. What is left is
+ * OK.
  *
- * Counters only say what happened since the observer started. For a shorter window that is enough when it
- * is zero (then the window's is, too), and not when it is not.
+ * Counters only say what happened since the observer started. For a shorter window that
+ * is enough when it is zero (then the window's is, too), and not when it is not.
  */
 #include "user/model/verdict.h"
 
@@ -55,13 +56,16 @@ static void sum_up(const struct verdict_input *input, struct verdict_result *res
 }
 
 /* `4 violations: 1 off_set, 3 foreign (2 user, 1 own_vm)`. */
-static void describe_violations(const struct verdict_result *result, char *buf, size_t size)
+static void describe_violations(
+	const struct verdict_result *result, char *buf, size_t size)
 {
-	uint64_t foreign = tally_foreign(result->foreign), all = foreign + result->off_set.count;
+	uint64_t foreign = tally_foreign(result->foreign),
+		 all = foreign + result->off_set.count;
 	const char *comma = "";
 	size_t n;
 
-	n = (size_t)snprintf(buf, size, "%" PRIu64 " violation%s: ", all, all == 1 ? "" : "s");
+	n = (size_t)snprintf(
+		buf, size, "%" PRIu64 " violation%s: ", all, all == 1 ? "" : "s");
 	if (result->off_set.count)
 		n += (size_t)snprintf(buf + n, size - n, "%" PRIu64 " off_set%s",
 			result->off_set.count, foreign ? ", " : "");
@@ -78,7 +82,8 @@ static void describe_violations(const struct verdict_result *result, char *buf, 
 	snprintf(buf + n, size - n, ")");
 }
 
-static const char *find_blindness(const struct verdict_input *input, struct verdict_result *result)
+static const char *find_blindness(
+	const struct verdict_input *input, struct verdict_result *result)
 {
 	if (!input->alive)
 		return "the observer does not count: no switch was seen while it was watched";
@@ -119,9 +124,10 @@ void verdict_decide(const struct verdict_input *input, struct verdict_result *re
 			text);
 	} else if (violated) {
 		result.verdict = VERDICT_CRITICAL;
-		problem_set(&result.reason, 0, "%s%s%s%s%s", text, input->culprit ? "; the latest: " : "",
-			input->culprit ? input->culprit : "", blind ? "; and blind: " : "",
-			blind ? blind : "");
+		problem_set(&result.reason, 0, "%s%s%s%s%s", text,
+			input->culprit ? "; the latest: " : "",
+			input->culprit ? input->culprit : "",
+			blind ? "; and blind: " : "", blind ? blind : "");
 	} else if (blind) {
 		problem_set(&result.reason, 0, "blind: %s", blind);
 	} else if (input->degraded) {

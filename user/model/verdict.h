@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* From counters to a verdict. Pure. The numbers are the exit statuses of monitoring plugins. */
+/* From counters to a verdict. Pure. The numbers are the exit statuses of monitoring
+ * plugins. */
 #include "user/base/problem.h"
 #include "user/model/counters.h"
 
-enum verdict { VERDICT_OK = 0, VERDICT_WARNING = 1, VERDICT_CRITICAL = 2, VERDICT_UNKNOWN = 3 };
+enum verdict {
+	VERDICT_OK = 0,
+	VERDICT_WARNING = 1,
+	VERDICT_CRITICAL = 2,
+	VERDICT_UNKNOWN = 3
+};
 
 struct verdict_input {
 	const struct counters *counters; /* NULL: no observer, and `absent` says why */

@@ -1,21 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What was found on the host: VMs (QEMU processes) and their threads. Facts only, no wishes. */
+/* What was found on the host: VMs (QEMU processes) and their threads. Facts only, no
+ * wishes. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "user/model/cpuset.h"
 
-enum thread_class { THREAD_VCPU, THREAD_EMULATOR, THREAD_IOTHREAD, THREAD_VHOST, THREAD_CLASSES };
+enum thread_class {
+	THREAD_VCPU,
+	THREAD_EMULATOR,
+	THREAD_IOTHREAD,
+	THREAD_VHOST,
+	THREAD_CLASSES
+};
 
 /* Who told a VM's vCPU threads from the others. */
 enum vm_source { SOURCE_NAME, SOURCE_QMP, SOURCE_LIBVIRT, SOURCE_KVM };
 
 enum {
-	VM_NAME_SIZE = 128,  /* a longer name is cut */
-	COMM_SIZE = 16,      /* TASK_COMM_LEN */
-	VCPUS_MAX = 8192,    /* a higher vCPU index is a lie */
+	VM_NAME_SIZE = 128, /* a longer name is cut */
+	COMM_SIZE = 16,	    /* TASK_COMM_LEN */
+	VCPUS_MAX = 8192,   /* a higher vCPU index is a lie */
 	IOTHREADS_MAX = 4096,
 	THREADS_MAX = 32768, /* of one VM; more are not looked at, and that is said */
 };
@@ -24,20 +31,22 @@ struct vm_thread {
 	pid_t tid;
 	uint64_t start_time; /* field 22 of /proc/PID/stat: clock ticks since boot */
 	enum thread_class class;
-	int index;             /* of a vCPU or iothread; 0 for the others */
-	char comm[COMM_SIZE];  /* chosen by QEMU: shown, never trusted */
+	int index;		/* of a vCPU or iothread; 0 for the others */
+	char comm[COMM_SIZE];	/* chosen by QEMU: shown, never trusted */
 	struct cpuset affinity; /* sched_getaffinity() */
 	int last_cpu;
-	char *cgroup; /* its cgroup v2 path without the leading slash, "" for the root; owned */
+	char *cgroup; /* its cgroup v2 path without the leading slash, "" for the root;
+			 owned */
 	uint64_t switches, run_ns, wait_ns; /* from /proc/PID/task/TID/schedstat */
 };
 
 struct vm {
-	char name[VM_NAME_SIZE]; /* printable, no '/', no leading '.': fit for a file name */
+	char name[VM_NAME_SIZE]; /* printable, no '/', no leading '.': fit for a file name
+				  */
 	pid_t pid;
 	uint64_t start_time;
 	enum vm_source source;
-	bool libvirt; /* libvirt runs it, and owns its groups */
+	bool libvirt;		   /* libvirt runs it, and owns its groups */
 	struct vm_thread *threads; /* the main thread first, the others by tid */
 	size_t n_threads;
 	char *problem; /* a sentence about what could not be found out, or NULL; owned */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The observer's life. Pins hold it, in one directory that only root may enter. The link of sched_switch
- * is pinned last, so an observer that has it is whole; anything less is what a killed start left behind,
- * and is taken away by the next one.
+ * The observer's life. Pins hold it, in one directory that only root may enter. The link
+ * of sched_switch is pinned last, so an observer that has it is whole; anything less is
+ * what a killed start left behind, and is taken away by the next one.
  */
 #include "user/observer/maps.h"
 
@@ -44,7 +44,8 @@ uint64_t observer_now(void)
 
 static int pin_path(char path[PATH_MAX], const char *dir, const char *name)
 {
-	return snprintf(path, PATH_MAX, "%s/%s", dir, name) < PATH_MAX ? 0 : -ENAMETOOLONG;
+	return snprintf(path, PATH_MAX, "%s/%s", dir, name) < PATH_MAX ? 0
+								       : -ENAMETOOLONG;
 }
 
 static int open_pin(const char *dir, const char *name)
@@ -66,7 +67,8 @@ static size_t map_bytes(u32 entries, size_t size)
 }
 
 /* Maps a pinned flat map whose elements must have that size. */
-static int map_pin(const char *dir, const char *name, size_t size, void **ret_memory, u32 *ret_entries)
+static int map_pin(const char *dir, const char *name, size_t size, void **ret_memory,
+	u32 *ret_entries)
 {
 	struct bpf_map_info info = {};
 	u32 len = sizeof(info);
@@ -77,10 +79,11 @@ static int map_pin(const char *dir, const char *name, size_t size, void **ret_me
 		return fd;
 	if (bpf_obj_get_info_by_fd(fd, &info, &len))
 		return -errno;
-	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size != size || !info.max_entries)
+	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size != size ||
+		!info.max_entries)
 		return -ESTALE;
-	memory = mmap(NULL, map_bytes(info.max_entries, size), PROT_READ | PROT_WRITE, MAP_SHARED,
-		fd, 0);
+	memory = mmap(NULL, map_bytes(info.max_entries, size), PROT_READ | PROT_WRITE,
+		MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
 		return -errno;
 	*ret_memory = memory;
@@ -93,10 +96,10 @@ static int map_all(struct observer *observer, const char *dir)
 	void *memory;
 	int r;
 
-#define MAP(map, type)                                                                   \
-	r = map_pin(dir, #map, sizeof(type), &memory, &observer->n_##map);               \
-	if (r)                                                                           \
-		return r;                                                                \
+#define MAP(map, type)                                                     \
+	r = map_pin(dir, #map, sizeof(type), &memory, &observer->n_##map); \
+	if (r)                                                             \
+		return r;                                                  \
 	observer->map = memory;
 	FLAT_MAPS(MAP)
 #undef MAP
@@ -125,12 +128,12 @@ static int open_whole(const char *dir, struct observer **ret_observer)
 		exit_link = r = open_pin(dir, LINK_EXIT);
 	if (r >= 0)
 		r = observer->health->abi != ABI_VERSION || !observer->health->start ||
-				observer->n_cpu_runs < observer->n_cpus ||
-				observer->n_cpu_counters < observer->n_cpus ||
-				observer->n_tgid_filter != ABI_FILTER_WORDS ||
-				observer->n_task_index & (observer->n_task_index - 1)
-			? -ESTALE
-			: 0;
+				    observer->n_cpu_runs < observer->n_cpus ||
+				    observer->n_cpu_counters < observer->n_cpus ||
+				    observer->n_tgid_filter != ABI_FILTER_WORDS ||
+				    observer->n_task_index & (observer->n_task_index - 1)
+			    ? -ESTALE
+			    : 0;
 	if (r) {
 		observer_close(observer);
 		return r == -ENOENT ? -ESTALE : r;
@@ -139,7 +142,8 @@ static int open_whole(const char *dir, struct observer **ret_observer)
 	return 0;
 }
 
-int observer_open(const char *dir, struct observer **ret_observer, struct problem *problem)
+int observer_open(
+	const char *dir, struct observer **ret_observer, struct problem *problem)
 {
 	struct stat st;
 	int r;
@@ -164,8 +168,8 @@ void observer_close(struct observer *observer)
 {
 	if (!observer)
 		return;
-#define UNMAP(map, type)                                                                 \
-	if (observer->map)                                                               \
+#define UNMAP(map, type)   \
+	if (observer->map) \
 		munmap((void *)observer->map, map_bytes(observer->n_##map, sizeof(type)));
 	FLAT_MAPS(UNMAP)
 #undef UNMAP
@@ -190,16 +194,19 @@ int observer_remove(const char *dir, struct problem *problem)
 	DIR *open_dir;
 	int r = 0;
 
-	/* Links first: from here on nothing is counted, and a half removed one is not whole. */
+	/* Links first: from here on nothing is counted, and a half removed one is not
+	 * whole. */
 	if (!pin_path(path, dir, LINK_SWITCH))
 		unlink(path);
 	open_dir = opendir(dir);
 	if (!open_dir)
-		return errno == ENOENT ? 0
-				       : problem_set(problem, -errno, "cannot open %s: %s", dir,
-						 strerror(errno));
+		return errno == ENOENT
+			       ? 0
+			       : problem_set(problem, -errno, "cannot open %s: %s", dir,
+					 strerror(errno));
 	while ((entry = readdir(open_dir)))
-		if (entry->d_name[0] != '.' && unlinkat(dirfd(open_dir), entry->d_name, 0) < 0)
+		if (entry->d_name[0] != '.' &&
+			unlinkat(dirfd(open_dir), entry->d_name, 0) < 0)
 			r = -errno;
 	closedir(open_dir);
 	if (rmdir(dir) < 0 && !r)
@@ -231,7 +238,8 @@ static u32 clamp(u32 value, u32 low, u32 high)
 	return value < low ? low : value > high ? high : value;
 }
 
-/* Every map has a bound that follows from the host's size; the index has four places a thread. */
+/* Every map has a bound that follows from the host's size; the index has four places a
+ * thread. */
 static void size_maps(struct observer_bpf *skel, u32 cpus)
 {
 	u32 n_tasks = clamp(64 * cpus, 4096, 65536), n_buckets = 1;
@@ -253,13 +261,15 @@ static void size_maps(struct observer_bpf *skel, u32 cpus)
 
 static int init_values(struct observer_bpf *skel, u32 cpus)
 {
-	struct health health = {.abi = ABI_VERSION, .cpus = cpus, .start = observer_now()};
+	struct health health = {
+		.abi = ABI_VERSION, .cpus = cpus, .start = observer_now()};
 	struct cpu_set_words all;
 	u32 slot = SET_ALL, zero = 0;
 
 	memset(&all, 0xff, sizeof(all));
 	if (bpf_map_update_elem(bpf_map__fd(skel->maps.cpu_sets), &slot, &all, BPF_ANY) ||
-		bpf_map_update_elem(bpf_map__fd(skel->maps.health), &zero, &health, BPF_ANY))
+		bpf_map_update_elem(
+			bpf_map__fd(skel->maps.health), &zero, &health, BPF_ANY))
 		return -errno;
 	return 0;
 }
@@ -301,16 +311,19 @@ static int start(const char *dir, u32 cpus, struct problem *problem)
 	size_maps(skel, cpus);
 	r = observer_bpf__load(skel);
 	if (r) {
-		problem_set(problem, r, "the kernel refused the BPF program: %s", strerror(-r));
+		problem_set(problem, r, "the kernel refused the BPF program: %s",
+			strerror(-r));
 		goto out;
 	}
 	if (mkdir(dir, 0700) < 0 || statfs(dir, &fs) < 0) {
-		r = problem_set(problem, -errno, "cannot make %s: %s", dir, strerror(errno));
+		r = problem_set(
+			problem, -errno, "cannot make %s: %s", dir, strerror(errno));
 		goto out;
 	}
 	if ((uint32_t)fs.f_type != MAGIC_BPFFS) {
 		r = problem_set(problem, -ENODEV,
-			"%s is not on a bpf file system: mount -t bpf bpf /sys/fs/bpf", dir);
+			"%s is not on a bpf file system: mount -t bpf bpf /sys/fs/bpf",
+			dir);
 		goto out;
 	}
 	r = init_values(skel, cpus);
@@ -319,8 +332,8 @@ static int start(const char *dir, u32 cpus, struct problem *problem)
 	if (!r)
 		r = pin_all(skel, dir);
 	if (r)
-		problem_set(problem, r, "cannot attach and pin the observer in %s: %s", dir,
-			strerror(-r));
+		problem_set(problem, r, "cannot attach and pin the observer in %s: %s",
+			dir, strerror(-r));
 out:
 	observer_bpf__destroy(skel);
 	return r;

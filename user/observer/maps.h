@@ -7,16 +7,12 @@
 #include "user/observer/observer.h"
 
 /* One row a flat map: field and map name, element type. */
-#define FLAT_MAPS(row)                                                                   \
-	row(cpu_rules, struct cpu_rule)                                                  \
-	row(cpu_counters, struct cpu_counters)                                           \
-	row(cpu_runs, struct cpu_run)                                                    \
-	row(cpu_sets, struct cpu_set_words)                                              \
-	row(tasks, struct task)                                                          \
-	row(task_index, struct task_bucket)                                              \
-	row(tgid_filter, u64)                                                            \
-	row(vms, struct vm_slot)                                                         \
-	row(health, struct health)
+#define FLAT_MAPS(row)                                                              \
+	row(cpu_rules, struct cpu_rule) row(cpu_counters, struct cpu_counters)      \
+		row(cpu_runs, struct cpu_run) row(cpu_sets, struct cpu_set_words)   \
+			row(tasks, struct task) row(task_index, struct task_bucket) \
+				row(tgid_filter, u64) row(vms, struct vm_slot)      \
+					row(health, struct health)
 
 struct observer {
 #define FIELD(map, type) volatile type *map;
@@ -43,4 +39,5 @@ u32 observer_find_task(const struct observer *observer, pid_t tid);
 
 uint64_t observer_now(void);
 
-void cpuset_from_words(const volatile struct cpu_set_words *words, struct cpuset *ret_set);
+void cpuset_from_words(
+	const volatile struct cpu_set_words *words, struct cpuset *ret_set);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The observer: loads, attaches and pins the BPF program; writes rules, reads counters. It lives in the
- * kernel, held by its pins; a struct observer is only a view of it. Nothing here judges.
+ * The observer: loads, attaches and pins the BPF program; writes rules, reads counters.
+ * It lives in the kernel, held by its pins; a struct observer is only a view of it.
+ * Nothing here judges.
  */
 #include "user/base/problem.h"
 #include "user/model/counters.h"
@@ -13,14 +14,17 @@
 struct observer;
 
 /*
- * Opens the one that runs. -ENOENT: there is none; -ESTALE: what is pinned is partial or of another
- * version; -EPERM, -EACCES: not allowed. The caller owns the view: observer_close().
+ * Opens the one that runs. -ENOENT: there is none; -ESTALE: what is pinned is partial or
+ * of another version; -EPERM, -EACCES: not allowed. The caller owns the view:
+ * observer_close().
  */
-int observer_open(const char *dir, struct observer **ret_observer, struct problem *problem);
+int observer_open(
+	const char *dir, struct observer **ret_observer, struct problem *problem);
 
 /*
- * Loads, attaches and pins a new one for a host of `cpus` possible CPUs, with no rule in it. Takes the place
- * of what observer_open() calls stale. On failure nothing is left behind.
+ * Loads, attaches and pins a new one for a host of `cpus` possible CPUs, with no rule in
+ * it. Takes the place of what observer_open() calls stale. On failure nothing is left
+ * behind.
  */
 int observer_start(const char *dir, unsigned int cpus, struct observer **ret_observer,
 	struct problem *problem);
@@ -40,30 +44,35 @@ const char *observer_libbpf_version(void);
 int observer_supported(struct problem *problem);
 
 /*
- * Changes a VM's rules, in two halves around the change of the VM itself. observer_begin(): the new rules
- * are in force, and what the change explains counts as settling, for SETTLE_NS at most. observer_commit():
- * only the new rules. Two calls in a row are a change without a transition. -ENOSPC: a map is full.
+ * Changes a VM's rules, in two halves around the change of the VM itself.
+ * observer_begin(): the new rules are in force, and what the change explains counts as
+ * settling, for SETTLE_NS at most. observer_commit(): only the new rules. Two calls in a
+ * row are a change without a transition. -ENOSPC: a map is full.
  */
 enum { SETTLE_SECONDS = 10 };
-int observer_begin(struct observer *observer, const struct rule_vm *vm, struct problem *problem);
-int observer_commit(struct observer *observer, const struct rule_vm *vm, struct problem *problem);
+int observer_begin(
+	struct observer *observer, const struct rule_vm *vm, struct problem *problem);
+int observer_commit(
+	struct observer *observer, const struct rule_vm *vm, struct problem *problem);
 
 /* Forgets a VM: it owns nothing, its threads are nobody's. 0 where it is not known. */
 int observer_forget(struct observer *observer, pid_t pid, uint64_t start_time);
 
 /*
- * The rules in force. -ENOENT where the VM is not known. *ret_settling: a change was begun and not
- * committed. The caller owns the result: rule_vm_deinit().
+ * The rules in force. -ENOENT where the VM is not known. *ret_settling: a change was
+ * begun and not committed. The caller owns the result: rule_vm_deinit().
  */
 int observer_get_vm(const struct observer *observer, pid_t pid, uint64_t start_time,
 	struct rule_vm *ret_vm, bool *ret_settling);
 
-/* The VMs that it knows, ended ones too: names, pids and start times only. The caller frees *ret_vms. */
-int observer_list_vms(const struct observer *observer, struct rule_vm **ret_vms, size_t *ret_n);
+/* The VMs that it knows, ended ones too: names, pids and start times only. The caller
+ * frees *ret_vms. */
+int observer_list_vms(
+	const struct observer *observer, struct rule_vm **ret_vms, size_t *ret_n);
 
 /* All counters. The caller owns the result: counters_deinit(). */
 int observer_read(const struct observer *observer, struct counters *ret_counters);
 
 /* Hands each event waiting in the ring to fn, and consumes it. Returns their number. */
-int observer_drain(const struct observer *observer, void (*fn)(const struct culprit *, void *),
-	void *data);
+int observer_drain(const struct observer *observer,
+	void (*fn)(const struct culprit *, void *), void *data);

@@ -32,7 +32,8 @@ static void add_cpu(struct cpu_tally *to, const struct cpu_tally *cpu)
 	add_tally(&to->settling, &cpu->settling);
 }
 
-static struct vm_tally *vm_of_slot(struct counters *counters, const struct observer *observer, u32 slot)
+static struct vm_tally *vm_of_slot(
+	struct counters *counters, const struct observer *observer, u32 slot)
 {
 	if (slot >= observer->n_vms)
 		return NULL;
@@ -50,7 +51,8 @@ static void name_vm(char name[VM_NAME_SIZE], const struct observer *observer, u3
 	name[VM_NAME_SIZE - 1] = '\0';
 }
 
-static void to_culprit(struct culprit *culprit, const struct observer *observer, const struct event *event)
+static void to_culprit(struct culprit *culprit, const struct observer *observer,
+	const struct event *event)
 {
 	culprit->cpu = event->cpu;
 	culprit->off_set = event->class == RUN_OFF_SET;
@@ -67,10 +69,12 @@ static void to_culprit(struct culprit *culprit, const struct observer *observer,
 }
 
 /*
- * A run that is still on is counted here with its length so far, or a task that never leaves the CPU would
- * never be seen. It is read while the CPU may be ending it: taken only if the record stood still.
+ * A run that is still on is counted here with its length so far, or a task that never
+ * leaves the CPU would never be seen. It is read while the CPU may be ending it: taken
+ * only if the record stood still.
  */
-static int add_current(struct counters *counters, const struct observer *observer, u32 cpu)
+static int add_current(
+	struct counters *counters, const struct observer *observer, u32 cpu)
 {
 	volatile struct cpu_run *shared = &observer->cpu_runs[cpu];
 	struct cpu_run run = *shared;
@@ -80,8 +84,9 @@ static int add_current(struct counters *counters, const struct observer *observe
 	struct vm_tally *vm;
 	struct tally tally;
 
-	if (run.class <= RUN_IN_ORDER || run.start != shared->start || run.class != shared->class ||
-		switches != at->switches || run.start > counters->now)
+	if (run.class <= RUN_IN_ORDER || run.start != shared->start ||
+		run.class != shared->class || switches != at->switches ||
+		run.start > counters->now)
 		return 0;
 	tally = (struct tally){.count = 1, .ns = counters->now - run.start};
 	vm = vm_of_slot(counters, observer, run.vm);
@@ -178,13 +183,16 @@ static int read_vms(struct counters *counters, const struct observer *observer)
 
 static int compare_threads(const void *a, const void *b)
 {
-	pid_t x = ((const struct thread_tally *)a)->tid, y = ((const struct thread_tally *)b)->tid;
+	pid_t x = ((const struct thread_tally *)a)->tid,
+	      y = ((const struct thread_tally *)b)->tid;
 
 	return x < y ? -1 : x > y;
 }
 
-/* What was handed over plus what is pending; again if a portion was handed over in between. */
-static void read_thread(struct thread_tally *to, const struct observer *observer, u32 slot)
+/* What was handed over plus what is pending; again if a portion was handed over in
+ * between. */
+static void read_thread(
+	struct thread_tally *to, const struct observer *observer, u32 slot)
 {
 	const volatile struct task *task = &observer->tasks[slot];
 	struct task_counters before = {}, after = {};
@@ -221,7 +229,8 @@ static int read_threads(struct counters *counters, const struct observer *observ
 	return 0;
 }
 
-/* Switches that the program was not called for, because it was already running on that CPU. */
+/* Switches that the program was not called for, because it was already running on that
+ * CPU. */
 static int read_misses(const struct observer *observer, uint64_t *ret_misses)
 {
 	struct bpf_link_info link = {};
@@ -244,7 +253,8 @@ static int read_misses(const struct observer *observer, uint64_t *ret_misses)
 
 static int compare_culprits(const void *a, const void *b)
 {
-	uint64_t x = ((const struct culprit *)a)->time, y = ((const struct culprit *)b)->time;
+	uint64_t x = ((const struct culprit *)a)->time,
+		 y = ((const struct culprit *)b)->time;
 
 	return x > y ? -1 : x < y;
 }
@@ -297,10 +307,12 @@ static int drain_one(void *context, void *data, size_t size)
 	return 0;
 }
 
-int observer_drain(const struct observer *observer, void (*fn)(const struct culprit *, void *), void *data)
+int observer_drain(const struct observer *observer,
+	void (*fn)(const struct culprit *, void *), void *data)
 {
 	struct drain drain = {.observer = observer, .fn = fn, .data = data};
-	struct ring_buffer *ring = ring_buffer__new(observer->events, drain_one, &drain, NULL);
+	struct ring_buffer *ring =
+		ring_buffer__new(observer->events, drain_one, &drain, NULL);
 	int n;
 
 	if (!ring)

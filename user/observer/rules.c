@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * How rules change without a false report. The kernel moves threads at once: after the write that moves
- * them returns, they were never again seen on an old CPU. So a change is made in the order: allow the
- * union of old and new, write, read back, narrow to the new. In the maps the union is not one set but
- * two, `set` and `old_set`, so that a run in the old one can be told from both a right and a wrong one;
- * a CPU that changes hands has CPU_SETTLING instead.
+ * How rules change without a false report. The kernel moves threads at once: after the
+ * write that moves them returns, they were never again seen on an old CPU. So a change is
+ * made in the order: allow the union of old and new, write, read back, narrow to the new.
+ * In the maps the union is not one set but two, `set` and `old_set`, so that a run in the
+ * old one can be told from both a right and a wrong one; a CPU that changes hands has
+ * CPU_SETTLING instead.
  *
- * BPF reads the maps while they change. What refers to something is therefore written after it and
- * erased before it: VM slot, task, index, filter, CPU rule.
+ * BPF reads the maps while they change. What refers to something is therefore written
+ * after it and erased before it: VM slot, task, index, filter, CPU rule.
  */
 #include "user/observer/maps.h"
 
@@ -60,7 +61,8 @@ void cpuset_from_words(const volatile struct cpu_set_words *words, struct cpuset
 		ret_set->words[i] = words->words[i];
 }
 
-static bool same_words(const volatile struct cpu_set_words *words, const struct cpuset *set)
+static bool same_words(
+	const volatile struct cpu_set_words *words, const struct cpuset *set)
 {
 	for (size_t i = 0; i < CPUSET_WORDS; i++)
 		if (words->words[i] != set->words[i])
@@ -155,13 +157,15 @@ static void set_filter(struct observer *observer)
 {
 	u64 *words = calloc(ABI_FILTER_WORDS, sizeof(*words));
 
-	/* Without memory the filter keeps bits of VMs that are gone: slower, not wrong. */
+	/* Without memory the filter keeps bits of VMs that are gone: slower, not wrong.
+	 */
 	for (u32 i = 1; i < observer->n_tasks; i++) {
 		u32 tgid = observer->tasks[i].tgid;
 
 		if (!observer->tasks[i].tid)
 			continue;
-		observer->tgid_filter[tgid / 64 % ABI_FILTER_WORDS] |= UINT64_C(1) << tgid % 64;
+		observer->tgid_filter[tgid / 64 % ABI_FILTER_WORDS] |= UINT64_C(1)
+								       << tgid % 64;
 		if (words)
 			words[tgid / 64 % ABI_FILTER_WORDS] |= UINT64_C(1) << tgid % 64;
 	}
@@ -188,7 +192,8 @@ static int write_task(struct observer *observer, const struct rule_vm *vm, u32 v
 	if (!set)
 		return -ENOSPC;
 	task = &observer->tasks[slot];
-	if (slot && (task->tgid != (u32)vm->pid || task->start_ticks != thread->start_time)) {
+	if (slot &&
+		(task->tgid != (u32)vm->pid || task->start_ticks != thread->start_time)) {
 		remove_task(observer, slot);
 		slot = 0;
 	}
@@ -197,8 +202,8 @@ static int write_task(struct observer *observer, const struct rule_vm *vm, u32 v
 			task->old_set = task->set;
 		barrier();
 		task->set = set;
-		if (task->class == (u32)thread->class && task->index == (u32)thread->index &&
-			task->vm == vm_slot)
+		if (task->class == (u32)thread->class &&
+			task->index == (u32)thread->index && task->vm == vm_slot)
 			return 0;
 	} else {
 		slot = free_task(observer);
@@ -223,8 +228,8 @@ static int write_task(struct observer *observer, const struct rule_vm *vm, u32 v
 }
 
 /* Who owns a CPU by these rules: false for nobody of this VM. */
-static bool owner_of(const struct observer *observer, const struct rule_vm *vm, u32 vm_slot, u32 cpu,
-	struct cpu_rule *ret_rule)
+static bool owner_of(const struct observer *observer, const struct rule_vm *vm,
+	u32 vm_slot, u32 cpu, struct cpu_rule *ret_rule)
 {
 	struct cpu_rule rule = {.vm = vm_slot, .vcpu = ABI_NONE};
 
@@ -246,7 +251,8 @@ static bool owner_of(const struct observer *observer, const struct rule_vm *vm, 
 	return false;
 }
 
-static void write_cpu(volatile struct cpu_rule *to, const struct cpu_rule *rule, u32 flags)
+static void write_cpu(
+	volatile struct cpu_rule *to, const struct cpu_rule *rule, u32 flags)
 {
 	/* While `vm` is 0 the CPU has no rule: no reader sees half of one. */
 	to->vm = 0;
@@ -259,7 +265,8 @@ static void write_cpu(volatile struct cpu_rule *to, const struct cpu_rule *rule,
 	to->vm = rule->vm;
 }
 
-static void write_cpus(struct observer *observer, const struct rule_vm *vm, u32 vm_slot, bool commit)
+static void write_cpus(
+	struct observer *observer, const struct rule_vm *vm, u32 vm_slot, bool commit)
 {
 	static const struct cpu_rule none;
 	struct cpu_rule rule;
@@ -270,14 +277,16 @@ static void write_cpus(struct observer *observer, const struct rule_vm *vm, u32 
 
 		if (!wanted && now->vm == vm_slot)
 			write_cpu(now, &none, 0);
-		else if (wanted && (now->vm != vm_slot || now->vcpu != rule.vcpu || now->tid != rule.tid))
+		else if (wanted && (now->vm != vm_slot || now->vcpu != rule.vcpu ||
+					   now->tid != rule.tid))
 			write_cpu(now, &rule, commit ? 0 : CPU_SETTLING);
 		else if (wanted && commit && now->flags)
 			now->flags = 0;
 	}
 }
 
-static int write_vm(struct observer *observer, const struct rule_vm *vm, u32 *ret_slot, bool *used)
+static int write_vm(
+	struct observer *observer, const struct rule_vm *vm, u32 *ret_slot, bool *used)
 {
 	u32 slot = observer_find_vm(observer, vm->pid, vm->start_time);
 	u32 set = intern_set(observer, used, &vm->set);
@@ -305,7 +314,8 @@ static int write_vm(struct observer *observer, const struct rule_vm *vm, u32 *re
 	return 0;
 }
 
-int observer_begin(struct observer *observer, const struct rule_vm *vm, struct problem *problem)
+int observer_begin(
+	struct observer *observer, const struct rule_vm *vm, struct problem *problem)
 {
 	cleanup_free bool *used = sets_in_use(observer);
 	u32 slot;
@@ -317,7 +327,8 @@ int observer_begin(struct observer *observer, const struct rule_vm *vm, struct p
 	for (size_t i = 0; !r && i < vm->n_threads; i++)
 		r = write_task(observer, vm, slot, &vm->threads[i], used);
 	if (r)
-		return problem_set(problem, r, "the observer's maps have no room for VM %s", vm->name);
+		return problem_set(problem, r,
+			"the observer's maps have no room for VM %s", vm->name);
 	set_filter(observer);
 	barrier();
 	write_cpus(observer, vm, slot, false);
@@ -334,19 +345,22 @@ static bool is_listed(const struct rule_vm *vm, const volatile struct task *task
 	return false;
 }
 
-int observer_commit(struct observer *observer, const struct rule_vm *vm, struct problem *problem)
+int observer_commit(
+	struct observer *observer, const struct rule_vm *vm, struct problem *problem)
 {
 	u32 slot = observer_find_vm(observer, vm->pid, vm->start_time);
 
 	if (!slot)
-		return problem_set(problem, -ENOENT, "the observer does not know VM %s", vm->name);
+		return problem_set(
+			problem, -ENOENT, "the observer does not know VM %s", vm->name);
 	write_cpus(observer, vm, slot, true);
 	for (u32 i = 1; i < observer->n_tasks; i++) {
 		volatile struct task *task = &observer->tasks[i];
 
 		if (!task->tid || (task->vm != slot && task->vm))
 			continue;
-		/* One that the index does not name is what a killed run left half made. */
+		/* One that the index does not name is what a killed run left half made.
+		 */
 		if (observer_find_task(observer, (pid_t)task->tid) != i)
 			memset((void *)task, 0, sizeof(*task));
 		else if (is_listed(vm, task))
@@ -380,7 +394,8 @@ int observer_forget(struct observer *observer, pid_t pid, uint64_t start_time)
 	return 0;
 }
 
-int observer_list_vms(const struct observer *observer, struct rule_vm **ret_vms, size_t *ret_n)
+int observer_list_vms(
+	const struct observer *observer, struct rule_vm **ret_vms, size_t *ret_n)
 {
 	struct rule_vm *vms = NULL, *vm;
 	size_t n = 0;
@@ -404,15 +419,18 @@ int observer_list_vms(const struct observer *observer, struct rule_vm **ret_vms,
 
 static int compare_threads(const void *a, const void *b)
 {
-	pid_t x = ((const struct rule_thread *)a)->tid, y = ((const struct rule_thread *)b)->tid;
+	pid_t x = ((const struct rule_thread *)a)->tid,
+	      y = ((const struct rule_thread *)b)->tid;
 
 	return x < y ? -1 : x > y;
 }
 
-static bool owns_set(const struct observer *observer, u32 slot, const volatile struct task *task)
+static bool owns_set(
+	const struct observer *observer, u32 slot, const volatile struct task *task)
 {
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++)
-		if (observer->cpu_rules[cpu].vm == slot && observer->cpu_rules[cpu].tid == task->tid)
+		if (observer->cpu_rules[cpu].vm == slot &&
+			observer->cpu_rules[cpu].tid == task->tid)
 			return true;
 	return false;
 }
@@ -437,7 +455,8 @@ static int get_threads(const struct observer *observer, u32 slot, struct rule_vm
 		thread->start_time = task->start_ticks;
 		thread->class = task->class % THREAD_CLASSES;
 		thread->index = (int)task->index;
-		cpuset_from_words(&observer->cpu_sets[task->set % observer->n_cpu_sets], &thread->set);
+		cpuset_from_words(&observer->cpu_sets[task->set % observer->n_cpu_sets],
+			&thread->set);
 		thread->owns = owns_set(observer, slot, task);
 	}
 	qsort(vm->threads, vm->n_threads, sizeof(*vm->threads), compare_threads);
@@ -455,12 +474,16 @@ int observer_get_vm(const struct observer *observer, pid_t pid, uint64_t start_t
 	if (!slot)
 		return -ENOENT;
 	copy_name(observer, slot, vm.name);
-	cpuset_from_words(&observer->cpu_sets[observer->vms[slot].set % observer->n_cpu_sets], &vm.set);
+	cpuset_from_words(
+		&observer->cpu_sets[observer->vms[slot].set % observer->n_cpu_sets],
+		&vm.set);
 	settling = observer->vms[slot].settle_until;
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
-		if (observer->cpu_rules[cpu].vm == slot && observer->cpu_rules[cpu].vcpu == ABI_NONE)
+		if (observer->cpu_rules[cpu].vm == slot &&
+			observer->cpu_rules[cpu].vcpu == ABI_NONE)
 			cpuset_add(&vm.owned, cpu);
-		settling |= observer->cpu_rules[cpu].vm == slot && observer->cpu_rules[cpu].flags;
+		settling |= observer->cpu_rules[cpu].vm == slot &&
+			    observer->cpu_rules[cpu].flags;
 	}
 	r = get_threads(observer, slot, &vm);
 	if (r)

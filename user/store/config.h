@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The configuration files: ETC/cpuwarden.conf, ETC/vms.d/NAME.conf and, winning over the latter key by
- * key, RUN/vms.d/NAME.conf. INI, strict: an unknown section or key, a key given twice, a bad value
- * or a CPU that the host lacks is an error that names file, line and what is allowed.
+ * The configuration files: ETC/cpuwarden.conf, ETC/vms.d/NAME.conf and, winning over the
+ * latter key by key, RUN/vms.d/NAME.conf. INI, strict: an unknown section or key, a key
+ * given twice, a bad value or a CPU that the host lacks is an error that names file, line
+ * and what is allowed.
  */
 #include "user/base/problem.h"
 #include "user/model/policy.h"
 
 /*
- * Reads all files. A missing file or directory is an empty one. `present` are the host's CPUs.
- * On error *ret_config is untouched. The caller owns the result: config_deinit().
+ * Reads all files. A missing file or directory is an empty one. `present` are the host's
+ * CPUs. On error *ret_config is untouched. The caller owns the result: config_deinit().
  */
 int config_read(const char *etc_dir, const char *run_dir, const struct cpuset *present,
 	struct config *ret_config, struct problem *problem);

@@ -27,7 +27,8 @@ static void put_json(struct json_object **json)
 /* NULL for anything that is no string. */
 static const char *string_of(struct json_object *json)
 {
-	return json_object_is_type(json, json_type_string) ? json_object_get_string(json) : NULL;
+	return json_object_is_type(json, json_type_string) ? json_object_get_string(json)
+							   : NULL;
 }
 
 static int cpus_of(struct json_object *json, struct cpuset *ret_cpus)
@@ -55,7 +56,9 @@ static int write_json(const char *run_dir, const char *name, struct json_object 
 	if (!text)
 		return problem_nomem(problem);
 	if (!r)
-		r = snprintf(dir, sizeof(dir), "%s/found", run_dir) < PATH_MAX ? 0 : -ENAMETOOLONG;
+		r = snprintf(dir, sizeof(dir), "%s/found", run_dir) < PATH_MAX
+			    ? 0
+			    : -ENAMETOOLONG;
 	if (!r)
 		r = file_make_dirs(dir, 0755);
 	if (!r)
@@ -79,7 +82,8 @@ static int read_json(const char *run_dir, const char *name, const char *schema,
 	json = json_tokener_parse(text);
 	if (!json_object_object_get_ex(json, "schema", &found) || !string_of(found) ||
 		strcmp(string_of(found), schema))
-		return problem_set(problem, -EINVAL, "%s is not a record of the form %s", path, schema);
+		return problem_set(problem, -EINVAL, "%s is not a record of the form %s",
+			path, schema);
 	*ret_json = take_ptr(json);
 	return 0;
 }
@@ -95,7 +99,8 @@ static int drop(const char *run_dir, const char *name, struct problem *problem)
 		r = -errno;
 	}
 	if (r)
-		return problem_set(problem, r, "cannot remove %s: %s", path, strerror(-r));
+		return problem_set(
+			problem, r, "cannot remove %s: %s", path, strerror(-r));
 	/* The folder goes with the last record. */
 	if (snprintf(dir, sizeof(dir), "%s/found", run_dir) < PATH_MAX)
 		rmdir(dir);
@@ -109,12 +114,15 @@ static struct json_object *thread_to_json(const struct found_thread *thread)
 
 	json_object_object_add(json, "pid", json_object_new_int(thread->pid));
 	json_object_object_add(json, "tid", json_object_new_int(thread->tid));
-	json_object_object_add(json, "start_time", json_object_new_uint64(thread->start_time));
+	json_object_object_add(
+		json, "start_time", json_object_new_uint64(thread->start_time));
 	if (thread->kernel)
 		json_object_object_add(json, "kernel", json_object_new_boolean(true));
 	if (thread->cgroup)
-		json_object_object_add(json, "cgroup", json_object_new_string(thread->cgroup));
-	json_object_object_add(json, "affinity", json_object_new_string(affinity ? affinity : ""));
+		json_object_object_add(
+			json, "cgroup", json_object_new_string(thread->cgroup));
+	json_object_object_add(
+		json, "affinity", json_object_new_string(affinity ? affinity : ""));
 	return json;
 }
 
@@ -152,8 +160,8 @@ static int thread_from_json(struct json_object *json, struct found_thread *threa
 	return cpus_of(affinity, &thread->affinity);
 }
 
-static int threads_from_json(struct json_object *json, const char *key, struct found_thread **threads,
-	size_t *n_threads)
+static int threads_from_json(struct json_object *json, const char *key,
+	struct found_thread **threads, size_t *n_threads)
 {
 	struct json_object *list;
 	int r = 0;
@@ -164,20 +172,24 @@ static int threads_from_json(struct json_object *json, const char *key, struct f
 	for (size_t i = 0; !r && i < json_object_array_length(list); i++) {
 		struct found_thread *thread = array_push(threads, n_threads);
 
-		r = thread ? thread_from_json(json_object_array_get_idx(list, i), thread) : -ENOMEM;
+		r = thread ? thread_from_json(json_object_array_get_idx(list, i), thread)
+			   : -ENOMEM;
 	}
 	return r;
 }
 
-int found_vm_write(const char *run_dir, const struct found_vm *found, struct problem *problem)
+int found_vm_write(
+	const char *run_dir, const struct found_vm *found, struct problem *problem)
 {
 	cleanup_json struct json_object *json = json_object_new_object();
 
 	json_object_object_add(json, "schema", json_object_new_string(VM_SCHEMA));
 	json_object_object_add(json, "name", json_object_new_string(found->name));
 	json_object_object_add(json, "pid", json_object_new_int(found->pid));
-	json_object_object_add(json, "start_time", json_object_new_uint64(found->start_time));
-	json_object_object_add(json, "threads", threads_to_json(found->threads, found->n_threads));
+	json_object_object_add(
+		json, "start_time", json_object_new_uint64(found->start_time));
+	json_object_object_add(
+		json, "threads", threads_to_json(found->threads, found->n_threads));
 	return write_json(run_dir, found->name, json, problem);
 }
 
@@ -194,7 +206,8 @@ int found_vm_read(const char *run_dir, const char *name, struct found_vm *ret_fo
 		return r;
 	if (!json_object_object_get_ex(json, "pid", &pid) ||
 		!json_object_object_get_ex(json, "start_time", &start))
-		return problem_set(problem, -EINVAL, "the record of VM %s is incomplete", name);
+		return problem_set(
+			problem, -EINVAL, "the record of VM %s is incomplete", name);
 	snprintf(found.name, sizeof(found.name), "%s", name);
 	found.pid = json_object_get_int(pid);
 	found.start_time = json_object_get_uint64(start);
@@ -214,7 +227,8 @@ int found_vm_drop(const char *run_dir, const char *name, struct problem *problem
 	return drop(run_dir, name, problem);
 }
 
-int found_vm_for_each(const char *run_dir, int (*fn)(const char *name, void *data), void *data)
+int found_vm_for_each(
+	const char *run_dir, int (*fn)(const char *name, void *data), void *data)
 {
 	char path[PATH_MAX];
 	struct dirent *entry;
@@ -229,7 +243,8 @@ int found_vm_for_each(const char *run_dir, int (*fn)(const char *name, void *dat
 	while (!r && (entry = readdir(dir))) {
 		size_t len = strlen(entry->d_name);
 
-		if (len <= 5 || len - 5 >= VM_NAME_SIZE || strcmp(entry->d_name + len - 5, ".json"))
+		if (len <= 5 || len - 5 >= VM_NAME_SIZE ||
+			strcmp(entry->d_name + len - 5, ".json"))
 			continue;
 		entry->d_name[len - 5] = '\0';
 		r = fn(entry->d_name, data);
@@ -238,22 +253,27 @@ int found_vm_for_each(const char *run_dir, int (*fn)(const char *name, void *dat
 	return r;
 }
 
-int found_host_write(const char *run_dir, const struct found_host *found, struct problem *problem)
+int found_host_write(
+	const char *run_dir, const struct found_host *found, struct problem *problem)
 {
 	cleanup_json struct json_object *json = json_object_new_object();
 
 	json_object_object_add(json, "schema", json_object_new_string(HOST_SCHEMA));
-	json_object_object_add(json, "cpuset_given", json_object_new_boolean(found->cpuset_given));
-	json_object_object_add(json, "bound", threads_to_json(found->bound, found->n_bound));
+	json_object_object_add(
+		json, "cpuset_given", json_object_new_boolean(found->cpuset_given));
+	json_object_object_add(
+		json, "bound", threads_to_json(found->bound, found->n_bound));
 	if (found->has_workqueues) {
 		cleanup_free char *list = cpulist_format(&found->workqueues);
 
-		json_object_object_add(json, "workqueues", json_object_new_string(list ? list : ""));
+		json_object_object_add(
+			json, "workqueues", json_object_new_string(list ? list : ""));
 	}
 	return write_json(run_dir, NULL, json, problem);
 }
 
-int found_host_read(const char *run_dir, struct found_host *ret_found, struct problem *problem)
+int found_host_read(
+	const char *run_dir, struct found_host *ret_found, struct problem *problem)
 {
 	cleanup_json struct json_object *json = NULL;
 	struct found_host found = {};

@@ -1,24 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Records of what was found: RUN/found/NAME.json for a VM, RUN/found.json for the host. JSON, written whole
- * or not at all, readable by root only. A record is made before the first change and dropped after the
- * last, so whoever is killed in between leaves it to the next run.
+ * Records of what was found: RUN/found/NAME.json for a VM, RUN/found.json for the host.
+ * JSON, written whole or not at all, readable by root only. A record is made before the
+ * first change and dropped after the last, so whoever is killed in between leaves it to
+ * the next run.
  */
 #include "user/base/problem.h"
 #include "user/model/found.h"
 
-int found_vm_write(const char *run_dir, const struct found_vm *found, struct problem *problem);
+int found_vm_write(
+	const char *run_dir, const struct found_vm *found, struct problem *problem);
 
-/* -ENOENT: there is none. -EINVAL: not one of ours. The caller owns: found_vm_deinit(). */
+/* -ENOENT: there is none. -EINVAL: not one of ours. The caller owns: found_vm_deinit().
+ */
 int found_vm_read(const char *run_dir, const char *name, struct found_vm *ret_found,
 	struct problem *problem);
 /* Both drops: 1 when there was none. */
 int found_vm_drop(const char *run_dir, const char *name, struct problem *problem);
 
 /* Calls fn with the name of each VM that has a record. */
-int found_vm_for_each(const char *run_dir, int (*fn)(const char *name, void *data), void *data);
+int found_vm_for_each(
+	const char *run_dir, int (*fn)(const char *name, void *data), void *data);
 
-int found_host_write(const char *run_dir, const struct found_host *found, struct problem *problem);
-int found_host_read(const char *run_dir, struct found_host *ret_found, struct problem *problem);
+int found_host_write(
+	const char *run_dir, const struct found_host *found, struct problem *problem);
+int found_host_read(
+	const char *run_dir, struct found_host *ret_found, struct problem *problem);
 int found_host_drop(const char *run_dir, struct problem *problem);

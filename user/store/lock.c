@@ -14,7 +14,8 @@
 
 enum { TRIES_A_SECOND = 20 };
 
-int lock_take(const char *run_dir, unsigned int seconds, int *ret_fd, struct problem *problem)
+int lock_take(
+	const char *run_dir, unsigned int seconds, int *ret_fd, struct problem *problem)
 {
 	const struct timespec pause = {.tv_nsec = 1000000000 / TRIES_A_SECOND};
 	cleanup_close int fd = -1;
@@ -22,7 +23,8 @@ int lock_take(const char *run_dir, unsigned int seconds, int *ret_fd, struct pro
 	int r;
 
 	if (snprintf(path, sizeof(path), "%s/lock", run_dir) >= PATH_MAX)
-		return problem_set(problem, -ENAMETOOLONG, "%s: the path is too long", run_dir);
+		return problem_set(
+			problem, -ENAMETOOLONG, "%s: the path is too long", run_dir);
 	r = file_make_dirs(run_dir, 0755);
 	if (!r) {
 		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -41,7 +43,8 @@ int lock_take(const char *run_dir, unsigned int seconds, int *ret_fd, struct pro
 		if (file_read_at(AT_FDCWD, path, holder, sizeof(holder)) <= 0)
 			snprintf(holder, sizeof(holder), "unknown");
 		return problem_set(problem, -EBUSY,
-			"another cpuwarden (pid %s) is changing this host: %s is held", holder, path);
+			"another cpuwarden (pid %s) is changing this host: %s is held",
+			holder, path);
 	}
 	if (ftruncate(fd, 0) == 0)
 		dprintf(fd, "%d\n", getpid());

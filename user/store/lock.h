@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* RUN/lock: whoever changes the host holds it. It goes with the process, however that ends. */
+/* RUN/lock: whoever changes the host holds it. It goes with the process, however that
+ * ends. */
 #include "user/base/problem.h"
 
 /*
- * Waits up to `seconds` for it. -EBUSY with the pid of the holder. The caller closes *ret_fd, which
- * gives it up.
+ * Waits up to `seconds` for it. -EBUSY with the pid of the holder. The caller closes
+ * *ret_fd, which gives it up.
  */
-int lock_take(const char *run_dir, unsigned int seconds, int *ret_fd, struct problem *problem);
+int lock_take(
+	const char *run_dir, unsigned int seconds, int *ret_fd, struct problem *problem);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * intruder RUNS BUSY_US PAUSE_US [CPU]: a task that runs so often, computes that long each time and sleeps
- * in between. With a CPU it binds itself there first. Prints its pid when it starts.
+ * intruder RUNS BUSY_US PAUSE_US [CPU]: a task that runs so often, computes that long
+ * each time and sleeps in between. With a CPU it binds itself there first. Prints its pid
+ * when it starts.
  */
 #include <sched.h>
 #include <stdio.h>

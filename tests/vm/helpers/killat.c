@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * killat N COMMAND...: runs the command and kills it at its N-th system call, before that call is made. Exit
- * status 0: killed there; 1: it ended by itself before; prints how many calls it had made then.
+ * killat N COMMAND...: runs the command and kills it at its N-th system call, before that
+ * call is made. Exit status 0: killed there; 1: it ended by itself before; prints how
+ * many calls it had made then.
  */
 #include <errno.h>
 #include <signal.h>
@@ -32,7 +33,8 @@ int main(int argc, char **argv)
 	for (;;) {
 		if (ptrace(PTRACE_SYSCALL, pid, 0, 0) && errno == ESRCH)
 			break;
-		if (waitpid(pid, &status, 0) < 0 || WIFEXITED(status) || WIFSIGNALED(status))
+		if (waitpid(pid, &status, 0) < 0 || WIFEXITED(status) ||
+			WIFSIGNALED(status))
 			break;
 		if (!WIFSTOPPED(status) || WSTOPSIG(status) != (SIGTRAP | 0x80))
 			continue;

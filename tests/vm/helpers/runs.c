@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * ftrace's account: reads sched_switch lines as the kernel prints them (standard input) and adds up the
- * runs, from switch-in to switch-out, of each task on each CPU. Runs that began before the first line or
- * were not over at the last are left out. Knows nothing of cpuwarden.
+ * ftrace's account: reads sched_switch lines as the kernel prints them (standard input)
+ * and adds up the runs, from switch-in to switch-out, of each task on each CPU. Runs that
+ * began before the first line or were not over at the last are left out. Knows nothing of
+ * cpuwarden.
  *
  * Output, a line each: `CPU TID COUNT NS COMM`; then `switches CPU COUNT`.
  */
@@ -35,8 +36,10 @@ static struct runs *find(int cpu, int tid)
 	return &table[i];
 }
 
-/* `[004] d..2.  1234.567890: sched_switch: prev_comm=… prev_pid=… ==> next_comm=… next_pid=…` */
-static int parse(char *line, int *cpu, unsigned long long *ns, int *prev, int *next, char **comm)
+/* `[004] d..2.  1234.567890: sched_switch: prev_comm=… prev_pid=… ==> next_comm=…
+ * next_pid=…` */
+static int parse(
+	char *line, int *cpu, unsigned long long *ns, int *prev, int *next, char **comm)
 {
 	char *event = strstr(line, ": sched_switch: "), *at = event, *from, *to;
 	unsigned long long seconds, micros;
@@ -94,8 +97,8 @@ int main(void)
 	}
 	for (int i = 0; i < SLOTS; i++)
 		if (table[i].count)
-			printf("%d %d %llu %llu %s\n", table[i].cpu, table[i].tid, table[i].count,
-				table[i].ns, table[i].comm);
+			printf("%d %d %llu %llu %s\n", table[i].cpu, table[i].tid,
+				table[i].count, table[i].ns, table[i].comm);
 	for (cpu = 0; cpu < CPUS; cpu++)
 		if (switches[cpu])
 			printf("switches %d %llu\n", cpu, switches[cpu]);
