@@ -167,25 +167,34 @@ static __always_inline void classify_thread(
 	run->settling = is_settling(vm, task ? task->old_set : vm->old_set, cpu);
 }
 
-static __always_inline void classify_reserved(
-	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
+/*
+ * The rule is read once: user space makes `vm` 0 before it changes the rest, so one whose
+ * vm is the same before and after was whole.
+ */
+static __always_inline void classify_reserved(struct cpu_run *run, struct task_struct *p,
+	u32 cpu, const volatile struct cpu_rule *rule)
 {
-	struct vm_slot *owner = bpf_map_lookup_elem(&vms, &rule->vm);
+	u32 vm = rule->vm, vcpu = rule->vcpu, flags = rule->flags;
+	struct vm_slot *owner;
 	struct identity id;
 
+	barrier();
+	if (!vm || vm != rule->vm)
+		return;
+	owner = bpf_map_lookup_elem(&vms, &vm);
 	if (!owner || owner->ended)
 		return;
 	id = identify(p);
 	run->task = id.task;
-	run->vm = rule->vm;
-	run->vcpu = rule->vcpu;
-	run->settling = (rule->flags & CPU_SETTLING) && owner->settle_until;
-	if (id.vm == rule->vm && rule->vcpu == ABI_NONE) {
+	run->vm = vm;
+	run->vcpu = vcpu;
+	run->settling = (flags & CPU_SETTLING) && owner->settle_until;
+	if (id.vm == vm && vcpu == ABI_NONE) {
 		classify_thread(run, cpu, owner, id.known);
 		return;
 	}
-	if (id.vm == rule->vm) {
-		if (id.known && id.known->class == 0 && id.known->index == rule->vcpu) {
+	if (id.vm == vm) {
+		if (id.known && id.known->class == 0 && id.known->index == vcpu) {
 			run->class = RUN_IN_ORDER; /* the owner, exiting */
 			return;
 		}

@@ -41,6 +41,10 @@ int group_remove(
 int group_give_cpuset(const struct hierarchy *hierarchy, const char *path, bool give,
 	struct problem *problem);
 
+/* Does any group below the root, but our slice, set CPUs or memory nodes or hand cpuset
+ * on? */
+bool hierarchy_uses_cpuset(const struct hierarchy *hierarchy);
+
 /* Sets `cpuset.cpus`; the empty set clears it. */
 int group_set_cpus(const struct hierarchy *hierarchy, const char *path,
 	const struct cpuset *cpus, struct problem *problem);

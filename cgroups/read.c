@@ -193,6 +193,43 @@ static void isolated_of_groups(struct tree *tree)
 			cpuset_or(&tree->isolated, &tree->groups[i].effective);
 }
 
+static bool group_uses_cpuset(const struct hierarchy *hierarchy, const char *path)
+{
+	static const char *const files[] = {"cpuset.cpus", "cpuset.mems"};
+	cleanup_close int dir = open_group(hierarchy, path);
+	char text[1024];
+
+	for (size_t i = 0; dir >= 0 && i < sizeof(files) / sizeof(*files); i++) {
+		ssize_t n = file_read_at(dir, files[i], text, sizeof(text));
+
+		if (n > 0 || n == -EFBIG)
+			return true;
+	}
+	return dir >= 0 &&
+	       file_read_at(dir, "cgroup.subtree_control", text, sizeof(text)) > 0 &&
+	       has_word(text, "cpuset");
+}
+
+bool hierarchy_uses_cpuset(const struct hierarchy *hierarchy)
+{
+	int fd = open_group(hierarchy, "");
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	bool used = false;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	while (!used && (entry = readdir(dir)))
+		used = entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
+		       strcmp(entry->d_name, SLICE) &&
+		       group_uses_cpuset(hierarchy, entry->d_name);
+	closedir(dir);
+	return used;
+}
+
 /* The file is in every group but the root; its companion of the same age is in the root.
  */
 static bool has_remote(const struct hierarchy *hierarchy)

@@ -125,9 +125,15 @@ int cycle_read(
 		config_deinit(&cycle.config);
 		return problem_set(problem, r, "%s", cycle.hierarchy_problem.text);
 	}
-	if (observer_open(OBSERVER_DIR, &cycle.observer, &cycle.observer_problem))
-		cycle.observer = NULL;
-	r = read_rest(&cycle, problem);
+	r = observer_open(OBSERVER_DIR, &cycle.observer, &cycle.observer_problem);
+	/* Anything else is no reason to believe that there is none, and to start another.
+	 */
+	if (r == -ENOENT || r == -ESTALE)
+		r = 0;
+	if (r)
+		problem_set(problem, r, "%s", cycle.observer_problem.text);
+	else
+		r = read_rest(&cycle, problem);
 	if (r) {
 		cycle_deinit(&cycle);
 		return r;

@@ -15,6 +15,7 @@
 #include "user/base/cleanup.h"
 #include "user/control/give_back.h"
 #include "user/control/keep_off.h"
+#include "user/host/kernel_threads.h"
 #include "user/host/proc.h"
 #include "user/store/found.h"
 
@@ -250,9 +251,12 @@ static int do_record_host(struct journal *journal, struct problem *problem)
 	r = host_record(cycle, &found, problem);
 	if (r)
 		return r;
-	r = push(journal, STEP_DROP_HOST_RECORD, NULL)
-		    ? found_host_write(cycle->folders.run, &found, problem)
-		    : problem_nomem(problem);
+	/* Now: some kernels narrow them when the first partition is made. */
+	r = kernel_threads_add(&found, &cycle->cpus.possible);
+	if (!r)
+		r = push(journal, STEP_DROP_HOST_RECORD, NULL)
+			    ? found_host_write(cycle->folders.run, &found, problem)
+			    : problem_nomem(problem);
 	found_host_deinit(&found);
 	return r;
 }

@@ -215,6 +215,10 @@ static int postpone(struct bind_context *context, pid_t tid, uint64_t start_time
 	free(now.cgroup);
 	if (cpuset_equal(&now.affinity, affinity))
 		return 0;
+	for (size_t i = 0; i < context->host->n_bound; i++)
+		if (context->host->bound[i].tid == tid &&
+			context->host->bound[i].start_time == start_time)
+			return 0;
 	entry = array_push(&context->host->bound, &context->host->n_bound);
 	if (!entry)
 		return -ENOMEM;

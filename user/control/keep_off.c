@@ -85,8 +85,9 @@ int keep_off(const char *run_dir, const struct cpuset *cpus, const struct cpuset
 
 	if (found_host_read(run_dir, &host, NULL))
 		return 1;
-	/* What is new since the record was made is found now. */
-	r = cpuset_empty(cpus) ? 0 : kernel_threads_add(&host);
+	/* What is new since the record was made, and nobody has pushed away, is found
+	 * now. */
+	r = kernel_threads_add(&host, cpus);
 	if (!r && !host.has_workqueues)
 		host.has_workqueues = !workqueues_read(&host.workqueues);
 	if (!r)

@@ -57,9 +57,10 @@ static bool has_thread_below(const struct vm *vm, const char *path)
 }
 
 static int add(struct search *search, const char *name, pid_t pid, uint64_t start_time,
-	const char *group)
+	bool recorded, const char *group)
 {
 	struct leftover *item;
+	const struct vm *vm;
 
 	for (size_t i = 0; i < search->n; i++)
 		if (!strcmp(search->items[i].group, group) &&
@@ -73,7 +74,10 @@ static int add(struct search *search, const char *name, pid_t pid, uint64_t star
 	snprintf(item->vm.vm, sizeof(item->vm.vm), "%s", name);
 	item->vm.pid = pid;
 	item->vm.start_time = start_time;
-	item->alive = has_thread_below(find_alive(search->cycle, pid, start_time), group);
+	/* With a record the affinities are to be returned although the groups may be gone
+	 * already. */
+	vm = find_alive(search->cycle, pid, start_time);
+	item->alive = vm && (recorded || has_thread_below(vm, group));
 	return 0;
 }
 
@@ -101,7 +105,7 @@ static int add_record(const char *name, void *data)
 		is_kept(search, find_by_group(search->cycle, group)))
 		r = 0;
 	else
-		r = add(search, name, found.pid, found.start_time, group);
+		r = add(search, name, found.pid, found.start_time, true, group);
 	found_vm_deinit(&found);
 	return r;
 }
@@ -120,7 +124,7 @@ static int add_groups(struct search *search)
 		vm = find_by_group(search->cycle, path);
 		if (!is_kept(search, vm))
 			r = add(search, vm ? vm->name : name, vm ? vm->pid : 0,
-				vm ? vm->start_time : 0, path);
+				vm ? vm->start_time : 0, false, path);
 	}
 	return r;
 }
@@ -145,7 +149,7 @@ static int add_rules(struct search *search)
 			r = -ENOMEM;
 		else if (search->all || !vm ||
 			 !desired_find(&search->cycle->desired, vm->name))
-			r = add(search, vms[i].name, vms[i].pid, vms[i].start_time,
+			r = add(search, vms[i].name, vms[i].pid, vms[i].start_time, false,
 				group);
 	}
 	free(vms);

@@ -39,13 +39,20 @@ static struct found_thread *find(struct found_host *host, pid_t tid, uint64_t st
 	return NULL;
 }
 
+struct addition {
+	struct found_host *host;
+	const struct cpuset *cpus;
+};
+
 static int add_one(pid_t pid, void *data)
 {
-	struct found_host *host = data;
+	struct addition *addition = data;
+	struct found_host *host = addition->host;
 	struct vm_thread thread = {};
 	struct found_thread *entry;
 
-	if (!read_unbound(pid, &thread))
+	if (!read_unbound(pid, &thread) ||
+		!cpuset_intersects(&thread.affinity, addition->cpus))
 		return 0;
 	entry = find(host, pid, thread.start_time);
 	if (!entry) {
@@ -60,9 +67,11 @@ static int add_one(pid_t pid, void *data)
 	return 0;
 }
 
-int kernel_threads_add(struct found_host *host)
+int kernel_threads_add(struct found_host *host, const struct cpuset *cpus)
 {
-	return proc_for_each_pid(add_one, host);
+	struct addition addition = {.host = host, .cpus = cpus};
+
+	return proc_for_each_pid(add_one, &addition);
 }
 
 static int add_cpus(pid_t pid, void *data)

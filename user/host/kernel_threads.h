@@ -7,10 +7,11 @@
 #include "user/model/found.h"
 
 /*
- * Kernel threads with more than one CPU whose affinity may be set. Appended to the host's
- * record as `kernel` unless they are in it; -ENOMEM.
+ * Kernel threads with more than one CPU whose affinity may be set, those that may run on
+ * one of `cpus`. Appended to the host's record as `kernel` unless they are in it;
+ * -ENOMEM.
  */
-int kernel_threads_add(struct found_host *host);
+int kernel_threads_add(struct found_host *host, const struct cpuset *cpus);
 
 /* All CPUs on which such threads or unbound work may run. */
 int kernel_threads_cpus(struct cpuset *ret_cpus);

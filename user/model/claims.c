@@ -275,8 +275,12 @@ static struct cpuset held_cpus(
 static struct cpuset available_cpus(const struct desired_input *input,
 	const struct claims *claims, const struct claim *claim)
 {
-	struct cpuset cpus = input->online;
+	struct cpuset cpus = input->online, open = held_cpus(input, claim);
 
+	/* What somebody else's partition holds is not the host's to give. */
+	cpuset_or(&open, &input->tree->root_effective);
+	if (!cpuset_empty(&input->tree->root_effective))
+		cpuset_and(&cpus, &open);
 	cpuset_andnot(&cpus, input->config->has_housekeeping
 				     ? &input->config->housekeeping
 				     : &input->first_cores);

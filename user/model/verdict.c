@@ -4,8 +4,9 @@
  * blindness, since no number means anything with it; then degradation. What is left is
  * OK.
  *
- * Counters only say what happened since the observer started. For a shorter window that
- * is enough when it is zero (then the window's is, too), and not when it is not.
+ * Counters say what happened since the observer started. For a shorter window the time of
+ * each CPU's latest violation tells whether it lies inside; the numbers are still those
+ * since the start.
  */
 #include "user/model/verdict.h"
 
@@ -55,6 +56,37 @@ static void sum_up(const struct verdict_input *input, struct verdict_result *res
 	}
 }
 
+enum in_window { WINDOW_CLEAN, WINDOW_VIOLATED, WINDOW_UNKNOWN };
+
+/*
+ * Was there a violation in the window? Each CPU keeps its latest one with its time. Where
+ * that is an older one there was none since; where it is another VM's, there may have
+ * been one of this VM's before it.
+ */
+static enum in_window look_at_window(const struct verdict_input *input)
+{
+	const struct counters *counters = input->counters;
+	uint64_t from = counters->now - input->window_ns;
+	enum in_window found = counters->n_culprits ? WINDOW_CLEAN : WINDOW_UNKNOWN;
+
+	for (size_t i = 0; i < counters->n_culprits; i++) {
+		if (counters->culprits[i].time < from)
+			continue;
+		if (!input->only || !strcmp(counters->culprits[i].vm, input->only))
+			return WINDOW_VIOLATED;
+		found = WINDOW_UNKNOWN;
+	}
+	return found;
+}
+
+/* What was counted was counted before the window. */
+static void clear_tallies(struct verdict_result *result)
+{
+	memset(&result->off_set, 0, sizeof(result->off_set));
+	memset(result->foreign, 0, sizeof(result->foreign));
+	memset(&result->settling, 0, sizeof(result->settling));
+}
+
 /* `4 violations: 1 off_set, 3 foreign (2 user, 1 own_vm)`. */
 static void describe_violations(
 	const struct verdict_result *result, char *buf, size_t size)
@@ -102,7 +134,7 @@ void verdict_decide(const struct verdict_input *input, struct verdict_result *re
 	struct verdict_result result = {.verdict = VERDICT_UNKNOWN};
 	const char *blind;
 	char text[256];
-	bool violated;
+	bool violated, shorter;
 
 	if (!counters) {
 		problem_set(&result.reason, 0, "%s", input->absent);
@@ -112,12 +144,18 @@ void verdict_decide(const struct verdict_input *input, struct verdict_result *re
 	}
 	sum_up(input, &result);
 	result.window_ns = counters->now - counters->start;
+	shorter = input->window_ns && input->window_ns < result.window_ns;
 	violated = result.off_set.count || tally_foreign(result.foreign);
+	if (violated && shorter && look_at_window(input) == WINDOW_CLEAN) {
+		clear_tallies(&result);
+		result.window_ns = input->window_ns;
+		violated = false;
+	}
 	describe_violations(&result, text, sizeof(text));
 	blind = find_blindness(input, &result);
 	if (blind && !result.blind_ns)
 		result.blind_ns = result.window_ns;
-	if (violated && input->window_ns && input->window_ns < result.window_ns) {
+	if (violated && shorter && look_at_window(input) == WINDOW_UNKNOWN) {
 		problem_set(&result.reason, 0,
 			"%s since the observer's start; how many of them in the window is not known "
 			"without the daemon's history",

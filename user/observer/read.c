@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "user/base/array.h"
@@ -68,6 +69,21 @@ static void to_culprit(struct culprit *culprit, const struct observer *observer,
 	culprit->ns = event->ns;
 }
 
+/* Has a run that a change excused outlived it? */
+static bool is_still_wrong(
+	const struct observer *observer, const struct cpu_run *run, u32 cpu)
+{
+	u32 set = observer->vms[run->vm % observer->n_vms].set;
+
+	if (run->class == RUN_FOREIGN)
+		return observer->cpu_rules[cpu].vm == run->vm;
+	if (run->task && run->task < observer->n_tasks)
+		set = observer->tasks[run->task].set;
+	return !(observer->cpu_sets[set % observer->n_cpu_sets].words[cpu / 64] >>
+			 cpu % 64 &
+		 1);
+}
+
 /*
  * A run that is still on is counted here with its length so far, or a task that never
  * leaves the CPU would never be seen. It is read while the CPU may be ending it: taken
@@ -77,6 +93,7 @@ static int add_current(
 	struct counters *counters, const struct observer *observer, u32 cpu)
 {
 	volatile struct cpu_run *shared = &observer->cpu_runs[cpu];
+	const struct timespec moment = {.tv_nsec = 50000};
 	struct cpu_run run = *shared;
 	uint64_t switches = observer->cpu_counters[cpu].switches;
 	struct cpu_tally *at = &counters->cpus[cpu];
@@ -84,9 +101,13 @@ static int add_current(
 	struct vm_tally *vm;
 	struct tally tally;
 
-	if (run.class <= RUN_IN_ORDER || run.start != shared->start ||
-		run.class != shared->class || switches != at->switches ||
-		run.start > counters->now)
+	if (run.class <= RUN_IN_ORDER || run.start > counters->now)
+		return 0;
+	/* Time enough for a switch that is being counted to come to its end. */
+	nanosleep(&moment, NULL);
+	if (run.start != shared->start || run.class != shared->class ||
+		switches != at->switches ||
+		switches != observer->cpu_counters[cpu].switches)
 		return 0;
 	tally = (struct tally){.count = 1, .ns = counters->now - run.start};
 	vm = vm_of_slot(counters, observer, run.vm);
@@ -101,8 +122,8 @@ static int add_current(
 			add_tally(&vm->settling, &tally);
 		return 0;
 	}
-	if (run.settling)
-		return 0; /* judged when it ends */
+	if (run.settling && !is_still_wrong(observer, &run, cpu))
+		return 0;
 	if (run.class == RUN_OFF_SET) {
 		add_tally(&at->off_set, &tally);
 		if (vm)

@@ -14,8 +14,11 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
@@ -139,18 +142,39 @@ static bool index_add(struct observer *observer, u32 tid, u32 task)
 	return false;
 }
 
-static void remove_task(struct observer *observer, u32 slot)
+/* Returns when no program that runs now is left running: what it has looked up may go. */
+static void wait_for_readers(void)
 {
-	volatile struct task *task = &observer->tasks[slot];
-	volatile struct task_bucket *bucket = bucket_of(observer, task->tid);
-	u32 tid = task->tid;
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+static void unindex_task(struct observer *observer, u32 slot)
+{
+	volatile struct task_bucket *bucket =
+		bucket_of(observer, observer->tasks[slot].tid);
 
 	for (int i = 0; i < ABI_BUCKET; i++)
-		if (bucket->entries[i].tid == tid && bucket->entries[i].task == slot)
+		if (bucket->entries[i].tid == observer->tasks[slot].tid &&
+			bucket->entries[i].task == slot)
 			bucket->entries[i].tid = 0;
-	barrier();
-	memset((void *)task, 0, sizeof(*task));
-	bpf_map_delete_elem(observer->task_counters, &tid);
+}
+
+/*
+ * Erases the tasks of a VM that the index does not name: those taken out of it, and what
+ * a killed run left half made.
+ */
+static void erase_unindexed(struct observer *observer, u32 vm)
+{
+	for (u32 i = 1; i < observer->n_tasks; i++) {
+		volatile struct task *task = &observer->tasks[i];
+		u32 tid = task->tid, named = observer_find_task(observer, (pid_t)tid);
+
+		if (!tid || (task->vm && task->vm != vm) || named == i)
+			continue;
+		memset((void *)task, 0, sizeof(*task));
+		if (!named)
+			bpf_map_delete_elem(observer->task_counters, &tid);
+	}
 }
 
 static void set_filter(struct observer *observer)
@@ -194,7 +218,9 @@ static int write_task(struct observer *observer, const struct rule_vm *vm, u32 v
 	task = &observer->tasks[slot];
 	if (slot &&
 		(task->tgid != (u32)vm->pid || task->start_ticks != thread->start_time)) {
-		remove_task(observer, slot);
+		unindex_task(observer, slot);
+		wait_for_readers();
+		erase_unindexed(observer, observer->tasks[slot].vm);
 		slot = 0;
 	}
 	if (slot) {
@@ -357,17 +383,15 @@ int observer_commit(
 	for (u32 i = 1; i < observer->n_tasks; i++) {
 		volatile struct task *task = &observer->tasks[i];
 
-		if (!task->tid || (task->vm != slot && task->vm))
+		if (!task->tid || task->vm != slot)
 			continue;
-		/* One that the index does not name is what a killed run left half made.
-		 */
-		if (observer_find_task(observer, (pid_t)task->tid) != i)
-			memset((void *)task, 0, sizeof(*task));
-		else if (is_listed(vm, task))
+		if (is_listed(vm, task))
 			task->old_set = SET_NONE;
 		else
-			remove_task(observer, i);
+			unindex_task(observer, i);
 	}
+	wait_for_readers();
+	erase_unindexed(observer, slot);
 	observer->vms[slot].old_set = SET_NONE;
 	observer->vms[slot].settle_until = 0;
 	note_change(observer);
@@ -380,15 +404,20 @@ int observer_forget(struct observer *observer, pid_t pid, uint64_t start_time)
 
 	if (!slot)
 		return 0;
-	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++)
+	observer->vms[slot].ended = 1;
+	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
 		if (observer->cpu_rules[cpu].vm == slot)
 			observer->cpu_rules[cpu].vm = 0;
-	barrier();
+		/* The slot will be another's: what happened stays, without the name. */
+		if (observer->cpu_runs[cpu].last.vm == slot)
+			observer->cpu_runs[cpu].last.vm = 0;
+	}
 	for (u32 i = 1; i < observer->n_tasks; i++)
 		if (observer->tasks[i].tid && observer->tasks[i].vm == slot)
-			remove_task(observer, i);
+			unindex_task(observer, i);
+	wait_for_readers();
+	erase_unindexed(observer, slot);
 	set_filter(observer);
-	barrier();
 	memset((void *)&observer->vms[slot], 0, sizeof(observer->vms[slot]));
 	note_change(observer);
 	return 0;
