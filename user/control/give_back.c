@@ -14,7 +14,8 @@
 #include "user/model/cpulist.h"
 #include "user/store/found.h"
 
-enum { KTHREADD = 2 };
+/* include/linux/sched.h */
+enum { PF_NO_SETAFFINITY = 0x04000000 };
 
 static bool is_alive(pid_t pid, pid_t tid, uint64_t start_time)
 {
@@ -68,26 +69,19 @@ struct scan {
 	const struct cycle *cycle;
 	struct found_host *found;
 	pid_t pid;
-	bool kernel;
-	int error;
 };
 
-/* Bound to fewer CPUs than all: kernel threads of one CPU are not ours to change, nor
- * anybody's. */
+/* Bound to fewer CPUs than all. */
 static int scan_thread(pid_t tid, void *data)
 {
 	struct scan *scan = data;
 	struct vm_thread thread = {};
 	struct found_thread *bound;
-	bool narrow;
 
 	if (proc_read_thread(scan->pid, tid, &thread))
 		return 0;
 	free(thread.cgroup);
-	narrow = !cpuset_subset(
-			 &scan->cycle->actual.tree.root_effective, &thread.affinity) &&
-		 (!scan->kernel || cpuset_weight(&thread.affinity) > 1);
-	if (!narrow)
+	if (cpuset_subset(&scan->cycle->actual.tree.root_effective, &thread.affinity))
 		return 0;
 	bound = array_push(&scan->found->bound, &scan->found->n_bound);
 	if (!bound)
@@ -110,8 +104,10 @@ static int scan_process(pid_t pid, void *data)
 			return 0;
 	if (proc_open(pid, &fd) || proc_read_stat_at(fd, &stat))
 		return 0;
+	/* Nobody can change these, no partition either. */
+	if (stat.flags & PF_NO_SETAFFINITY)
+		return 0;
 	scan->pid = pid;
-	scan->kernel = pid == KTHREADD || stat.ppid == KTHREADD;
 	return proc_for_each_tid(fd, scan_thread, scan) == -ENOMEM ? -ENOMEM : 0;
 }
 
