@@ -28,11 +28,20 @@ int problem_set(struct problem *problem, int error, const char *format, ...)
 	return error;
 }
 
+/* As much of it as there is room for. */
+static void append(struct problem *problem, const char *text)
+{
+	size_t len = strlen(problem->text);
+
+	while (*text && len < sizeof(problem->text) - 1)
+		problem->text[len++] = *text++;
+	problem->text[len] = '\0';
+}
+
 int problem_prefix(struct problem *problem, int error, const char *format, ...)
 {
 	char old[PROBLEM_SIZE];
 	va_list args;
-	size_t len;
 
 	if (!problem)
 		return error;
@@ -40,10 +49,8 @@ int problem_prefix(struct problem *problem, int error, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(problem->text, sizeof(problem->text), format, args);
 	va_end(args);
-	len = strlen(problem->text);
-	strncat(problem->text, ": ", sizeof(problem->text) - len - 1);
-	len = strlen(problem->text);
-	strncat(problem->text, old, sizeof(problem->text) - len - 1);
+	append(problem, ": ");
+	append(problem, old);
 	make_printable(problem->text);
 	return error;
 }

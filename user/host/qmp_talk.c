@@ -74,7 +74,7 @@ struct qmp_talk *qmp_talk_new(void)
 		return NULL;
 	talk->tokener = json_tokener_new_ex(QMP_DEPTH_MAX);
 	if (!talk->tokener)
-		return NULL;
+		return NULL; // cppcheck-suppress memleak ; the cleanup attribute frees it
 	json_tokener_set_flags(talk->tokener, JSON_TOKENER_STRICT |
 						      JSON_TOKENER_ALLOW_TRAILING_CHARS |
 						      JSON_TOKENER_VALIDATE_UTF8);
