@@ -55,7 +55,7 @@ all: $(PROGRAM) ## the program: build/cpuwarden
 # --- BPF -------------------------------------------------------------------------------------------
 
 # Debian keeps asm/ in the multiarch folder, which clang does not search for the bpf target.
-BPF_CFLAGS := -O2 -g -target bpf -I. -I/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null) \
+BPF_CFLAGS := -O2 -g -target bpf -I. -I/usr/include/$(shell gcc -print-multiarch 2>/dev/null) \
 	-Wall -Wextra -Wno-unused-parameter -Werror -mcpu=v3 \
 	-D__TARGET_ARCH_$(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
 

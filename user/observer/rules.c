@@ -52,7 +52,7 @@ u32 observer_find_task(const struct observer *observer, pid_t tid)
 {
 	volatile struct task_bucket *bucket = bucket_of(observer, (u32)tid);
 
-	for (int i = 0; i < ABI_BUCKET; i++)
+	for (u32 i = 0; i < ABI_BUCKET; i++)
 		if (bucket->entries[i].tid == (u32)tid)
 			return bucket->entries[i].task;
 	return 0;
@@ -131,7 +131,7 @@ static bool index_add(struct observer *observer, u32 tid, u32 task)
 {
 	volatile struct task_bucket *bucket = bucket_of(observer, tid);
 
-	for (int i = 0; i < ABI_BUCKET; i++) {
+	for (u32 i = 0; i < ABI_BUCKET; i++) {
 		if (bucket->entries[i].tid)
 			continue;
 		bucket->entries[i].task = task;
@@ -153,7 +153,7 @@ static void unindex_task(struct observer *observer, u32 slot)
 	volatile struct task_bucket *bucket =
 		bucket_of(observer, observer->tasks[slot].tid);
 
-	for (int i = 0; i < ABI_BUCKET; i++)
+	for (u32 i = 0; i < ABI_BUCKET; i++)
 		if (bucket->entries[i].tid == observer->tasks[slot].tid &&
 			bucket->entries[i].task == slot)
 			bucket->entries[i].tid = 0;
