@@ -521,6 +521,8 @@ class Refusals(unittest.TestCase):
                         done.stdout = ""  # steps that were undone
                         self.assert_sentence(done, 1, words)
                         self.assertEqual(set(files_below(path)) - {path + "/lock"}, before - {path + "/lock"})
+                with self.subTest("plan"):
+                    self.assert_sentence(host.cpuwarden("plan", "--run", os.path.join(folder, "3")), 1, rows[3][2])
         finally:
             shutil.rmtree(folder)
 
