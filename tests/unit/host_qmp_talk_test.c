@@ -138,7 +138,8 @@ static void lies_about_vcpus(void **state)
 		struct problem problem = {0};
 
 		assert_int_equal(answer_with(lies[i], "[]", &problem), -EBADMSG);
-		/* A number that fits nowhere is already refused as JSON by json-c 0.18. */
+		/* A number that fits nowhere is already refused as JSON by json-c 0.18.
+		 */
 		assert_true(strstr(problem.text, "query-cpus-fast") ||
 			    (strstr(lies[i], "999999") &&
 				    strstr(problem.text, "no valid JSON")) ||
