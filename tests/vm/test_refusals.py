@@ -573,9 +573,10 @@ class Refusals(unittest.TestCase):
     def assert_two_sentences(self, done):
         """One for each VM that could not be placed."""
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
-        self.assertRegex(done.stderr, r"\Acpuwarden: hung: no vCPU thread was found: QMP socket \S+: (no greeting "
-                         r"came in time|too many wait for it already)[^\n]*\ncpuwarden: mute: no vCPU thread was found: vCPU threads cannot be "
-                         r"told apart: give QEMU a QMP socket [^\n]*\n\Z")
+        self.assertRegex(done.stderr, r"\Acpuwarden: hung: no vCPU thread was found: QMP socket \S+: "
+                         r"(no greeting came in time|too many wait for it already)[^\n]*\n"
+                         r"cpuwarden: mute: no vCPU thread was found: vCPU threads cannot be told apart: "
+                         r"give QEMU a QMP socket [^\n]*\n\Z")
 
     def assert_hostile_placed(self, processes):
         for number, (process, (_, name, leaf)) in enumerate(zip(processes, HOSTILE)):

@@ -84,10 +84,13 @@ static int clear(struct work *work, bool all, const char *only, size_t *ret_n,
 {
 	struct leftover *items;
 	size_t n, cleared = 0;
-	int r = 0;
+	int r;
 
-	if (cycle_leftovers(work->cycle, all, &items, &n))
-		return problem_nomem(problem);
+	r = cycle_leftovers(work->cycle, all, &items, &n);
+	if (r)
+		return problem_set(problem, r,
+			"cannot read what is left of VMs in %s/found: %s",
+			work->cycle->folders.run, strerror(-r));
 	for (size_t i = 0, stop = 0; i < n && !stop; i++) {
 		struct unit unit;
 

@@ -164,8 +164,8 @@ nomem:
 
 static int plan_leftovers(const struct cycle *cycle, struct tree *tree, struct plan *plan)
 {
-	struct leftover *items;
-	size_t n;
+	struct leftover *items = NULL;
+	size_t n = 0;
 	int r;
 
 	r = cycle_leftovers(cycle, false, &items, &n);
@@ -177,7 +177,7 @@ static int plan_leftovers(const struct cycle *cycle, struct tree *tree, struct p
 		if (!r)
 			r = add_unit(plan, tree, &unit);
 	}
-	if (!r)
+	if (items)
 		leftovers_free(items, n);
 	return r;
 }
@@ -244,9 +244,11 @@ int cycle_plan(const struct cycle *cycle, struct plan *ret_plan, struct problem 
 		r = tree_read(&cycle->hierarchy, &tree, problem);
 	if (r)
 		return r;
-	if (plan_all(cycle, &tree, &plan)) {
+	r = plan_all(cycle, &tree, &plan);
+	if (r) {
 		plan_deinit(&plan);
-		r = problem_nomem(problem);
+		problem_set(problem, r, "cannot read what is left of VMs in %s/found: %s",
+			cycle->folders.run, strerror(-r));
 	}
 	tree_deinit(&tree);
 	if (!r)

@@ -298,10 +298,28 @@ static int pin_all(struct observer_bpf *skel, const char *dir)
 	return r ? r : bpf_link__pin(skel->links.cpuwarden_switch, path);
 }
 
+/* Makes the folder of all pins. Without a bpffs there, mkdir() fails with any error. */
+static int make_dir(const char *dir, struct problem *problem)
+{
+	char parent[PATH_MAX];
+	struct statfs fs;
+
+	snprintf(parent, sizeof(parent), "%.*s", (int)(strrchr(dir, '/') - dir), dir);
+	if (statfs(parent, &fs) < 0)
+		return problem_set(problem, -errno, "%s: %s", parent, strerror(errno));
+	if ((uint32_t)fs.f_type != MAGIC_BPFFS)
+		return problem_set(problem, -ENODEV,
+			"%s is not a bpf file system: mount -t bpf bpf %s", parent,
+			parent);
+	if (mkdir(dir, 0700) < 0)
+		return problem_set(
+			problem, -errno, "cannot make %s: %s", dir, strerror(errno));
+	return 0;
+}
+
 static int start(const char *dir, u32 cpus, struct problem *problem)
 {
 	struct observer_bpf *skel;
-	struct statfs fs;
 	int r;
 
 	skel = observer_bpf__open();
@@ -315,17 +333,9 @@ static int start(const char *dir, u32 cpus, struct problem *problem)
 			strerror(-r));
 		goto out;
 	}
-	if (mkdir(dir, 0700) < 0 || statfs(dir, &fs) < 0) {
-		r = problem_set(
-			problem, -errno, "cannot make %s: %s", dir, strerror(errno));
+	r = make_dir(dir, problem);
+	if (r)
 		goto out;
-	}
-	if ((uint32_t)fs.f_type != MAGIC_BPFFS) {
-		r = problem_set(problem, -ENODEV,
-			"%s is not on a bpf file system: mount -t bpf bpf /sys/fs/bpf",
-			dir);
-		goto out;
-	}
 	r = init_values(skel, cpus);
 	if (!r)
 		r = observer_bpf__attach(skel);
