@@ -18,6 +18,15 @@ class Kill(two_vms.TwoVMs):
                     path = os.path.dirname(path)
                 self.assertTrue(host.cgroup(path, "cpuset.cpus.effective"), path)
 
+    def release_restores(self, before):
+        done = host.cpuwarden("release", "--all")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        after = host.dump()
+        self.assertEqual(after[0], before[0])
+        for thread in before[1]:
+            if thread in after[1]:
+                self.assertEqual(after[1][thread], before[1][thread], thread)
+
     def kill_at(self, point, verb):
         done = host.run(os.path.join(host.HELPERS, "killat"), str(point), host.PROGRAM, *verb)
         return done.returncode == 0
@@ -37,13 +46,7 @@ class Kill(two_vms.TwoVMs):
                     self.apply()
                     self.assert_placed()
                     self.assertEqual(host.cpuwarden("check").returncode, 0)
-                done = host.cpuwarden("release", "--all")
-                self.assertEqual(done.returncode, 0, done.stderr)
-                after = host.dump()
-                self.assertEqual(after[0], before[0])
-                for thread in before[1]:
-                    if thread in after[1]:
-                        self.assertEqual(after[1][thread], before[1][thread], thread)
+                self.release_restores(before)
 
     def test_release_killed_anywhere(self):
         """release killed at 10 points: the next release restores exactly"""
@@ -57,10 +60,4 @@ class Kill(two_vms.TwoVMs):
                 self.apply()
                 self.kill_at(1 + calls * i // (POINTS // 5), ["release", "--all"])
                 self.assert_nobody_without_cpus()
-                done = host.cpuwarden("release", "--all")
-                self.assertEqual(done.returncode, 0, done.stderr)
-                after = host.dump()
-                self.assertEqual(after[0], before[0])
-                for thread in before[1]:
-                    if thread in after[1]:
-                        self.assertEqual(after[1][thread], before[1][thread], thread)
+                self.release_restores(before)
