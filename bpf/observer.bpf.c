@@ -202,9 +202,9 @@ static __always_inline void classify_reserved(struct cpu_run *run, struct task_s
 	} else if (id.vm) {
 		run->cause = CAUSE_OTHER_VM;
 	} else if (p->flags & PF_KTHREAD) {
-		/* PF_NO_SETAFFINITY would be wrong: unbound workqueue threads have it
-		 * too. */
-		if (p->nr_cpus_allowed == 1) {
+		/* Neither alone would do: unbound workqueue threads have the flag, and a
+		 * cpuset of one CPU narrows any thread. */
+		if (p->nr_cpus_allowed == 1 && p->flags & PF_NO_SETAFFINITY) {
 			run->class = RUN_BOUND_KTHREAD;
 			run->settling = 0;
 			return;

@@ -45,6 +45,23 @@ int group_give_cpuset(const struct hierarchy *hierarchy, const char *path, bool 
  * on? */
 bool hierarchy_uses_cpuset(const struct hierarchy *hierarchy);
 
+/*
+ * CPUs that valid partitions hold, wherever in the hierarchy they are: their
+ * `cpuset.cpus.exclusive.effective`. A leftover of hierarchy_reclaim() is none.
+ */
+int hierarchy_partitioned(const struct hierarchy *hierarchy, struct cpuset *ret_cpus,
+	struct problem *problem);
+
+/* Did somebody who was killed leave the group of hierarchy_reclaim()? */
+bool hierarchy_has_reclaim(const struct hierarchy *hierarchy);
+
+/*
+ * Makes a partition of these CPUs next to the root, and ends it: then they are the root's
+ * again. With no CPUs, clears away what was left of it. The root gives cpuset.
+ */
+int hierarchy_reclaim(const struct hierarchy *hierarchy, const struct cpuset *cpus,
+	struct problem *problem);
+
 /* Sets `cpuset.cpus`; the empty set clears it. */
 int group_set_cpus(const struct hierarchy *hierarchy, const char *path,
 	const struct cpuset *cpus, struct problem *problem);

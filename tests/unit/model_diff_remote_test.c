@@ -76,13 +76,50 @@ static void test_exclusive_cpus_that_somebody_took(void **state)
 	(void)state;
 	leaf(SLICE)->exclusive = cpus("4-5");
 	settle(&fake);
-	expect_plan("web1", "set the partition of " W "/vcpu1 to member\n"
+	expect_plan("web1", "set the exclusive CPUs of " S " to 2,4-5\n"
+			    "set the partition of " W "/vcpu1 to member\n"
 			    "set the partition of " W "/vcpu0 to member\n"
 			    "set the partition of " W " to member\n"
-			    "set the exclusive CPUs of " S " to 2,4-5\n"
 			    "set the partition of " W " to root\n" BEGIN
 			    "set the partition of " W "/vcpu0 to isolated\n"
 			    "set the partition of " W "/vcpu1 to isolated\n" COMMIT);
+}
+
+/* 6.12 shows nothing of it but the missing claim; whoever ends such a partition loses its
+ * CPUs. */
+static void test_a_claim_that_is_gone_comes_back_before_all_else(void **state)
+{
+	struct unit unit;
+
+	(void)state;
+	leaf(SLICE)->exclusive = cpus("");
+	expect_plan("web1", "set the exclusive CPUs of " S " to 2,4-5\n");
+	leaf(SLICE)->exclusive = cpus("");
+	plan_release(&fake, "web1", &unit);
+	assert_int_equal(unit.steps[1].kind, STEP_SET_EXCLUSIVE);
+	expect_cpus(&unit.steps[1].cpus, "2,4-5");
+	unit_deinit(&unit);
+}
+
+static void test_lost_cpus_are_taken_back(void **state)
+{
+	const struct cpuset lost = cpus("4-6");
+	struct unit unit;
+
+	(void)state;
+	assert_int_equal(diff_reclaim(&lost, &host.tree, &unit), 0);
+	expect_steps(&unit,
+		"set the exclusive CPUs of " S " to 2\n"
+		"take back CPUs 4-6, which the kernel keeps from the host for no partition\n");
+	unit_deinit(&unit);
+	tree_deinit(&host.tree);
+	host.tree.root_gives_cpuset = false;
+	assert_int_equal(diff_reclaim(&lost, &host.tree, &unit), 0);
+	expect_steps(&unit,
+		"enable cpuset below /\n"
+		"take back CPUs 4-6, which the kernel keeps from the host for no partition\n"
+		"disable cpuset below /\n");
+	unit_deinit(&unit);
 }
 
 static void test_what_a_killed_change_claimed_goes(void **state)
@@ -167,6 +204,8 @@ int main(void)
 		remote_placed(test_nothing_is_done_to_what_is_right),
 		remote_placed(test_a_vcpu_moves_to_a_free_cpu),
 		remote_placed(test_exclusive_cpus_that_somebody_took),
+		remote_placed(test_a_claim_that_is_gone_comes_back_before_all_else),
+		remote_placed(test_lost_cpus_are_taken_back),
 		remote_placed(test_what_a_killed_change_claimed_goes),
 		remote_placed(test_what_another_has_only_claimed_stays_its_own),
 		remote_placed(test_giving_one_of_two_vms_back),

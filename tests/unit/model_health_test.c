@@ -189,9 +189,24 @@ static void test_the_order_in_which_faults_are_told(void **state)
 
 #define health_test(f) cmocka_unit_test_setup_teardown(f, enter, leave)
 
+static void test_a_claim_that_is_gone(void **state)
+{
+	(void)state;
+	host.tree.remote = true;
+	group(SLICE)->partition.kind = PARTITION_MEMBER;
+	group(SLICE)->exclusive = group(SLICE "/web1")->exclusive = cpus("1-2");
+	expect_fault(NULL);
+	group(SLICE "/web1")->exclusive = cpus("1");
+	expect_fault(
+		"the exclusive CPUs of /" SLICE "/web1 should include 1-2 and are 1");
+	group(SLICE)->exclusive = cpus("");
+	expect_fault("the exclusive CPUs of /" SLICE " should include 1-2 and are none");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_a_claim_that_is_gone, enter, leave),
 		health_test(test_healthy),
 		health_test(
 			test_an_invalid_partition_with_and_without_the_kernels_reason),

@@ -186,6 +186,12 @@ class Observer(two_vms.TwoVMs):
                             lambda cpu, tid, comm: tid and tid != vcpu and
                             not self.kernel_thread(tid, comm), "user", ["kthread"])
         self.assertGreaterEqual(runs[2, self.visitor][0], 40)
+        # The latest violation is named, and others come through the same door.
+        for attempt in range(5):
+            self.visit(LOUNGE, 2)
+            if "intruder" in host.cpuwarden("check").stdout:
+                break
+            print("    again: somebody else was the latest", flush=True)
         self.assert_named("intruder", "CPU 2 of web1 (vCPU 0)", "user", "cpuwarden.slice/lounge")
 
     def test_4_own_emulator_on_the_vcpus_cpu(self):
@@ -250,20 +256,19 @@ class Observer(two_vms.TwoVMs):
     def test_7_unbound_kernel_thread(self):
         """a kernel thread that could run elsewhere: foreign, kthread"""
         pid = int(host.run("pgrep", "-x", "rcu_preempt|rcu_sched").stdout.split()[0])
-        host.set_cgroup(two_vms.group(self.guests[0], "vcpu0"), "cpuset.cpus.partition", "member")
-        host.set_cgroup(two_vms.group(self.guests[0]), "cpuset.cpus.partition", "member")
-        os.mkdir(os.path.join(host.CGROUP, LOUNGE))
+        before = host.affinity(pid)
 
         def act():
-            host.set_cgroup(LOUNGE, "cgroup.procs", str(pid))
-            os.sched_setaffinity(pid, {2, 3})
+            # Only this one: the door stays closed for the others, which is what makes the count exact.
+            host.set_cgroup(two_vms.group(self.guests[0], "emulator"), "cgroup.procs", str(pid))
             time.sleep(2)
             host.set_cgroup("", "cgroup.procs", str(pid))
-            os.sched_setaffinity(pid, {0})
-        runs = self.measure([2, 3], act, lambda cpu, tid, comm: tid and
+            os.sched_setaffinity(pid, before)
+        runs = self.measure([1, 2], act, lambda cpu, tid, comm: tid and
                             self.kernel_thread(tid, comm) and
-                            (tid == pid or not self.bound(tid)), "kthread", ["user"])
+                            (tid == pid or not self.bound(tid)), "kthread")
         self.assertGreater(sum(r[0] for k, r in runs.items() if k[1] == pid), 0)
+        self.assert_named("CPU 1 of web1", "kthread")
 
     def test_8_counters_agree(self):
         """bpftool's dump has named fields that agree with check --json"""

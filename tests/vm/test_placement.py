@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import os
 import time
+import unittest
 
 import host
 import two_vms
@@ -143,6 +144,43 @@ class Placement(two_vms.TwoVMs):
             lambda: host.set_cgroup(two_vms.group(web1), "cpuset.cpus", "2-3"),
         ])
         type(self).guests = [web1, host.Guest("web2", 3, self.mode)]
+
+    @unittest.skipUnless(host.REMOTE, "6.1 has no exclusive CPUs")
+    def test_8_lost_cpus(self):
+        """CPUs that the kernel loses with a claim are taken back: by apply, and by release"""
+        group = two_vms.group(self.guests[0])
+
+        def lose():
+            host.set_cgroup(host.SLICE, "cpuset.cpus.exclusive", "")
+            for leaf in ("vcpu1", "vcpu0", ""):
+                host.set_cgroup("/".join(filter(None, [group, leaf])), "cpuset.cpus.partition", "member")
+        self.apply()
+        with self.subTest("apply"):
+            lose()
+            self.apply()
+            self.assert_placed()
+        with self.subTest("apply, of what a CPU list was changed of, too"):
+            host.set_cgroup(host.SLICE, "cpuset.cpus.exclusive", "")
+            host.set_cgroup(group, "cpuset.cpus", "2-3")
+            self.apply()
+            self.assert_placed()
+        with self.subTest("release"):
+            host.set_cgroup(host.SLICE, "cpuset.cpus.exclusive", "")
+            host.cpuwarden("release", "--all")
+            self.assertEqual(host.cgroup("", "cpuset.cpus.effective"), "0-7")
+            self.apply()
+            lose()
+            done = host.cpuwarden("release", "--all")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(host.cgroup("", "cpuset.cpus.effective"), "0-7")
+            self.assertEqual(host.cgroup("", "cgroup.subtree_control"), "")
+        with self.subTest("a reclaim that was killed half-way"):
+            self.apply()
+            lose()
+            os.mkdir(host.CGROUP + "/cpuwarden.reclaim")
+            self.apply()
+            self.assert_placed()
+            self.assertFalse(os.path.exists(host.CGROUP + "/cpuwarden.reclaim"))
 
     def test_6_vm_that_ends_leaves_nothing(self):
         """a VM that ends owns nothing any more, and apply clears its groups away"""

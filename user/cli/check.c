@@ -100,13 +100,24 @@ static void describe_culprit(struct evidence *evidence, const struct culprit *cu
 			cause_name(culprit->cause));
 }
 
+/* The latest of each CPU is known. Who came by a mistake of somebody's is told before a
+ * kernel thread that came along. */
 static void find_culprit(struct evidence *evidence, const char *only)
 {
-	for (size_t i = 0; i < evidence->counters.n_culprits; i++)
-		if (!only || !strcmp(evidence->counters.culprits[i].vm, only)) {
-			describe_culprit(evidence, &evidence->counters.culprits[i]);
-			return;
-		}
+	const struct culprit *found = NULL;
+
+	for (size_t i = 0; i < evidence->counters.n_culprits; i++) {
+		const struct culprit *culprit = &evidence->counters.culprits[i];
+		bool kthread = !culprit->off_set && culprit->cause == CAUSED_BY_KTHREAD;
+
+		if ((only && strcmp(culprit->vm, only)) || (found && kthread))
+			continue;
+		found = culprit;
+		if (!kthread)
+			break;
+	}
+	if (found)
+		describe_culprit(evidence, found);
 }
 
 static void print_json(const struct request *request, const struct evidence *evidence,

@@ -7,6 +7,7 @@
 
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
+#include "user/control/walk.h"
 #include "user/host/kernel_threads.h"
 #include "user/host/qemu.h"
 #include "user/store/config.h"
@@ -142,116 +143,47 @@ int cycle_read(
 	return 0;
 }
 
-static int add_unit(struct plan *plan, struct tree *tree, struct unit *unit)
+struct planning {
+	struct plan *plan;
+	struct tree *tree; /* as it will be */
+};
+
+static int plan_unit(struct unit *unit, const struct desired_vm *vm, void *data,
+	struct problem *problem)
 {
+	struct planning *planning = data;
 	struct unit *slot;
 
-	if (diff_assume(tree, unit))
-		goto nomem;
-	if (!unit->n_steps) {
+	(void)vm;
+	slot = array_push(&planning->plan->units, &planning->plan->n_units);
+	if (slot)
+		*slot = *unit;
+	else
 		unit_deinit(unit);
-		return 0;
-	}
-	slot = array_push(&plan->units, &plan->n_units);
-	if (!slot)
-		goto nomem;
-	*slot = *unit;
+	if (!slot || diff_assume(planning->tree, slot))
+		return problem_nomem(problem);
 	return 0;
-nomem:
-	unit_deinit(unit);
-	return -ENOMEM;
-}
-
-static int plan_leftovers(const struct cycle *cycle, struct tree *tree, struct plan *plan)
-{
-	struct leftover *items = NULL;
-	size_t n = 0;
-	int r;
-
-	r = cycle_leftovers(cycle, false, &items, &n);
-	for (size_t i = 0; !r && i < n; i++) {
-		struct unit unit;
-
-		r = diff_release(
-			&items[i].vm, items[i].group, items[i].alive, tree, &unit);
-		if (!r)
-			r = add_unit(plan, tree, &unit);
-	}
-	if (items)
-		leftovers_free(items, n);
-	return r;
-}
-
-static bool places_any(const struct cycle *cycle)
-{
-	for (size_t i = 0; i < cycle->desired.n_vms; i++)
-		if (cycle->desired.vms[i].kind == DESIRED_PLACED)
-			return true;
-	return false;
-}
-
-/* The host is given back when the last VM's group goes and none is to come. */
-static int plan_host(const struct cycle *cycle, struct tree *tree, struct plan *plan)
-{
-	struct found_host host;
-	struct unit unit;
-	bool known;
-	int r;
-
-	if (places_any(cycle) || cycle->hierarchy.root < 0)
-		return 0;
-	for (size_t i = 0; i < tree->n_groups; i++)
-		if (path_is_below(tree->groups[i].path, SLICE))
-			return 0;
-	known = !found_host_read(cycle->folders.run, &host, NULL);
-	r = diff_release_host(known ? &host : NULL, tree, &unit);
-	if (known)
-		found_host_deinit(&host);
-	return r ? r : add_unit(plan, tree, &unit);
-}
-
-static int plan_all(const struct cycle *cycle, struct tree *tree, struct plan *plan)
-{
-	bool host_record = cycle->actual.has_host_record;
-	struct unit unit = {};
-	int r;
-
-	if (!cycle->observer && !unit_add(&unit, STEP_START_OBSERVER, NULL, NULL))
-		return -ENOMEM;
-	r = add_unit(plan, tree, &unit);
-	if (!r)
-		r = plan_leftovers(cycle, tree, plan);
-	for (size_t i = 0; !r && i < cycle->desired.n_vms; i++) {
-		r = diff_vm(&cycle->desired.vms[i], &cycle->actual.vms[i], tree,
-			host_record, &unit);
-		host_record |=
-			!r && unit.n_steps && unit.steps[0].kind == STEP_RECORD_HOST;
-		if (!r)
-			r = add_unit(plan, tree, &unit);
-	}
-	return r ? r : plan_host(cycle, tree, plan);
 }
 
 int cycle_plan(const struct cycle *cycle, struct plan *ret_plan, struct problem *problem)
 {
 	struct plan plan = {};
 	struct tree tree = {};
+	struct planning planning = {.plan = &plan, .tree = &tree};
+	const struct walk walk = {
+		.cycle = cycle, .tree = &tree, .take = plan_unit, .data = &planning};
 	int r = 0;
 
 	/* A second reading rather than a copy: the plan simulates on a tree of its own.
 	 */
 	if (cycle->hierarchy.root >= 0)
 		r = tree_read(&cycle->hierarchy, &tree, problem);
-	if (r)
-		return r;
-	r = plan_all(cycle, &tree, &plan);
-	if (r) {
-		plan_deinit(&plan);
-		problem_set(problem, r, "cannot read what is left of VMs in %s/found: %s",
-			cycle->folders.run, strerror(-r));
-	}
-	tree_deinit(&tree);
 	if (!r)
+		r = walk_apply(&walk, problem);
+	if (r)
+		plan_deinit(&plan);
+	else
 		*ret_plan = plan;
+	tree_deinit(&tree);
 	return r;
 }

@@ -50,9 +50,12 @@ struct leftover {
 	bool alive;	/* its threads are to be returned */
 };
 
-/* With `all`, whatever there is of any VM is one. -ENOMEM. */
-int cycle_leftovers(
-	const struct cycle *cycle, bool all, struct leftover **ret_items, size_t *ret_n);
+/*
+ * With `all`, whatever there is of any VM is one. Without, it is what policy gives up,
+ * and -ENOENT refuses to take a missing configuration folder for a policy. -ENOMEM.
+ */
+int cycle_leftovers(const struct cycle *cycle, bool all, struct leftover **ret_items,
+	size_t *ret_n, struct problem *problem);
 void leftovers_free(struct leftover *items, size_t n);
 
 /* Reads groups and the VMs' threads again, and what follows from them; keeps the rest. */

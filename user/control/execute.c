@@ -248,6 +248,11 @@ static int do_record_host(struct journal *journal, struct problem *problem)
 	struct found_host found;
 	int r;
 
+	/* What was found is what was found first. */
+	if (!found_host_read(cycle->folders.run, &found, NULL)) {
+		found_host_deinit(&found);
+		return NOTHING_TO_DO;
+	}
 	r = host_record(cycle, &found, problem);
 	if (r)
 		return r;
@@ -390,6 +395,8 @@ static int do_step(
 		return do_keep_off(journal, step, problem);
 	case STEP_RETURN_HOST:
 		return do_return_host(journal, problem);
+	case STEP_RECLAIM:
+		return hierarchy_reclaim(hierarchy_of(journal), &step->cpus, problem);
 	case STEP_REMOVE_GROUP:
 		return group_remove(hierarchy_of(journal), step->path, problem);
 	case STEP_DROP_RECORD:
@@ -479,6 +486,7 @@ static bool gives_back(const struct unit *unit)
 {
 	for (size_t i = 0; i < unit->n_steps; i++)
 		if (unit->steps[i].kind == STEP_FORGET_RULES ||
+			unit->steps[i].kind == STEP_RECLAIM ||
 			unit->steps[i].kind == STEP_RETURN_HOST ||
 			unit->steps[i].kind == STEP_DROP_RECORD)
 			return true;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
@@ -156,8 +157,26 @@ static int add_rules(struct search *search)
 	return r;
 }
 
-int cycle_leftovers(
-	const struct cycle *cycle, bool all, struct leftover **ret_items, size_t *ret_n)
+/*
+ * Without a configuration nothing is asked for, so that everything would be given up: too
+ * much for a mistyped folder or one that was lost.
+ */
+static int check_intent(const struct search *search, struct problem *problem)
+{
+	const char *etc = search->cycle->folders.etc;
+
+	if (search->all || !etc || !access(etc, F_OK))
+		return 0;
+	for (size_t i = 0; i < search->n; i++)
+		if (search->items[i].alive)
+			return problem_set(problem, -ENOENT,
+				"there is no folder %s, and %s is placed: to give it back is for `cpuwarden release`",
+				etc, search->items[i].vm.vm);
+	return 0;
+}
+
+int cycle_leftovers(const struct cycle *cycle, bool all, struct leftover **ret_items,
+	size_t *ret_n, struct problem *problem)
 {
 	struct search search = {.cycle = cycle, .all = all};
 	int r;
@@ -167,6 +186,11 @@ int cycle_leftovers(
 		r = add_groups(&search);
 	if (!r)
 		r = add_rules(&search);
+	if (r)
+		problem_set(problem, r, "cannot read what is left of VMs in %s/found: %s",
+			cycle->folders.run, strerror(-r));
+	else
+		r = check_intent(&search, problem);
 	if (r) {
 		leftovers_free(search.items, search.n);
 		return r;

@@ -113,6 +113,30 @@ static bool is_sound_root(const struct tree *tree, const struct group *group)
 }
 
 /*
+ * A remote partition that ends while its claim above is gone takes its CPUs along: 6.12
+ * then has them in no partition and keeps them from the host, and the VM's threads are
+ * let loose on what is left. So what the slice no longer claims it claims again, before
+ * all else.
+ */
+static struct cpuset claim_again(
+	struct diff *diff, const struct group *slice, const struct group *top)
+{
+	struct cpuset claimed = {};
+
+	if (slice)
+		claimed = slice->exclusive;
+	if (!slice || !top || !diff->tree->remote ||
+		top->partition.kind == PARTITION_MEMBER ||
+		cpuset_subset(&top->exclusive, &claimed))
+		return claimed;
+	claimed = other_cpus(diff->tree, "");
+	cpuset_or(&claimed, &slice->exclusive);
+	add(diff, STEP_SET_EXCLUSIVE, SLICE, "what a partition holds must be claimed")
+		->cpus = claimed;
+	return claimed;
+}
+
+/*
  * A slice or VM group that is no sound partition root is made one again by way of
  * `member`: 6.1 leaves an invalid one as it is. First come the partitions below, from the
  * leaves up: facts of three kernels: valid children of a parent that is toggled go wrong.
@@ -188,15 +212,14 @@ static void bring_root(struct diff *diff, const char *path, const struct cpuset 
 }
 
 /* Claims CPUs beside those that are claimed already, and tells which they all are. */
-static struct cpuset grow_exclusive(
-	struct diff *diff, const char *path, const struct cpuset *cpus)
+static struct cpuset grow_exclusive(struct diff *diff, const char *path,
+	const struct cpuset *now, const struct cpuset *cpus)
 {
-	const struct group *group = tree_find(diff->tree, path);
 	struct cpuset grown = *cpus;
 
-	if (group)
-		cpuset_or(&grown, &group->exclusive);
-	if (!group || !cpuset_equal(&group->exclusive, &grown))
+	if (now)
+		cpuset_or(&grown, now);
+	if (!now || !cpuset_equal(now, &grown))
 		add(diff, STEP_SET_EXCLUSIVE, path, NULL)->cpus = grown;
 	return grown;
 }
@@ -221,14 +244,16 @@ static void grow_remote(struct diff *diff)
 		cpuset_or(&all, &top->cpus);
 	if (top)
 		cpuset_or(&all, &top->exclusive);
-	diff->slice_cpus = grow_exclusive(diff, SLICE, &all);
+	diff->slice_cpus =
+		grow_exclusive(diff, SLICE, slice ? &diff->slice_cpus : NULL, &all);
 	if (!slice || !slice->gives_cpuset)
 		add(diff, STEP_GIVE_CPUSET, SLICE, NULL);
 	if (!top)
 		add(diff, STEP_MAKE_GROUP, wanted->path, NULL);
 	else
 		cpuset_or(&grown, &top->cpus);
-	diff->top_cpus = grow_exclusive(diff, wanted->path, &grown);
+	diff->top_cpus =
+		grow_exclusive(diff, wanted->path, top ? &top->exclusive : NULL, &grown);
 	bring_root(diff, wanted->path, &grown, diff->rebuild, NULL);
 }
 
@@ -475,6 +500,8 @@ static void diff_placed(struct diff *diff, const struct actual_vm *actual)
 		add(diff, STEP_RECORD, NULL, NULL);
 	if (!diff->tree->root_gives_cpuset)
 		add(diff, STEP_GIVE_CPUSET, "", NULL);
+	diff->slice_cpus = claim_again(diff, tree_find(diff->tree, SLICE),
+		tree_find(diff->tree, diff->vm->groups[0].path));
 	reset_roots(diff);
 	if (diff->tree->remote)
 		grow_remote(diff);
@@ -568,6 +595,7 @@ int diff_release(const struct unit *vm, const char *group, bool alive,
 
 	name_unit(&unit, vm->vm, vm->pid, vm->start_time);
 	add(&diff, STEP_FORGET_RULES, NULL, NULL);
+	diff.slice_cpus = claim_again(&diff, slice, tree_find(tree, group));
 	/* From the leaves up, each keeps its CPUs as a member: no thread gets wider by
 	 * this. */
 	for (size_t i = tree->n_groups; i-- > 0;) {
@@ -585,7 +613,7 @@ int diff_release(const struct unit *vm, const char *group, bool alive,
 		if (is_inside(path, group))
 			add(&diff, STEP_REMOVE_GROUP, path, NULL);
 	}
-	if (slice && tree->remote && !cpuset_equal(&slice->exclusive, &others))
+	if (slice && tree->remote && !cpuset_equal(&diff.slice_cpus, &others))
 		add(&diff, STEP_SET_EXCLUSIVE, SLICE, "what it no longer needs")->cpus =
 			others;
 	if (slice && !tree->remote && !cpuset_empty(&others) &&
@@ -596,6 +624,29 @@ int diff_release(const struct unit *vm, const char *group, bool alive,
 		add(&diff, STEP_RETURN_AFFINITY, NULL, NULL);
 	add(&diff, STEP_KEEP_OFF, NULL, NULL)->cpus = others;
 	add(&diff, STEP_DROP_RECORD, NULL, NULL);
+	return finish(&diff, ret_unit);
+}
+
+int diff_reclaim(
+	const struct cpuset *lost, const struct tree *tree, struct unit *ret_unit)
+{
+	struct unit unit = {};
+	struct diff diff = {.tree = tree, .unit = &unit};
+	const struct group *slice = tree_find(tree, SLICE);
+
+	/* What the slice claims its sibling cannot have. */
+	if (slice && cpuset_intersects(&slice->exclusive, lost)) {
+		struct cpuset rest = slice->exclusive;
+
+		cpuset_andnot(&rest, lost);
+		add(&diff, STEP_SET_EXCLUSIVE, SLICE, "what it cannot have had")->cpus =
+			rest;
+	}
+	if (!tree->root_gives_cpuset)
+		add(&diff, STEP_GIVE_CPUSET, "", NULL);
+	add(&diff, STEP_RECLAIM, NULL, NULL)->cpus = *lost;
+	if (!tree->root_gives_cpuset)
+		add(&diff, STEP_TAKE_CPUSET, "", "it was not enabled");
 	return finish(&diff, ret_unit);
 }
 
@@ -648,6 +699,8 @@ int diff_assume(struct tree *tree, const struct unit *unit)
 			remove_group(tree, step->path);
 		} else if (step->kind == STEP_GIVE_CPUSET && !*step->path) {
 			tree->root_gives_cpuset = true;
+		} else if (step->kind == STEP_TAKE_CPUSET && !*step->path) {
+			tree->root_gives_cpuset = false;
 		} else if (step->kind == STEP_GIVE_CPUSET && group) {
 			group->gives_cpuset = true;
 		} else if (step->kind == STEP_SET_CPUS && group) {

@@ -38,6 +38,14 @@ int diff_vm(const struct desired_vm *vm, const struct actual_vm *actual,
 int diff_release(const struct unit *vm, const char *group, bool alive,
 	const struct tree *tree, struct unit *ret_unit);
 
+/*
+ * Steps that return CPUs to the host which the kernel keeps from it although no partition
+ * has them. 6.12 loses them when a remote partition ends without its claim above, for
+ * good: until a partition next to the root takes them and ends.
+ */
+int diff_reclaim(
+	const struct cpuset *lost, const struct tree *tree, struct unit *ret_unit);
+
 /* Steps that give the host back when no VM's group is left; `host` may be NULL. */
 int diff_release_host(
 	const struct found_host *host, const struct tree *tree, struct unit *ret_unit);

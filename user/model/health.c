@@ -57,6 +57,24 @@ static int check_cpus(const struct tree *tree, const struct desired_group *wante
 		*should ? should : "none", *is ? is : "none");
 }
 
+/* A remote partition whose claim is gone above it goes on, and is damaged for good by the
+ * next change to it (6.12). */
+static int check_claim(const struct tree *tree, const char *path,
+	const struct cpuset *needed, char **ret_reason)
+{
+	const struct group *group = tree_find(tree, path);
+	cleanup_free char *should = NULL, *is = NULL;
+
+	if (!tree->remote || cpuset_subset(needed, &group->exclusive))
+		return 0;
+	should = cpulist_format(needed);
+	is = cpulist_format(&group->exclusive);
+	if (!should || !is)
+		return -ENOMEM;
+	return fault(ret_reason, "the exclusive CPUs of /%s should include %s and are %s",
+		path, should, *is ? is : "none");
+}
+
 static int check_groups(
 	const struct desired_vm *vm, const struct tree *tree, char **ret_reason)
 {
@@ -70,6 +88,11 @@ static int check_groups(
 		if (i && vm->groups[i].partition != PARTITION_MEMBER)
 			cpuset_andnot(&left, &vm->groups[i].cpus);
 	}
+	if (!r)
+		r = check_claim(tree, SLICE, &vm->groups[0].cpus, ret_reason);
+	if (!r)
+		r = check_claim(
+			tree, vm->groups[0].path, &vm->groups[0].cpus, ret_reason);
 	for (size_t i = 0; !r && i < vm->n_groups; i++)
 		r = check_cpus(tree, &vm->groups[i], i ? &vm->groups[i].cpus : &left,
 			ret_reason);

@@ -31,6 +31,7 @@ static const char *const step_names[] = {
 	[STEP_KEEP_OFF] = "keep-off",
 	[STEP_RETURN_AFFINITY] = "return-affinity",
 	[STEP_RETURN_HOST] = "return-host",
+	[STEP_RECLAIM] = "reclaim",
 	[STEP_REMOVE_GROUP] = "remove-group",
 	[STEP_DROP_RECORD] = "drop-record",
 	[STEP_DROP_HOST_RECORD] = "drop-host-record",
@@ -158,6 +159,11 @@ char *step_describe(const struct step *step, const struct unit *unit)
 		break;
 	case STEP_RETURN_HOST:
 		n = asprintf(&text, "return what was changed of the host's threads");
+		break;
+	case STEP_RECLAIM:
+		n = asprintf(&text,
+			"take back CPUs %s, which the kernel keeps from the host for no partition",
+			*list ? list : "of nobody");
 		break;
 	case STEP_REMOVE_GROUP:
 		n = asprintf(&text, "remove the group /%s", path);

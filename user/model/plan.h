@@ -31,6 +31,8 @@ enum step_kind {
 	STEP_RETURN_VM,	      /* threads to the groups found */
 	STEP_RETURN_AFFINITY, /* and to the affinities found */
 	STEP_RETURN_HOST,     /* bindings of host threads found */
+	STEP_RECLAIM, /* `cpus` that the kernel counts as some partition's, and are none's
+		       */
 	STEP_REMOVE_GROUP,
 	STEP_DROP_RECORD,
 	STEP_DROP_HOST_RECORD,

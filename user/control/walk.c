@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/control/walk.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "user/model/diff.h"
+#include "user/store/found.h"
+
+static int take(const struct walk *walk, struct unit *unit, const struct desired_vm *vm,
+	struct problem *problem)
+{
+	if (unit->n_steps)
+		return walk->take(unit, vm, walk->data, problem);
+	unit_deinit(unit);
+	return 0;
+}
+
+static int take_one_step(
+	const struct walk *walk, enum step_kind kind, struct problem *problem)
+{
+	struct unit unit = {};
+
+	if (!unit_add(&unit, kind, NULL, NULL))
+		return problem_nomem(problem);
+	return take(walk, &unit, NULL, problem);
+}
+
+/*
+ * CPUs that are neither the root's nor in any partition. Only on kernels that can lose
+ * them; on 6.1 they also come back late.
+ */
+static int walk_lost(const struct walk *walk, struct problem *problem)
+{
+	const struct cycle *cycle = walk->cycle;
+	struct cpuset lost = cycle->cpus.online, held;
+	struct unit unit;
+	int r;
+
+	if (cycle->hierarchy.root < 0 || !walk->tree->remote)
+		return 0;
+	cpuset_andnot(&lost, &walk->tree->root_effective);
+	if (!cpuset_empty(&lost)) {
+		r = hierarchy_partitioned(&cycle->hierarchy, &held, problem);
+		if (r)
+			return r;
+		cpuset_andnot(&lost, &held);
+	}
+	if (cpuset_empty(&lost) && !hierarchy_has_reclaim(&cycle->hierarchy))
+		return 0;
+	if (diff_reclaim(&lost, walk->tree, &unit))
+		return problem_nomem(problem);
+	return take(walk, &unit, NULL, problem);
+}
+
+/* Returns how many there were; *ret_failed: whether something of them remains. */
+static int walk_leftovers(const struct walk *walk, bool all, const char *only,
+	bool *ret_failed, struct problem *problem)
+{
+	struct leftover *items;
+	int r, taken = 0;
+	size_t n;
+
+	r = cycle_leftovers(walk->cycle, all, &items, &n, problem);
+	if (r)
+		return r;
+	for (size_t i = 0; r >= 0 && i < n; i++) {
+		struct unit unit;
+
+		if (only && strcmp(items[i].vm.vm, only))
+			continue;
+		taken++;
+		if (diff_release(&items[i].vm, items[i].group, items[i].alive, walk->tree,
+			    &unit))
+			r = problem_nomem(problem);
+		else
+			r = take(walk, &unit, NULL, problem);
+		*ret_failed |= r != 0;
+	}
+	leftovers_free(items, n);
+	return r < 0 ? r : taken;
+}
+
+static int walk_vms(const struct walk *walk, struct problem *problem)
+{
+	const struct cycle *cycle = walk->cycle;
+	bool host_record = cycle->actual.has_host_record;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < cycle->desired.n_vms; i++) {
+		const struct desired_vm *vm = &cycle->desired.vms[i];
+		struct unit unit;
+		bool records;
+
+		if (diff_vm(vm, &cycle->actual.vms[i], walk->tree, host_record, &unit))
+			return problem_nomem(problem);
+		records = unit.n_steps && unit.steps[0].kind == STEP_RECORD_HOST;
+		r = take(walk, &unit, vm, problem);
+		host_record |= records && !r;
+	}
+	return r < 0 ? r : 0;
+}
+
+static bool has_groups(const struct tree *tree)
+{
+	for (size_t i = 0; i < tree->n_groups; i++)
+		if (path_is_below(tree->groups[i].path, SLICE))
+			return true;
+	return false;
+}
+
+static bool places_any(const struct cycle *cycle)
+{
+	for (size_t i = 0; i < cycle->desired.n_vms; i++)
+		if (cycle->desired.vms[i].kind == DESIRED_PLACED)
+			return true;
+	return false;
+}
+
+/* The host is given back when the last VM's group is gone. */
+static int walk_host(const struct walk *walk, struct problem *problem)
+{
+	struct found_host host;
+	struct unit unit;
+	bool known;
+	int r;
+
+	if (walk->cycle->hierarchy.root < 0 || has_groups(walk->tree))
+		return 0;
+	known = !found_host_read(walk->cycle->folders.run, &host, NULL);
+	r = diff_release_host(known ? &host : NULL, walk->tree, &unit);
+	if (known)
+		found_host_deinit(&host);
+	return r ? problem_nomem(problem) : take(walk, &unit, NULL, problem);
+}
+
+int walk_apply(const struct walk *walk, struct problem *problem)
+{
+	bool failed = false;
+	int r = 0;
+
+	/* What cannot be proved is not placed. */
+	if (!walk->cycle->observer)
+		r = take_one_step(walk, STEP_START_OBSERVER, problem);
+	if (r)
+		return r;
+	r = walk_lost(walk, problem);
+	if (r >= 0)
+		r = walk_leftovers(walk, false, NULL, &failed, problem);
+	if (r >= 0)
+		r = walk_vms(walk, problem);
+	if (r >= 0 && !places_any(walk->cycle))
+		r = walk_host(walk, problem);
+	return r < 0 ? r : 0;
+}
+
+int walk_release(const struct walk *walk, const char *vm_name, struct problem *problem)
+{
+	bool failed = false;
+	int r, n;
+
+	n = walk_leftovers(walk, true, vm_name, &failed, problem);
+	if (n < 0 || failed)
+		return n;
+	r = walk_lost(walk, problem);
+	if (!r)
+		r = walk_host(walk, problem);
+	if (!r && !vm_name && !access(OBSERVER_DIR, F_OK))
+		r = take_one_step(walk, STEP_STOP_OBSERVER, problem);
+	return r < 0 ? r : n;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The order in which things are done, said once for the verb that tells it and the one
+ * that does it: the observer first, then what is to be given up, then each VM, then the
+ * host.
+ */
+#include "user/control/cycle.h"
+#include "user/model/plan.h"
+
+struct walk {
+	const struct cycle *cycle;
+	const struct tree *tree; /* groups, which take() keeps up to date */
+	/*
+	 * Takes over a unit, which has at least one step. `vm` is NULL for what is not
+	 * placement. 1: what it asks for did not come to be. A negative errno ends the
+	 * walk.
+	 */
+	int (*take)(struct unit *unit, const struct desired_vm *vm, void *data,
+		struct problem *problem);
+	void *data;
+};
+
+/* What policy asks for. 1: without an observer nothing is placed. */
+int walk_apply(const struct walk *walk, struct problem *problem);
+
+/*
+ * Whatever is held of one VM or, with a NULL name, of each, then of the host. Returns the
+ * number of VMs.
+ */
+int walk_release(const struct walk *walk, const char *vm_name, struct problem *problem);
