@@ -176,8 +176,10 @@ struct health {
 	u64 rules_changed; /* CLOCK_MONOTONIC ns */
 	u32 abi;	   /* ABI_VERSION */
 	u32 cpus;	   /* CPUs that the maps were made for */
+	u64 loose_until;   /* CLOCK_MONOTONIC ns: partitions are being changed, and the
+			      kernel   binds its threads anew; 0 when none is */
 };
-ABI_SIZE(struct health, 56);
+ABI_SIZE(struct health, 64);
 
 /* An entry of the ring buffer `events`: one violation, written when the run is over. */
 struct event {

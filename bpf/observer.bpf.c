@@ -167,6 +167,13 @@ static __always_inline void classify_thread(
 	run->settling = is_settling(vm, task ? task->old_set : vm->old_set, cpu);
 }
 
+static __always_inline bool are_kthreads_loose(void)
+{
+	struct health *h = get_health();
+
+	return h && h->loose_until;
+}
+
 /*
  * The rule is read once: user space makes `vm` 0 before it changes the rest, so one whose
  * vm is the same before and after was whole.
@@ -210,6 +217,7 @@ static __always_inline void classify_reserved(struct cpu_run *run, struct task_s
 			return;
 		}
 		run->cause = CAUSE_KTHREAD;
+		run->settling |= are_kthreads_loose();
 	} else {
 		run->cause = CAUSE_USER;
 	}
@@ -446,8 +454,12 @@ static __always_inline void settle(
 	u32 class = run->class, cause = run->cause, vm_slot = run->vm, vcpu = run->vcpu;
 	u32 task = run->task;
 	struct vm_slot *vm = bpf_map_lookup_elem(&vms, &vm_slot);
+	struct health *h = get_health();
+	u64 now = bpf_ktime_get_ns();
 
-	if (vm && vm->settle_until && bpf_ktime_get_ns() <= vm->settle_until)
+	if (vm && now <= vm->settle_until)
+		return;
+	if (h && class == RUN_FOREIGN && cause == CAUSE_KTHREAD && now <= h->loose_until)
 		return;
 	classify(run, p, cpu, rule);
 	run->settling = run->class != RUN_OFF_SET && run->class != RUN_FOREIGN;

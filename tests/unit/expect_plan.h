@@ -11,6 +11,7 @@
 #define W S "/web1"
 #define BEGIN "put the rules of web1 in force, runs on old CPUs settling\n"
 #define COMMIT "narrow the rules of web1 to the new CPUs\n"
+#define AWAY(list) "keep kernel threads that can run elsewhere off CPUs " list "\n"
 
 static struct host host;
 static struct fake fake;

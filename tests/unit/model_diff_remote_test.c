@@ -48,7 +48,7 @@ static void test_a_first_placement(void **state)
 		"set the partition of " W "/vcpu1 to isolated\n"
 		"move process 1000 with its threads into " W "/emulator\n"
 		"move thread 1001 into " W "/vcpu0, on CPUs 4\n"
-		"move thread 1002 into " W "/vcpu1, on CPUs 5\n" COMMIT);
+		"move thread 1002 into " W "/vcpu1, on CPUs 5\n" AWAY("2,4-5") COMMIT);
 }
 
 static void test_nothing_is_done_to_what_is_right(void **state)
@@ -76,13 +76,14 @@ static void test_exclusive_cpus_that_somebody_took(void **state)
 	(void)state;
 	leaf(SLICE)->exclusive = cpus("4-5");
 	settle(&fake);
-	expect_plan("web1", "set the exclusive CPUs of " S " to 2,4-5\n"
-			    "set the partition of " W "/vcpu1 to member\n"
-			    "set the partition of " W "/vcpu0 to member\n"
-			    "set the partition of " W " to member\n"
-			    "set the partition of " W " to root\n" BEGIN
-			    "set the partition of " W "/vcpu0 to isolated\n"
-			    "set the partition of " W "/vcpu1 to isolated\n" COMMIT);
+	expect_plan("web1",
+		"set the exclusive CPUs of " S " to 2,4-5\n"
+		"set the partition of " W "/vcpu1 to member\n"
+		"set the partition of " W "/vcpu0 to member\n"
+		"set the partition of " W " to member\n"
+		"set the partition of " W " to root\n" BEGIN "set the partition of " W
+		"/vcpu0 to isolated\n"
+		"set the partition of " W "/vcpu1 to isolated\n" AWAY("2,4-5") COMMIT);
 }
 
 /* 6.12 shows nothing of it but the missing claim; whoever ends such a partition loses its

@@ -33,7 +33,7 @@ static void test_a_first_placement(void **state)
 		"set the partition of " W "/vcpu1 to isolated\n"
 		"move process 1000 with its threads into " W "/emulator\n"
 		"move thread 1001 into " W "/vcpu0, on CPUs 4\n"
-		"move thread 1002 into " W "/vcpu1, on CPUs 5\n" COMMIT);
+		"move thread 1002 into " W "/vcpu1, on CPUs 5\n" AWAY("2,4-5") COMMIT);
 }
 
 static void test_a_second_vm_grows_the_slice(void **state)
@@ -67,13 +67,13 @@ static void test_pins_swapped_between_two_vcpus(void **state)
 	(void)state;
 	pin_vcpu(&host, "web1", 0, "5");
 	pin_vcpu(&host, "web1", 1, "4");
-	expect_plan("web1",
-		BEGIN "set the partition of " W "/vcpu0 to member\n"
-		      "set the partition of " W "/vcpu1 to member\n"
-		      "set the CPUs of " W "/vcpu0 to 5\n"
-		      "set the CPUs of " W "/vcpu1 to 4\n"
-		      "set the partition of " W "/vcpu0 to isolated\n"
-		      "set the partition of " W "/vcpu1 to isolated\n" COMMIT);
+	expect_plan("web1", BEGIN "set the partition of " W "/vcpu0 to member\n"
+				  "set the partition of " W "/vcpu1 to member\n"
+				  "set the CPUs of " W "/vcpu0 to 5\n"
+				  "set the CPUs of " W "/vcpu1 to 4\n"
+				  "set the partition of " W "/vcpu0 to isolated\n"
+				  "set the partition of " W
+				  "/vcpu1 to isolated\n" AWAY("2,4-5") COMMIT);
 }
 
 static void test_a_vcpu_takes_the_emulators_cpu(void **state)
@@ -88,7 +88,7 @@ static void test_a_vcpu_takes_the_emulators_cpu(void **state)
 			    "set the CPUs of " W "/vcpu0 to 2\n"
 			    "set the partition of " W "/vcpu0 to isolated\n"
 			    "set the CPUs of " W " to 2-3,5\n"
-			    "set the CPUs of " S " to 2-3,5\n" COMMIT);
+			    "set the CPUs of " S " to 2-3,5\n" AWAY("2-3,5") COMMIT);
 }
 
 static void test_a_vcpu_moves_to_a_free_cpu_and_stays_a_partition(void **state)
@@ -117,7 +117,7 @@ static void test_a_vcpu_is_plugged_in(void **state)
 		"set the CPUs of " W "/vcpu2 to 1\n"
 		"set the partition of " W "/vcpu2 to isolated\n"
 		"move thread 1003 into " W "/vcpu2, on CPUs 1\n"
-		"set the CPUs of " S " to 1-2,4-5\n" COMMIT);
+		"set the CPUs of " S " to 1-2,4-5\n" AWAY("1-2,4-5") COMMIT);
 }
 
 static void test_a_vcpu_is_unplugged(void **state)
@@ -144,16 +144,16 @@ static void test_an_unplugged_vcpu_leaves_its_cpu_to_another(void **state)
 				  "set the partition of " W "/vcpu0 to isolated\n"
 				  "remove the group " W "/vcpu1\n"
 				  "set the CPUs of " W " to 2,5\n"
-				  "set the CPUs of " S " to 2,5\n" COMMIT);
+				  "set the CPUs of " S " to 2,5\n" AWAY("2,5") COMMIT);
 }
 
 static void test_a_leaf_that_says_valid_and_has_other_cpus(void **state)
 {
 	(void)state;
 	make_wrong(SLICE "/web1/vcpu1", "2");
-	expect_plan("web1",
-		BEGIN "set the partition of " W "/vcpu1 to member\n"
-		      "set the partition of " W "/vcpu1 to isolated\n" COMMIT);
+	expect_plan("web1", BEGIN "set the partition of " W "/vcpu1 to member\n"
+				  "set the partition of " W
+				  "/vcpu1 to isolated\n" AWAY("2,4-5") COMMIT);
 }
 
 static void test_an_invalid_leaf(void **state)
@@ -161,9 +161,9 @@ static void test_an_invalid_leaf(void **state)
 	(void)state;
 	leaf(SLICE "/web1/vcpu0")->partition.valid = false;
 	settle(&fake);
-	expect_plan("web1",
-		BEGIN "set the partition of " W "/vcpu0 to member\n"
-		      "set the partition of " W "/vcpu0 to isolated\n" COMMIT);
+	expect_plan("web1", BEGIN "set the partition of " W "/vcpu0 to member\n"
+				  "set the partition of " W
+				  "/vcpu0 to isolated\n" AWAY("2,4-5") COMMIT);
 }
 
 /* 6.1 and 6.12: a sibling took a CPU, the VM's group is invalid, and its leaves do not
@@ -182,7 +182,7 @@ static void test_an_invalid_vm_group_under_leaves_that_say_valid(void **state)
 			    "set the partition of " W " to root\n" BEGIN
 			    "set the partition of " W "/vcpu0 to isolated\n"
 			    "set the partition of " W "/vcpu1 to isolated\n"
-			    "set the CPUs of " S " to 2,4-5\n" COMMIT);
+			    "set the CPUs of " S " to 2,4-5\n" AWAY("2,4-5") COMMIT);
 }
 
 /* All below an invalid slice is built anew, also what says that it is valid. */
@@ -201,7 +201,7 @@ static void test_an_invalid_slice_above_a_vm_group_that_says_valid(void **state)
 			    "set the partition of " W " to root\n" BEGIN
 			    "set the partition of " W "/vcpu0 to isolated\n"
 			    "set the partition of " W "/vcpu1 to isolated\n"
-			    "set the CPUs of " S " to 2,4-5\n" COMMIT);
+			    "set the CPUs of " S " to 2,4-5\n" AWAY("2,4-5") COMMIT);
 }
 
 static void test_a_thread_that_somebody_moved(void **state)
@@ -237,11 +237,13 @@ static void test_another_kind_of_partition(void **state)
 {
 	(void)state;
 	wish(&host, "web1")->policy.partition = PARTITION_ROOT;
-	expect_plan("web1", BEGIN "set the partition of " W "/vcpu0 to root\n"
-				  "set the partition of " W "/vcpu1 to root\n" COMMIT);
+	expect_plan("web1",
+		BEGIN "set the partition of " W "/vcpu0 to root\n"
+		      "set the partition of " W "/vcpu1 to root\n" AWAY("2,4-5") COMMIT);
 	wish(&host, "web1")->policy.partition = PARTITION_MEMBER;
 	expect_plan("web1", BEGIN "set the partition of " W "/vcpu0 to member\n"
-				  "set the partition of " W "/vcpu1 to member\n" COMMIT);
+				  "set the partition of " W
+				  "/vcpu1 to member\n" AWAY("2,4-5") COMMIT);
 }
 
 static void test_rules_that_were_lost_or_half_changed(void **state)

@@ -131,7 +131,7 @@ static void test_the_culprit_is_named(void **state)
 	input.culprit = "stress (pid 77) on CPU 4";
 	input.degraded = "something";
 	expect(VERDICT_CRITICAL,
-		"1 violation: 1 foreign (1 user); lately: stress (pid 77) on CPU 4");
+		"1 violation: 1 foreign (1 user); the latest: stress (pid 77) on CPU 4");
 }
 
 static void test_a_violation_beats_blindness(void **state)
@@ -144,7 +144,7 @@ static void test_a_violation_beats_blindness(void **state)
 	input.window_ns = 600 * SECOND;
 	input.culprit = "x";
 	expect(VERDICT_CRITICAL,
-		"1 violation: 1 off_set; lately: x; and blind: " NOT_WHOLE);
+		"1 violation: 1 off_set; the latest: x; and blind: " NOT_WHOLE);
 	assert_int_equal(result.blind_ns, 540 * SECOND);
 }
 

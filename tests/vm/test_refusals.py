@@ -17,12 +17,13 @@ import unittest
 from fcntl import LOCK_EX, flock
 
 import host
+import sentences
+from sentences import NOT_V2
 
 HOST = "[host]\nhousekeeping = 0\n"
 WEB1 = "[vm]\npolicy = dedicated\n[vcpupin]\n0 = 2\n[emulatorpin]\ncpus = 1\n"
 DEDICATED = "[defaults]\npolicy = dedicated\n"
 LOCK_SECONDS = 30
-NOT_V2 = "the cpuset controller is not on cgroup v2: boot with systemd.unified_cgroup_hierarchy=1"
 NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
 
 # What is wrong, the command, what the sentence says.
@@ -290,7 +291,7 @@ class Configured:
         shutil.rmtree(self.etc)
 
 
-class Refusals(unittest.TestCase):
+class Refusals(sentences.Sentences):
     maxDiff = 2000
 
     @classmethod
@@ -327,31 +328,6 @@ class Refusals(unittest.TestCase):
         cls.waiter = threading.Thread(target=wait)
         cls.waiter.start()
 
-    def assert_sentence(self, done, status, words):
-        """That exit status, nothing on standard output, one printable line on standard error."""
-        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
-        lines = done.stderr.split("\n")
-        self.assertEqual(lines.pop(), "")
-        if status == 64 and len(lines) == 2:
-            self.assertRegex(lines.pop(), "^Try `cpuwarden --help' ")
-        self.assertEqual(len(lines), 1, done.stderr)
-        self.assertRegex(lines[0], r"^(\S*/)?cpuwarden: \S")
-        self.assertTrue(lines[0].isprintable(), ascii(lines[0]))
-        self.assertIn(words, lines[0])
-        self.assertEqual(done.stdout, "")
-
-    def assert_unknown(self, done, words):
-        """As a monitoring system wants it: 3, one line on standard output."""
-        self.assertEqual((done.returncode, done.stderr), (3, ""), done.stdout + done.stderr)
-        self.assertRegex(done.stdout, r"\AUNKNOWN - [^\n]+\n\Z")
-        self.assertIn(words, done.stdout)
-
-    def assert_unknown_json(self, done, words):
-        self.assertEqual((done.returncode, done.stderr), (3, ""), done.stdout + done.stderr)
-        verdict = json.loads(done.stdout)
-        self.assertEqual((verdict["schema"], verdict["verdict"]), ("cpuwarden.check/1", "unknown"))
-        self.assertIn(words, verdict["reason"])
-
     def test_01_where_it_cannot_run(self):
         """no cpuset on v2, no BTF, no bpf file system, no /proc, no /sys, a read-only /run"""
         lobby = os.path.join(host.CGROUP, "lobby")
@@ -373,26 +349,6 @@ class Refusals(unittest.TestCase):
                 self.assertFalse(os.path.exists(host.PINS))
         finally:
             os.rmdir(lobby)
-
-    def test_02_cpuset_on_v1(self):
-        """a host with cpuset on cgroup v1 is told how to boot with v2"""
-        lines = "umount -l /sys/fs/cgroup && mount -t tmpfs none /sys/fs/cgroup && cd /sys/fs/cgroup && " \
-            "mkdir unified cpuset && mount -t cgroup2 none unified && mount -t cgroup -o cpuset none cpuset"
-        if host.run("unshare", "-m", "sh", "-c", lines).returncode:
-            self.skipTest("this kernel or its command line has no cgroup v1")
-        try:
-            for verb in ("apply", "plan", "status"):
-                with self.subTest(verb):
-                    self.assert_sentence(host.run("unshare", "-m", "sh", "-c", lines + " && exec \"$@\"", "sh",
-                                                  host.PROGRAM, verb), 1, NOT_V2)
-            self.assert_unknown(host.run("unshare", "-m", "sh", "-c", lines + " && exec \"$@\"", "sh",
-                                         host.PROGRAM, "check"), NOT_V2)
-            self.assertFalse(os.path.exists(host.PINS))
-        finally:
-            # The controller comes back some time after the last v1 mount has gone.
-            deadline = time.time() + 30
-            while "cpuset" not in host.cgroup("", "cgroup.controllers") and time.time() < deadline:
-                time.sleep(0.1)
 
     def test_03_who_may_not(self):
         """without root, without a capability, as root of a user namespace only"""

@@ -11,6 +11,7 @@
 
 #include "user/base/cleanup.h"
 #include "user/cli/cli.h"
+#include "user/host/proc.h"
 #include "user/model/verdict.h"
 
 struct evidence {
@@ -75,13 +76,23 @@ static int find_degraded(struct evidence *evidence, const char *only)
 
 static void describe_culprit(struct evidence *evidence, const struct culprit *culprit)
 {
+	char length[32], where[64], pid[32] = "", comm[COMM_SIZE];
 	cleanup_free char *cgroup = NULL;
-	char length[32], where[64], comm[COMM_SIZE];
+	struct vm_thread now;
 
+	memcpy(comm, culprit->comm, sizeof(comm));
 	if (evidence->cycle.hierarchy.root >= 0 && culprit->cgroup)
 		group_path_of_id(&evidence->cycle.hierarchy, culprit->cgroup, &cgroup);
+	/* Of one that still runs the observer tells more only at its end. */
+	if (culprit->running && !proc_read_thread(culprit->tid, culprit->tid, &now)) {
+		memcpy(comm, now.comm, sizeof(comm));
+		cgroup = now.cgroup;
+	}
+	if (!*comm)
+		strcpy(comm, "a task");
+	if (culprit->tgid)
+		snprintf(pid, sizeof(pid), "pid %d, ", culprit->tgid);
 	cli_duration(culprit->ns, length, sizeof(length));
-	snprintf(comm, sizeof(comm), "%s", *culprit->comm ? culprit->comm : "a task");
 	if (culprit->vcpu >= 0)
 		snprintf(where, sizeof(where), " (vCPU %d)", culprit->vcpu);
 	else
@@ -93,31 +104,19 @@ static void describe_culprit(struct evidence *evidence, const struct culprit *cu
 			cgroup ? ", in /" : "", cgroup ? cgroup : "");
 	else
 		problem_set(&evidence->culprit, 0,
-			"%s (pid %d, thread %d%s%s) %s on CPU %u of %s%s for %s: %s",
-			comm, culprit->tgid, culprit->tid, cgroup ? ", in /" : "",
-			cgroup ? cgroup : "", culprit->running ? "runs" : "ran",
-			culprit->cpu, culprit->vm, where, length,
-			cause_name(culprit->cause));
+			"%s (%sthread %d%s%s) %s on CPU %u of %s%s for %s: %s", comm, pid,
+			culprit->tid, cgroup ? ", in /" : "", cgroup ? cgroup : "",
+			culprit->running ? "runs" : "ran", culprit->cpu, culprit->vm,
+			where, length, cause_name(culprit->cause));
 }
 
-/* The latest of each CPU is known. Who came by a mistake of somebody's is told before a
- * kernel thread that came along. */
 static void find_culprit(struct evidence *evidence, const char *only)
 {
-	const struct culprit *found = NULL;
-
-	for (size_t i = 0; i < evidence->counters.n_culprits; i++) {
-		const struct culprit *culprit = &evidence->counters.culprits[i];
-		bool kthread = !culprit->off_set && culprit->cause == CAUSED_BY_KTHREAD;
-
-		if ((only && strcmp(culprit->vm, only)) || (found && kthread))
-			continue;
-		found = culprit;
-		if (!kthread)
-			break;
-	}
-	if (found)
-		describe_culprit(evidence, found);
+	for (size_t i = 0; i < evidence->counters.n_culprits; i++)
+		if (!only || !strcmp(evidence->counters.culprits[i].vm, only)) {
+			describe_culprit(evidence, &evidence->counters.culprits[i]);
+			return;
+		}
 }
 
 static void print_json(const struct request *request, const struct evidence *evidence,

@@ -498,12 +498,25 @@ static bool drops_record(const struct step *step)
 	return step->kind == STEP_DROP_RECORD || step->kind == STEP_DROP_HOST_RECORD;
 }
 
+static void loosen(const struct execution *execution, const struct unit *unit, bool loose)
+{
+	bool changes = false;
+
+	for (size_t i = 0; i < unit->n_steps; i++)
+		changes |= unit->steps[i].kind == STEP_SET_PARTITION ||
+			   unit->steps[i].kind == STEP_REMOVE_GROUP;
+	if (changes && execution->cycle->observer)
+		observer_loosen(execution->cycle->observer, loose);
+}
+
 int unit_execute(const struct execution *execution, const struct unit *unit,
 	const struct desired_vm *vm, struct problem *problem)
 {
 	struct journal journal = {.execution = execution, .unit = unit, .vm = vm};
 	bool back = gives_back(unit);
 	int result = 0;
+
+	loosen(execution, unit, true);
 
 	for (size_t i = 0; i < unit->n_steps; i++) {
 		struct problem now = {};
@@ -525,6 +538,7 @@ int unit_execute(const struct execution *execution, const struct unit *unit,
 	}
 	if (result && !back)
 		undo_all(&journal, problem);
+	loosen(execution, unit, false);
 	free(journal.entries);
 	found_vm_deinit(&journal.before);
 	rule_vm_deinit(&journal.rules);

@@ -14,7 +14,7 @@
 /* include/linux/sched.h */
 enum { PF_KTHREAD = 0x00200000, PF_NO_SETAFFINITY = 0x04000000 };
 
-/* Is it one, bound to no CPU, and free to be bound? */
+/* Is it one, and free to be bound? */
 static bool read_unbound(pid_t pid, struct vm_thread *ret_thread)
 {
 	struct proc_stat stat;
@@ -28,7 +28,7 @@ static bool read_unbound(pid_t pid, struct vm_thread *ret_thread)
 		return false;
 	free(ret_thread->cgroup);
 	ret_thread->cgroup = NULL;
-	return cpuset_weight(&ret_thread->affinity) > 1;
+	return true;
 }
 
 static struct found_thread *find(struct found_host *host, pid_t tid, uint64_t start_time)

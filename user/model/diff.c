@@ -490,6 +490,14 @@ static void shrink(struct diff *diff)
 		set_cpus(diff, SLICE, &cpus, "what it no longer needs");
 }
 
+static bool sets_partition(const struct unit *unit)
+{
+	for (size_t i = 0; i < unit->n_steps; i++)
+		if (unit->steps[i].kind == STEP_SET_PARTITION)
+			return true;
+	return false;
+}
+
 static void diff_placed(struct diff *diff, const struct actual_vm *actual)
 {
 	struct unit *unit = diff->unit, inside = {};
@@ -508,22 +516,25 @@ static void diff_placed(struct diff *diff, const struct actual_vm *actual)
 	else
 		grow_roots(diff);
 
-	if (actual->has_strays) {
-		struct cpuset reserved = other_cpus(diff->tree, diff->vm->groups[0].path);
-
-		cpuset_or(&reserved, &diff->vm->groups[0].cpus);
-		add(diff, STEP_KEEP_OFF, NULL, NULL)->cpus = reserved;
-	}
-
 	diff->unit = &inside;
 	change_inside(diff);
 	if (diff->tree->remote)
 		shrink_remote(diff);
 	else
 		shrink(diff);
-	diff->unit = unit;
 	if (!inside.n_steps && rules_hold)
+		diff->unit = unit;
+	/* Last: when an isolated partition comes or goes, newer kernels bind theirs anew.
+	 */
+	if (actual->has_strays || sets_partition(unit) || sets_partition(&inside)) {
+		struct cpuset reserved = other_cpus(diff->tree, diff->vm->groups[0].path);
+
+		cpuset_or(&reserved, &diff->vm->groups[0].cpus);
+		add(diff, STEP_KEEP_OFF, NULL, NULL)->cpus = reserved;
+	}
+	if (diff->unit == unit)
 		return;
+	diff->unit = unit;
 	add(diff, STEP_BEGIN_RULES, NULL, NULL);
 	for (size_t i = 0; i < inside.n_steps; i++) {
 		struct step *step = array_push(&unit->steps, &unit->n_steps);

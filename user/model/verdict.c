@@ -163,7 +163,7 @@ void verdict_decide(const struct verdict_input *input, struct verdict_result *re
 	} else if (violated) {
 		result.verdict = VERDICT_CRITICAL;
 		problem_set(&result.reason, 0, "%s%s%s%s%s", text,
-			input->culprit ? "; lately: " : "",
+			input->culprit ? "; the latest: " : "",
 			input->culprit ? input->culprit : "",
 			blind ? "; and blind: " : "", blind ? blind : "");
 	} else if (blind) {

@@ -46,14 +46,21 @@ int observer_supported(struct problem *problem);
 /*
  * Changes a VM's rules, in two halves around the change of the VM itself.
  * observer_begin(): the new rules are in force, and what the change explains counts as
- * settling, for SETTLE_NS at most. observer_commit(): only the new rules. Two calls in a
- * row are a change without a transition. -ENOSPC: a map is full.
+ * settling, for SETTLE_SECONDS at most. observer_commit(): only the new rules. Two calls
+ * in a row are a change without a transition. -ENOSPC: a map is full.
  */
 enum { SETTLE_SECONDS = 10 };
 int observer_begin(
 	struct observer *observer, const struct rule_vm *vm, struct problem *problem);
 int observer_commit(
 	struct observer *observer, const struct rule_vm *vm, struct problem *problem);
+
+/*
+ * While partitions are changed the kernel binds its own threads anew, wherever it likes:
+ * those that could run elsewhere then count as settling on every reserved CPU, for
+ * SETTLE_SECONDS at most.
+ */
+void observer_loosen(struct observer *observer, bool loose);
 
 /* Forgets a VM: it owns nothing, its threads are nobody's. 0 where it is not known. */
 int observer_forget(struct observer *observer, pid_t pid, uint64_t start_time);

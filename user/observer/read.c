@@ -84,6 +84,16 @@ static bool is_still_wrong(
 		 1);
 }
 
+/* As settle() in the observer. */
+static bool is_excused(
+	const struct observer *observer, const struct cpu_run *run, uint64_t now)
+{
+	if (run->class == RUN_FOREIGN && run->cause == CAUSE_KTHREAD &&
+		now <= observer->health->loose_until)
+		return true;
+	return now <= observer->vms[run->vm % observer->n_vms].settle_until;
+}
+
 /*
  * A run that is still on is counted here with its length so far, or a task that never
  * leaves the CPU would never be seen. It is read while the CPU may be ending it: taken
@@ -115,8 +125,7 @@ static int add_current(
 		add_tally(&at->bound_kthread, &tally);
 		return 0;
 	}
-	if (run.settling && run.vm < observer->n_vms &&
-		observer->vms[run.vm].settle_until >= counters->now) {
+	if (run.settling && is_excused(observer, &run, counters->now)) {
 		add_tally(&at->settling, &tally);
 		if (vm)
 			add_tally(&vm->settling, &tally);

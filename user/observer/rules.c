@@ -362,6 +362,12 @@ int observer_begin(
 	return 0;
 }
 
+void observer_loosen(struct observer *observer, bool loose)
+{
+	observer->health->loose_until =
+		loose ? observer_now() + SETTLE_SECONDS * UINT64_C(1000000000) : 0;
+}
+
 static bool is_listed(const struct rule_vm *vm, const volatile struct task *task)
 {
 	for (size_t i = 0; i < vm->n_threads; i++)
