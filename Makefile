@@ -59,6 +59,7 @@ BPF_CFLAGS := -O2 -g -target bpf -I. -I/usr/include/$(shell gcc -print-multiarch
 	-Wall -Wextra -Wno-unused-parameter -Werror -mcpu=v3 \
 	-D__TARGET_ARCH_$(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
 
+.SECONDARY: $(SKELETONS:.skel.h=.bpf.o)
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
 	$(say) BPF $@
@@ -150,7 +151,7 @@ fuzz: $(FUZZ_TARGETS) ## run each fuzz target for FUZZ_SECONDS
 
 # --- Style -----------------------------------------------------------------------------------------
 
-C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+C_FILES = $(or $(shell git ls-files -co --exclude-standard '*.c' '*.h'),$(error not a git checkout: no C files are known))
 
 .PHONY: format format-check includes cppcheck
 format: ## format all C files

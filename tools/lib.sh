@@ -35,6 +35,20 @@ need()
 	done
 }
 
+# shellcheck disable=SC2034
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# The archive that this machine uses, so that a local mirror works.
+archive()
+{
+	local found
+
+	# shellcheck disable=SC2016 # apt's own placeholder
+	found=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+		sed 's,/*$,,' | grep -m 1 -E '^(https?|file|copy)://.*/debian$' || true)
+	echo "${found:-http://deb.debian.org/debian}"
+}
+
 # emulator: QEMU's path, the machine's own or the one that tools/kernels fetched; false if
 # neither is fit. Before 8.1 a guest kernel that patches its own code, as each attached BPF
 # program makes it do, now and then runs stale code and dies, or QEMU itself does.

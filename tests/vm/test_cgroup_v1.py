@@ -12,6 +12,10 @@ from sentences import NOT_V2
 
 
 class CgroupV1(sentences.Sentences):
+    def setUp(self):
+        host.configure("web1", "[vm]\npolicy = dedicated\n")
+        self.addCleanup(host.forget_configuration)
+
     def test_cpuset_on_v1(self):
         """a host with cpuset on cgroup v1 is told how to boot with v2"""
         lines = "umount -l /sys/fs/cgroup && mount -t tmpfs none /sys/fs/cgroup && cd /sys/fs/cgroup && " \

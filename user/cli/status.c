@@ -88,52 +88,57 @@ static const char *observer_state(const struct view *view)
 	return view->counters.recursion_misses ? "blind" : "running";
 }
 
-static struct cpuset declared_of(
-	const struct view *view, const struct desired_vm *vm, size_t thread)
+/* What the table and the JSON say of a thread beside its own facts. */
+struct standing {
+	struct cpuset declared, effective;
+	char partition[REASON_SIZE + 32]; /* "" outside of our groups */
+	struct tally off_set;
+};
+
+static struct standing standing_of(
+	const struct view *view, const struct desired_vm *vm, size_t index)
 {
-	struct cpuset cpus = *desired_thread_set(vm, thread);
+	const struct vm_thread *thread = &vm->vm->threads[index];
+	const struct cpuset *online = &view->cycle.cpus.online;
+	const struct thread_tally *tally =
+		counters_find_thread(&view->counters, thread->tid);
+	const struct group *group = tree_find(&view->cycle.actual.tree, thread->cgroup);
+	struct standing standing = {
+		.declared = *desired_thread_set(vm, index),
+		.effective = thread->affinity,
+	};
 
 	/* Somebody who may run anywhere may run on what there is. */
-	if (cpuset_subset(&view->cycle.cpus.online, &cpus))
-		cpus = view->cycle.cpus.online;
-	return cpus;
-}
-
-static struct cpuset effective_of(
-	const struct vm_thread *thread, const struct group *group)
-{
-	struct cpuset cpus = thread->affinity;
-
+	if (cpuset_subset(online, &standing.declared))
+		standing.declared = *online;
 	if (group && group->has_cpuset && !cpuset_empty(&group->effective))
-		cpuset_and(&cpus, &group->effective);
-	return cpus;
+		cpuset_and(&standing.effective, &group->effective);
+	if (group)
+		partition_state_format(&group->partition, standing.partition,
+			sizeof(standing.partition));
+	if (tally)
+		standing.off_set = tally->off_set;
+	return standing;
 }
 
 static void add_thread(const struct view *view, const struct desired_vm *vm, size_t index,
 	struct json_object *threads)
 {
 	const struct vm_thread *thread = &vm->vm->threads[index];
-	const struct thread_tally *tally =
-		counters_find_thread(&view->counters, thread->tid);
-	const struct group *group = tree_find(&view->cycle.actual.tree, thread->cgroup);
-	struct cpuset declared = declared_of(view, vm, index),
-		      effective = effective_of(thread, group);
+	struct standing standing = standing_of(view, vm, index);
 	struct json_object *json = json_object_new_object();
-	static const struct tally none;
-	char state[REASON_SIZE + 32];
 
 	cli_json_string(json, "class", thread_class_name(thread->class));
 	cli_json_number(json, "index", (uint64_t)thread->index);
 	cli_json_number(json, "tid", (uint64_t)thread->tid);
 	cli_json_string(json, "comm", thread->comm);
-	cli_json_cpus(json, "declared", &declared);
-	cli_json_cpus(json, "effective", &effective);
+	cli_json_cpus(json, "declared", &standing.declared);
+	cli_json_cpus(json, "effective", &standing.effective);
 	cli_json_number(json, "last_cpu", (uint64_t)thread->last_cpu);
 	cli_json_string(json, "cgroup", thread->cgroup);
-	if (group)
-		partition_state_format(&group->partition, state, sizeof(state));
-	cli_json_string(json, "partition", group ? state : NULL);
-	cli_json_tally(json, "off_set", tally ? &tally->off_set : &none);
+	cli_json_string(
+		json, "partition", *standing.partition ? standing.partition : NULL);
+	cli_json_tally(json, "off_set", &standing.off_set);
 	cli_json_number(json, "switches", thread->switches);
 	cli_json_number(json, "run_ns", thread->run_ns);
 	cli_json_number(json, "wait_ns", thread->wait_ns);
@@ -244,14 +249,10 @@ static void add_row(struct libscols_table *table, const struct view *view,
 	const struct desired_vm *vm, size_t index)
 {
 	const struct vm_thread *thread = &vm->vm->threads[index];
-	const struct thread_tally *tally =
-		counters_find_thread(&view->counters, thread->tid);
-	const struct group *group = tree_find(&view->cycle.actual.tree, thread->cgroup);
-	struct cpuset declared = declared_of(view, vm, index),
-		      effective = effective_of(thread, group);
+	struct standing standing = standing_of(view, vm, index);
 	struct libscols_line *line = scols_table_new_line(table, NULL);
 	bool counted = thread->class == THREAD_VCPU || thread->class == THREAD_IOTHREAD;
-	char text[REASON_SIZE + 32];
+	char text[32];
 
 	if (!line)
 		return;
@@ -261,16 +262,15 @@ static void add_row(struct libscols_table *table, const struct view *view,
 	snprintf(text, sizeof(text), "%d", thread->tid);
 	scols_line_set_data(line, TID, text);
 	scols_line_set_data(line, COMM, thread->comm);
-	set_cpus_cell(line, DECLARED, &declared);
-	set_cpus_cell(line, EFFECTIVE, &effective);
+	set_cpus_cell(line, DECLARED, &standing.declared);
+	set_cpus_cell(line, EFFECTIVE, &standing.effective);
 	snprintf(text, sizeof(text), "%d", thread->last_cpu);
 	scols_line_set_data(line, LAST, text);
-	if (group)
-		partition_state_format(&group->partition, text, sizeof(text));
-	scols_line_set_data(line, PARTITION, group ? text : "-");
+	scols_line_set_data(
+		line, PARTITION, *standing.partition ? standing.partition : "-");
 	snprintf(text, sizeof(text), "%" PRIu64, thread->switches);
 	scols_line_set_data(line, SWITCHES, text);
-	snprintf(text, sizeof(text), "%" PRIu64, tally ? tally->off_set.count : 0);
+	snprintf(text, sizeof(text), "%" PRIu64, standing.off_set.count);
 	scols_line_set_data(line, OFF_SET, text);
 }
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Before a step changes something, what would undo it is put on a stack. Undoing
- * therefore needs no second plan: it is the same few actions with the values that were
- * there. Where the VM's threads were is noted once, before the first that moves one.
+ * Before a step changes something, what would undo it is put on the journal's stack.
+ * Where the VM's threads were is noted once, before the first that moves one.
  */
-#include "user/control/execute.h"
+#include "user/control/journal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,25 +18,6 @@
 #include "user/host/proc.h"
 #include "user/store/found.h"
 
-struct undo {
-	enum step_kind kind; /* of the step that would undo */
-	const char *path;    /* of the step that was done */
-	struct cpuset cpus;
-	enum partition partition;
-	bool valid; /* what was there, with STEP_SET_PARTITION */
-};
-
-struct journal {
-	const struct execution *execution;
-	const struct unit *unit;
-	const struct desired_vm *vm;
-	struct undo *entries;
-	size_t n_entries;
-	struct found_vm before; /* where the threads were */
-	struct rule_vm rules;	/* that were in force */
-	bool rules_known;
-};
-
 static struct undo *push(struct journal *journal, enum step_kind kind, const char *path)
 {
 	struct undo *undo = array_push(&journal->entries, &journal->n_entries);
@@ -47,11 +27,6 @@ static struct undo *push(struct journal *journal, enum step_kind kind, const cha
 		undo->path = path;
 	}
 	return undo;
-}
-
-static const struct hierarchy *hierarchy_of(const struct journal *journal)
-{
-	return &journal->execution->cycle->hierarchy;
 }
 
 /* The group as it is, for what follows. -ENOENT is what the caller expects of one that is
@@ -407,79 +382,6 @@ static int do_step(
 	return -EINVAL;
 }
 
-static int undo_rules(struct journal *journal)
-{
-	struct observer *observer = journal->execution->cycle->observer;
-	int r;
-
-	if (!journal->rules_known)
-		return observer_forget(
-			observer, journal->unit->pid, journal->unit->start_time);
-	r = observer_begin(observer, &journal->rules, NULL);
-	return r ? r : observer_commit(observer, &journal->rules, NULL);
-}
-
-static int undo_one(
-	struct journal *journal, const struct undo *undo, struct problem *problem)
-{
-	const struct hierarchy *hierarchy = hierarchy_of(journal);
-	const char *run = journal->execution->cycle->folders.run;
-	int r;
-
-	switch (undo->kind) {
-	case STEP_REMOVE_GROUP:
-		return group_remove(hierarchy, undo->path, problem);
-	case STEP_TAKE_CPUSET:
-		return group_give_cpuset(hierarchy, undo->path, false, problem);
-	case STEP_SET_CPUS:
-		return group_set_cpus(hierarchy, undo->path, &undo->cpus, problem);
-	case STEP_SET_EXCLUSIVE:
-		return group_set_exclusive(hierarchy, undo->path, &undo->cpus, problem);
-	case STEP_SET_PARTITION:
-		r = group_set_partition(hierarchy, undo->path, undo->partition, problem);
-		return r && undo->valid ? r : 0;
-	case STEP_KEEP_OFF:
-		return keep_off(run, &undo->cpus, &journal->execution->cycle->cpus.online,
-			       problem) < 0
-			       ? -EIO
-			       : 0;
-	case STEP_RETURN_VM:
-		return return_to_groups(
-			journal->execution->cycle, &journal->before, problem);
-	case STEP_BEGIN_RULES:
-		return undo_rules(journal);
-	case STEP_DROP_RECORD:
-		return found_vm_drop(run, journal->unit->vm, problem) < 0 ? -EIO : 0;
-	case STEP_DROP_HOST_RECORD:
-		return found_host_drop(run, problem) < 0 ? -EIO : 0;
-	default:
-		return 0;
-	}
-}
-
-/* Undoes all that can be undone. The first thing that could not is added to the sentence.
- */
-static void undo_all(struct journal *journal, struct problem *problem)
-{
-	struct problem stuck = {}, why = *problem;
-	int failed = 0;
-
-	for (size_t i = journal->n_entries; i-- > 0;) {
-		struct problem now = {};
-
-		if (undo_one(journal, &journal->entries[i], &now) && !failed++)
-			stuck = now;
-	}
-	/* Once more, now that the CPUs are the host's again. */
-	if (journal->before.n_threads)
-		return_affinities(NULL, &journal->before, NULL);
-	if (failed)
-		problem_set(problem, 0, "%s; undoing it failed too: %s", why.text,
-			stuck.text);
-	else
-		problem_set(problem, 0, "%s (undone)", why.text);
-}
-
 /* Units that give back are never undone: what is done is done, and the rest is tried all
  * the same. */
 static bool gives_back(const struct unit *unit)
@@ -537,7 +439,7 @@ int unit_execute(const struct execution *execution, const struct unit *unit,
 				strerror(-r));
 	}
 	if (result && !back)
-		undo_all(&journal, problem);
+		journal_undo(&journal, problem);
 	loosen(execution, unit, false);
 	free(journal.entries);
 	found_vm_deinit(&journal.before);

@@ -20,7 +20,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "user/base/array.h"
 #include "user/base/cleanup.h"
 
 static void barrier(void)
@@ -37,12 +36,6 @@ u32 observer_find_vm(const struct observer *observer, pid_t pid, uint64_t start_
 	return 0;
 }
 
-static void copy_name(const struct observer *observer, u32 slot, char name[VM_NAME_SIZE])
-{
-	memcpy(name, (const void *)observer->vms[slot].name, VM_NAME_SIZE);
-	name[VM_NAME_SIZE - 1] = '\0';
-}
-
 static volatile struct task_bucket *bucket_of(const struct observer *observer, u32 tid)
 {
 	return &observer->task_index[tid & (observer->n_task_index - 1)];
@@ -56,12 +49,6 @@ u32 observer_find_task(const struct observer *observer, pid_t tid)
 		if (bucket->entries[i].tid == (u32)tid)
 			return bucket->entries[i].task;
 	return 0;
-}
-
-void cpuset_from_words(const volatile struct cpu_set_words *words, struct cpuset *ret_set)
-{
-	for (size_t i = 0; i < CPUSET_WORDS; i++)
-		ret_set->words[i] = words->words[i];
 }
 
 static bool same_words(
@@ -426,104 +413,5 @@ int observer_forget(struct observer *observer, pid_t pid, uint64_t start_time)
 	set_filter(observer);
 	memset((void *)&observer->vms[slot], 0, sizeof(observer->vms[slot]));
 	note_change(observer);
-	return 0;
-}
-
-int observer_list_vms(
-	const struct observer *observer, struct rule_vm **ret_vms, size_t *ret_n)
-{
-	struct rule_vm *vms = NULL, *vm;
-	size_t n = 0;
-
-	for (u32 slot = 1; slot < observer->n_vms; slot++) {
-		if (!observer->vms[slot].pid)
-			continue;
-		vm = array_push(&vms, &n);
-		if (!vm) {
-			free(vms);
-			return -ENOMEM;
-		}
-		vm->pid = (pid_t)observer->vms[slot].pid;
-		vm->start_time = observer->vms[slot].start_ticks;
-		copy_name(observer, slot, vm->name);
-	}
-	*ret_vms = vms;
-	*ret_n = n;
-	return 0;
-}
-
-static int compare_threads(const void *a, const void *b)
-{
-	pid_t x = ((const struct rule_thread *)a)->tid,
-	      y = ((const struct rule_thread *)b)->tid;
-
-	return x < y ? -1 : x > y;
-}
-
-static bool owns_set(
-	const struct observer *observer, u32 slot, const volatile struct task *task)
-{
-	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++)
-		if (observer->cpu_rules[cpu].vm == slot &&
-			observer->cpu_rules[cpu].tid == task->tid)
-			return true;
-	return false;
-}
-
-static int get_threads(const struct observer *observer, u32 slot, struct rule_vm *vm)
-{
-	size_t n = 0;
-
-	for (u32 i = 1; i < observer->n_tasks; i++)
-		n += observer->tasks[i].tid && observer->tasks[i].vm == slot;
-	vm->threads = calloc(n ? n : 1, sizeof(*vm->threads));
-	if (!vm->threads)
-		return -ENOMEM;
-	for (u32 i = 1; i < observer->n_tasks && vm->n_threads < n; i++) {
-		const volatile struct task *task = &observer->tasks[i];
-		struct rule_thread *thread = &vm->threads[vm->n_threads];
-
-		if (!task->tid || task->vm != slot)
-			continue;
-		vm->n_threads++;
-		thread->tid = (pid_t)task->tid;
-		thread->start_time = task->start_ticks;
-		thread->class = task->class % THREAD_CLASSES;
-		thread->index = (int)task->index;
-		cpuset_from_words(&observer->cpu_sets[task->set % observer->n_cpu_sets],
-			&thread->set);
-		thread->owns = owns_set(observer, slot, task);
-	}
-	qsort(vm->threads, vm->n_threads, sizeof(*vm->threads), compare_threads);
-	return 0;
-}
-
-int observer_get_vm(const struct observer *observer, pid_t pid, uint64_t start_time,
-	struct rule_vm *ret_vm, bool *ret_settling)
-{
-	u32 slot = observer_find_vm(observer, pid, start_time);
-	struct rule_vm vm = {.pid = pid, .start_time = start_time};
-	bool settling;
-	int r;
-
-	if (!slot)
-		return -ENOENT;
-	copy_name(observer, slot, vm.name);
-	cpuset_from_words(
-		&observer->cpu_sets[observer->vms[slot].set % observer->n_cpu_sets],
-		&vm.set);
-	settling = observer->vms[slot].settle_until;
-	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
-		if (observer->cpu_rules[cpu].vm == slot &&
-			observer->cpu_rules[cpu].vcpu == ABI_NONE)
-			cpuset_add(&vm.owned, cpu);
-		settling |= observer->cpu_rules[cpu].vm == slot &&
-			    observer->cpu_rules[cpu].flags;
-	}
-	r = get_threads(observer, slot, &vm);
-	if (r)
-		return r;
-	*ret_vm = vm;
-	*ret_settling = settling;
 	return 0;
 }

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Whose task is it, and may it be here? For observer.bpf.c alone. */
+#include "bpf/maps.h"
+
+/* What is known of a running task: its slot in tasks (0: not known itself), and its VM
+ * (0: none). */
+struct identity {
+	u32 task;
+	u32 vm;
+	struct task *known; /* tasks[task], or NULL */
+};
+
+/* The VM slot of a process, or 0. */
+static __noinline u32 find_process_vm(u32 tgid)
+{
+	u32 slot = find_slot(tgid);
+	struct task *task = bpf_map_lookup_elem(&tasks, &slot);
+
+	return slot && task && task->tgid == tgid ? task->vm : 0;
+}
+
+/* Of a process that filter_has(). */
+static __always_inline struct identity identify_candidate(struct task_struct *p)
+{
+	struct identity id = {};
+	u32 slot = find_slot(p->pid);
+	struct task *task = bpf_map_lookup_elem(&tasks, &slot);
+
+	/* A thread of that tid that has exited is another one, unless this is its last
+	 * breath. */
+	if (slot && task && task->tgid == (u32)p->tgid &&
+		(!task->exited || p->flags & PF_EXITING)) {
+		id.task = slot;
+		id.vm = task->vm;
+		id.known = task;
+		return id;
+	}
+	/* A thread that user space has not met yet is known by its process. */
+	id.vm = find_process_vm(p->tgid);
+	return id;
+}
+
+static __always_inline struct identity identify(struct task_struct *p)
+{
+	struct identity nobody = {};
+
+	return filter_has(p->tgid) ? identify_candidate(p) : nobody;
+}
+
+/* Is a change being made before which the CPU was in the set? */
+static __noinline bool is_settling(const struct vm_slot *vm, u32 old_set, u32 cpu)
+{
+	return vm->settle_until && set_has(old_set, cpu);
+}
+
+/* The class of a VM's thread on a CPU that is not foreign to it. task may be NULL. */
+static __always_inline void classify_thread(
+	struct cpu_run *run, u32 cpu, struct vm_slot *vm, const struct task *task)
+{
+	run->class = RUN_IN_ORDER;
+	if (set_has(task ? task->set : vm->set, cpu))
+		return;
+	run->class = RUN_OFF_SET;
+	run->settling = is_settling(vm, task ? task->old_set : vm->old_set, cpu);
+}
+
+static __always_inline bool are_kthreads_loose(void)
+{
+	struct health *h = get_health();
+
+	return h && h->loose_until;
+}
+
+/*
+ * The rule is read once: user space makes `vm` 0 before it changes the rest, so one whose
+ * vm is the same before and after was whole.
+ */
+static __always_inline void classify_reserved(struct cpu_run *run, struct task_struct *p,
+	u32 cpu, const volatile struct cpu_rule *rule)
+{
+	u32 vm = rule->vm, vcpu = rule->vcpu, flags = rule->flags;
+	struct vm_slot *owner;
+	struct identity id;
+
+	barrier();
+	if (!vm || vm != rule->vm)
+		return;
+	owner = bpf_map_lookup_elem(&vms, &vm);
+	if (!owner || owner->ended)
+		return;
+	id = identify(p);
+	run->task = id.task;
+	run->vm = vm;
+	run->vcpu = vcpu;
+	run->settling = (flags & CPU_SETTLING) && owner->settle_until;
+	if (id.vm == vm && vcpu == ABI_NONE) {
+		classify_thread(run, cpu, owner, id.known);
+		return;
+	}
+	if (id.vm == vm) {
+		if (id.known && id.known->class == 0 && id.known->index == vcpu) {
+			run->class = RUN_IN_ORDER; /* the owner, exiting */
+			return;
+		}
+		run->cause = CAUSE_OWN_VM;
+	} else if (id.vm) {
+		run->cause = CAUSE_OTHER_VM;
+	} else if (p->flags & PF_KTHREAD) {
+		/* Neither alone would do: unbound workqueue threads have the flag, and a
+		 * cpuset of one CPU narrows any thread. */
+		if (p->nr_cpus_allowed == 1 && p->flags & PF_NO_SETAFFINITY) {
+			run->class = RUN_BOUND_KTHREAD;
+			run->settling = 0;
+			return;
+		}
+		run->cause = CAUSE_KTHREAD;
+		run->settling |= are_kthreads_loose();
+	} else {
+		run->cause = CAUSE_USER;
+	}
+	run->class = RUN_FOREIGN;
+}
+
+static __always_inline void classify_unreserved(
+	struct cpu_run *run, struct task_struct *p, u32 cpu)
+{
+	struct identity id = identify_candidate(p);
+	struct vm_slot *vm;
+
+	if (!id.vm)
+		return;
+	vm = bpf_map_lookup_elem(&vms, &id.vm);
+	if (!vm || vm->ended)
+		return;
+	run->task = id.task;
+	run->vm = id.vm;
+	run->vcpu = ABI_NONE;
+	classify_thread(run, cpu, vm, id.known);
+}
+
+/* Gives the run of p on this CPU its class by the rules as they are now. */
+static __noinline void classify(
+	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
+{
+	run->class = RUN_NONE;
+	run->task = 0;
+	run->settling = 0;
+	if (rule->vm)
+		classify_reserved(run, p, cpu, rule);
+	else if (filter_has(p->tgid))
+		classify_unreserved(run, p, cpu);
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What a run leaves behind when it ends: figures of its thread, counts of its class, an
+ * event. For observer.bpf.c alone. */
+#include "bpf/classify.h"
+
+static __always_inline void note_start(struct cpu_run *run, struct task_struct *p)
+{
+	run->tid = p->pid;
+	run->run_before = p->se.sum_exec_runtime;
+	/* The scheduler adds this run's wait only after this tracepoint. */
+	run->wait_before = p->sched_info.run_delay;
+}
+
+static __always_inline u32 wait_bucket(u64 ns)
+{
+	u64 units = ns >> 10;
+	u32 bucket = 0;
+
+	if (!units)
+		return 0;
+	if (units >> (ABI_WAIT_BUCKETS - 2))
+		return ABI_WAIT_BUCKETS - 1;
+	if (units >> 8) {
+		units >>= 8;
+		bucket += 8;
+	}
+	if (units >> 4) {
+		units >>= 4;
+		bucket += 4;
+	}
+	if (units >> 2) {
+		units >>= 2;
+		bucket += 2;
+	}
+	return bucket + 1 + (u32)(units >> 1);
+}
+
+static __noinline void flush(struct task *task)
+{
+	struct task_counters *to = bpf_map_lookup_elem(&task_counters, &task->tid);
+	struct task_pending *pending = &task->pending;
+
+	if (!to) {
+		struct health *h = get_health();
+
+		if (h)
+			__sync_fetch_and_add(&h->unwritten, pending->switches);
+		pending->switches = 0;
+		return;
+	}
+	to->switches += pending->switches;
+	to->run_ns += pending->run_ns;
+	to->wait_ns += pending->wait_ns;
+#pragma unroll
+	for (int i = 0; i < ABI_WAIT_BUCKETS; i++) {
+		to->waits[i] += pending->waits[i];
+		pending->waits[i] = 0;
+	}
+	pending->switches = 0;
+	pending->run_ns = 0;
+	pending->wait_ns = 0;
+}
+
+/* A known thread's own figures, whatever the class of the run. Needs no clock: the kernel
+ * keeps them. */
+static __always_inline void account_thread(
+	const struct cpu_run *run, struct task_struct *p)
+{
+	struct task *task = bpf_map_lookup_elem(&tasks, &run->task);
+	u64 wait;
+
+	if (!task || task->tid != run->tid)
+		return;
+	wait = p->sched_info.run_delay - run->wait_before;
+	task->pending.switches++;
+	task->pending.run_ns += p->se.sum_exec_runtime - run->run_before;
+	task->pending.wait_ns += wait;
+	task->pending.waits[wait_bucket(wait) % ABI_WAIT_BUCKETS]++;
+	if (unlikely(task->pending.switches >= ABI_FLUSH || p->flags & PF_EXITING))
+		flush(task);
+}
+
+static __always_inline void count_here(struct count *count, u64 ns)
+{
+	count->count++;
+	count->ns += ns;
+}
+
+static __always_inline void count_shared(struct count *count, u64 ns)
+{
+	__sync_fetch_and_add(&count->count, 1);
+	__sync_fetch_and_add(&count->ns, ns);
+}
+
+/* Who it was, all but when and how long. */
+static __always_inline void describe(
+	struct event *event, const struct cpu_run *run, struct task_struct *p, u32 cpu)
+{
+	struct health *h = get_health();
+
+	event->cgroup = BPF_CORE_READ(p, cgroups, dfl_cgrp, kn, id);
+	event->generation = h ? h->generation : 0;
+	event->class = run->class;
+	event->cause = run->cause;
+	event->cpu = cpu;
+	event->vm = run->vm;
+	event->vcpu = run->vcpu;
+	event->tid = p->pid;
+	event->tgid = p->tgid;
+	bpf_core_read_str(event->comm, sizeof(event->comm), &p->comm);
+}
+
+static __always_inline void count_lost_event(void)
+{
+	struct health *h = get_health();
+
+	if (h)
+		__sync_fetch_and_add(&h->events_lost, 1);
+}
+
+/* When the violation ended and, returned too, how long it was. */
+static __always_inline u64 stamp(struct cpu_run *run)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	run->last.time = now;
+	run->last.ns = now > run->start ? now - run->start : 0;
+	return run->last.ns;
+}
+
+/*
+ * A violation. The clock is read as late at a run's end as at its beginning, after the
+ * looking up: what the observer itself takes is then no part of the length.
+ */
+static __noinline void count_violation(struct cpu_run *run, struct task_struct *p,
+	u32 cpu, struct cpu_counters *counters)
+{
+	struct vm_slot *vm = bpf_map_lookup_elem(&vms, &run->vm);
+	u32 tid = run->tid, cause = run->cause % CAUSES;
+	struct task_counters *task = NULL;
+	struct event *event;
+	u64 ns;
+
+	if (run->class == RUN_OFF_SET && run->task)
+		task = bpf_map_lookup_elem(&task_counters, &tid);
+	describe(&run->last, run, p, cpu);
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	/* One test only: the verifier of 6.1 forgets its outcome, and misses the submit.
+	 */
+	if (event) {
+		*event = run->last;
+		ns = stamp(run);
+		event->time = run->last.time;
+		event->ns = ns;
+		bpf_ringbuf_submit(event, 0);
+	} else {
+		count_lost_event();
+		ns = stamp(run);
+	}
+	if (run->class == RUN_FOREIGN) {
+		count_here(&counters->foreign[cause], ns);
+		if (vm)
+			count_shared(&vm->foreign[cause], ns);
+		return;
+	}
+	count_here(&counters->off_set, ns);
+	if (vm)
+		count_shared(&vm->off_set, ns);
+	if (task)
+		count_here(&task->off_set, ns);
+}
+
+/* Adds a run that has an end to the counters of its class. */
+static __noinline void count_run(struct cpu_run *run, struct task_struct *p, u32 cpu)
+{
+	struct cpu_counters *counters = bpf_map_lookup_elem(&cpu_counters, &cpu);
+	struct vm_slot *vm;
+	u64 now, ns;
+
+	if (!counters)
+		return;
+	if (run->class != RUN_BOUND_KTHREAD && !run->settling) {
+		count_violation(run, p, cpu, counters);
+		return;
+	}
+	now = bpf_ktime_get_ns();
+	ns = now > run->start ? now - run->start : 0;
+	if (run->class == RUN_BOUND_KTHREAD) {
+		count_here(&counters->bound_kthread, ns);
+		return;
+	}
+	vm = bpf_map_lookup_elem(&vms, &run->vm);
+	count_here(&counters->settling, ns);
+	if (vm)
+		count_shared(&vm->settling, ns);
+}
+
+/* Is a change that excused the run when it began still being made, or did it do away with
+ * the fault? */
+static __always_inline void settle(
+	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
+{
+	u32 class = run->class, cause = run->cause, vm_slot = run->vm, vcpu = run->vcpu;
+	u32 task = run->task;
+	struct vm_slot *vm = bpf_map_lookup_elem(&vms, &vm_slot);
+	struct health *h = get_health();
+	u64 now = bpf_ktime_get_ns();
+
+	if (vm && now <= vm->settle_until)
+		return;
+	if (h && class == RUN_FOREIGN && cause == CAUSE_KTHREAD && now <= h->loose_until)
+		return;
+	classify(run, p, cpu, rule);
+	run->settling = run->class != RUN_OFF_SET && run->class != RUN_FOREIGN;
+	run->class = class;
+	run->cause = cause;
+	run->vm = vm_slot;
+	run->vcpu = vcpu;
+	run->task = task;
+}
+
+static __noinline void end_disorder(
+	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
+{
+	if (run->settling)
+		settle(run, p, cpu, rule);
+	count_run(run, p, cpu);
+}
+
+/* A run that ends on a reserved CPU without a class began before the rule: it counts from
+ * there. */
+static __noinline void end_early_run(
+	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
+{
+	struct vm_slot *vm = bpf_map_lookup_elem(&vms, &rule->vm);
+
+	classify(run, p, cpu, rule);
+	if (run->class > RUN_IN_ORDER && vm) {
+		run->tid = p->pid;
+		run->start = vm->rules_since;
+		if (run->settling)
+			settle(run, p, cpu, rule);
+		count_run(run, p, cpu);
+	}
+	run->class = RUN_NONE;
+}
+
+static __always_inline void end_run(
+	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
+{
+	if (run->class != RUN_NONE) {
+		if (run->task)
+			account_thread(run, p);
+		if (run->class != RUN_IN_ORDER)
+			end_disorder(run, p, cpu, rule);
+		run->class = RUN_NONE;
+	} else if (p->pid && (u32)p->pid != rule->tid) {
+		end_early_run(run, p, cpu, rule);
+	}
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/control/journal.h"
+
+#include <errno.h>
+
+#include "user/control/give_back.h"
+#include "user/control/keep_off.h"
+#include "user/store/found.h"
+
+static int undo_rules(struct journal *journal)
+{
+	struct observer *observer = journal->execution->cycle->observer;
+	int r;
+
+	if (!journal->rules_known)
+		return observer_forget(
+			observer, journal->unit->pid, journal->unit->start_time);
+	r = observer_begin(observer, &journal->rules, NULL);
+	return r ? r : observer_commit(observer, &journal->rules, NULL);
+}
+
+static int undo_one(
+	struct journal *journal, const struct undo *undo, struct problem *problem)
+{
+	const struct hierarchy *hierarchy = hierarchy_of(journal);
+	const char *run = journal->execution->cycle->folders.run;
+	int r;
+
+	switch (undo->kind) {
+	case STEP_REMOVE_GROUP:
+		return group_remove(hierarchy, undo->path, problem);
+	case STEP_TAKE_CPUSET:
+		return group_give_cpuset(hierarchy, undo->path, false, problem);
+	case STEP_SET_CPUS:
+		return group_set_cpus(hierarchy, undo->path, &undo->cpus, problem);
+	case STEP_SET_EXCLUSIVE:
+		return group_set_exclusive(hierarchy, undo->path, &undo->cpus, problem);
+	case STEP_SET_PARTITION:
+		r = group_set_partition(hierarchy, undo->path, undo->partition, problem);
+		return r && undo->valid ? r : 0;
+	case STEP_KEEP_OFF:
+		return keep_off(run, &undo->cpus, &journal->execution->cycle->cpus.online,
+			       problem) < 0
+			       ? -EIO
+			       : 0;
+	case STEP_RETURN_VM:
+		return return_to_groups(
+			journal->execution->cycle, &journal->before, problem);
+	case STEP_BEGIN_RULES:
+		return undo_rules(journal);
+	case STEP_DROP_RECORD:
+		return found_vm_drop(run, journal->unit->vm, problem) < 0 ? -EIO : 0;
+	case STEP_DROP_HOST_RECORD:
+		return found_host_drop(run, problem) < 0 ? -EIO : 0;
+	default:
+		return 0;
+	}
+}
+
+void journal_undo(struct journal *journal, struct problem *problem)
+{
+	struct problem stuck = {}, why = *problem;
+	int failed = 0;
+
+	for (size_t i = journal->n_entries; i-- > 0;) {
+		struct problem now = {};
+
+		if (undo_one(journal, &journal->entries[i], &now) && !failed++)
+			stuck = now;
+	}
+	/* Once more, now that the CPUs are the host's again. */
+	if (journal->before.n_threads)
+		return_affinities(NULL, &journal->before, NULL);
+	if (failed)
+		problem_set(problem, 0, "%s; undoing it failed too: %s", why.text,
+			stuck.text);
+	else
+		problem_set(problem, 0, "%s (undone)", why.text);
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The VM's leaves and threads: groups for each thread class, and who sits in them. */
+#include "user/model/diff_parts.h"
+
+#include <string.h>
+
+static const struct desired_group *find_wanted(const struct diff *diff, const char *path)
+{
+	for (size_t i = 0; i < diff->vm->n_groups; i++)
+		if (!strcmp(diff->vm->groups[i].path, path))
+			return &diff->vm->groups[i];
+	return NULL;
+}
+
+/* Will some other leaf be given CPUs that this one, as it is now, holds? */
+static bool is_in_the_way(const struct diff *diff, const struct group *leaf)
+{
+	for (size_t i = 1; i < diff->vm->n_groups; i++)
+		if (strcmp(diff->vm->groups[i].path, leaf->path) &&
+			cpuset_intersects(&diff->vm->groups[i].cpus, &leaf->cpus))
+			return true;
+	return false;
+}
+
+/* Does some other leaf, as it is now, hold CPUs that this one will be given? */
+static bool finds_in_its_way(const struct diff *diff, const struct desired_group *wanted)
+{
+	for (size_t i = 0; i < diff->tree->n_groups; i++) {
+		const struct group *leaf = &diff->tree->groups[i];
+
+		if (path_is_below(leaf->path, diff->vm->groups[0].path) &&
+			strcmp(leaf->path, wanted->path) &&
+			cpuset_intersects(&leaf->cpus, &wanted->cpus))
+			return true;
+	}
+	return false;
+}
+
+/* Why a leaf must stop being a partition first, or NULL. */
+static const char *why_reset(const struct diff *diff, const struct group *leaf)
+{
+	const struct desired_group *wanted = find_wanted(diff, leaf->path);
+
+	if (diff->rebuild || leaf->partition.kind == PARTITION_MEMBER)
+		return NULL;
+	if (is_in_the_way(diff, leaf))
+		return "its CPUs go to another";
+	if (!wanted)
+		return NULL;
+	if (!leaf->partition.valid)
+		return "the kernel calls it invalid";
+	if (!cpuset_equal(&leaf->effective, &leaf->cpus))
+		return "it says valid, and has other CPUs";
+	if (finds_in_its_way(diff, wanted))
+		return "its new CPUs are another's yet";
+	return wanted->partition == PARTITION_MEMBER ? "it is to be none" : NULL;
+}
+
+/* Leaves that must stop being partitions: to be mended, to let go of CPUs, or to take
+ * others. */
+static void reset_leaves(struct diff *diff)
+{
+	const char *top = diff->vm->groups[0].path;
+
+	for (size_t i = 0; i < diff->tree->n_groups; i++) {
+		const struct group *leaf = &diff->tree->groups[i];
+		const char *why =
+			path_is_below(leaf->path, top) ? why_reset(diff, leaf) : NULL;
+
+		if (why)
+			diff_set_partition(diff, leaf->path, PARTITION_MEMBER, why);
+	}
+	/* A stale leaf goes only when it is empty; until then it must not share with a
+	 * partition. */
+	for (size_t i = 0; i < diff->tree->n_groups; i++) {
+		const struct group *leaf = &diff->tree->groups[i];
+
+		if (path_is_below(leaf->path, top) && !find_wanted(diff, leaf->path) &&
+			is_in_the_way(diff, leaf) &&
+			!group_has_cpus(leaf, &diff->vm->groups[1].cpus))
+			diff_set_cpus(diff, leaf->path, &diff->vm->groups[1].cpus,
+				"its CPUs go to another");
+	}
+}
+
+static bool keeps_partition(const struct diff *diff, const struct group *leaf,
+	const struct desired_group *wanted)
+{
+	return group_is_partition(leaf, wanted->partition) && !diff->rebuild &&
+	       !why_reset(diff, leaf);
+}
+
+static void bring_leaves(struct diff *diff)
+{
+	for (size_t i = 1; i < diff->vm->n_groups; i++) {
+		const struct desired_group *wanted = &diff->vm->groups[i];
+		const struct group *leaf = tree_find(diff->tree, wanted->path);
+
+		if (!leaf)
+			diff_add(diff, STEP_MAKE_GROUP, wanted->path, NULL);
+		if (!leaf || leaf->type != GROUP_THREADED)
+			diff_add(diff, STEP_MAKE_THREADED, wanted->path, NULL);
+		if (!group_has_cpus(leaf, &wanted->cpus))
+			diff_set_cpus(diff, wanted->path, &wanted->cpus, NULL);
+	}
+	for (size_t i = 1; i < diff->vm->n_groups; i++) {
+		const struct desired_group *wanted = &diff->vm->groups[i];
+		const struct group *leaf = tree_find(diff->tree, wanted->path);
+
+		if (wanted->partition != PARTITION_MEMBER &&
+			!keeps_partition(diff, leaf, wanted))
+			diff_set_partition(diff, wanted->path, wanted->partition, NULL);
+	}
+}
+
+static void move_threads(struct diff *diff)
+{
+	const struct desired_vm *vm = diff->vm;
+	const struct vm *facts = vm->vm;
+	bool inside = true;
+	struct step *step;
+
+	for (size_t i = 0; i < facts->n_threads; i++)
+		if (facts->threads[i].tid == facts->pid)
+			inside = path_is_inside(
+				facts->threads[i].cgroup, vm->groups[0].path);
+	if (!inside) {
+		step = diff_add(diff, STEP_MOVE_PROCESS, vm->groups[1].path, NULL);
+		step->tid = facts->pid;
+		step->start_time = facts->start_time;
+		step->cpus = vm->groups[1].cpus;
+	}
+	for (size_t i = 0; i < facts->n_threads; i++) {
+		const struct vm_thread *thread = &facts->threads[i];
+		const struct desired_group *group = &vm->groups[vm->thread_groups[i]];
+		const struct group *leaf = tree_find(diff->tree, group->path);
+		enum step_kind kind = STEP_MOVE_THREAD;
+
+		if (!inside && vm->thread_groups[i] == 1)
+			continue;
+		if (inside && !strcmp(thread->cgroup, group->path)) {
+			/* Only in a healthy group does the affinity say anything by
+			 * itself. */
+			if (!group_has_cpus(leaf, &group->cpus) ||
+				!cpuset_equal(&leaf->effective, &group->cpus) ||
+				cpuset_equal(&thread->affinity, &group->cpus))
+				continue;
+			kind = STEP_SET_AFFINITY;
+		}
+		step = diff_add(diff, kind, group->path, NULL);
+		step->tid = thread->tid;
+		step->start_time = thread->start_time;
+		step->cpus = group->cpus;
+	}
+}
+
+static void drop_stale_leaves(struct diff *diff)
+{
+	for (size_t i = diff->tree->n_groups; i-- > 0;) {
+		const char *path = diff->tree->groups[i].path;
+
+		if (path_is_below(path, diff->vm->groups[0].path) &&
+			!find_wanted(diff, path))
+			diff_add(diff, STEP_REMOVE_GROUP, path,
+				"no thread of the VM belongs there");
+	}
+}
+
+void diff_inside(struct diff *diff)
+{
+	reset_leaves(diff);
+	bring_leaves(diff);
+	move_threads(diff);
+	drop_stale_leaves(diff);
+}

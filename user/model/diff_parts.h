@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Private to the difference (diff.h): what its parts have in common, and what they are.
+ */
+#include "user/model/diff.h"
+
+/* Steps are collected here; the first one that finds no memory makes the whole fail. */
+struct diff {
+	const struct desired_vm *vm;
+	const struct tree *tree;
+	struct unit *unit;  /* where steps go: the caller's, or */
+	struct unit inside; /* those between the two halves of a change of rules */
+	bool rebuild;	    /* the VM's group becomes a partition again */
+	/* While the change is made; with remote partitions, the exclusive ones. */
+	struct cpuset slice_cpus, top_cpus;
+	bool failed;
+};
+
+/* Appends a step to the unit; never NULL. */
+struct step *diff_add(
+	struct diff *diff, enum step_kind kind, const char *path, const char *why);
+void diff_set_cpus(
+	struct diff *diff, const char *path, const struct cpuset *cpus, const char *why);
+void diff_set_partition(
+	struct diff *diff, const char *path, enum partition partition, const char *why);
+void diff_name_unit(struct unit *unit, const char *name, pid_t pid, uint64_t start_time);
+
+/* The unit, whole, or -ENOMEM. */
+int diff_finish(struct diff *diff, struct unit *ret_unit);
+
+/* CPUs of all VM groups but one, also those that a killed change has only claimed yet. */
+struct cpuset diff_other_cpus(const struct tree *tree, const char *except);
+
+/* Is the group a valid partition of that kind, does it have these CPUs? It may be NULL.
+ */
+bool group_is_partition(const struct group *group, enum partition kind);
+bool group_has_cpus(const struct group *group, const struct cpuset *cpus);
+bool path_is_inside(const char *path, const char *top);
+
+/*
+ * A remote partition that ends while its claim above is gone takes its CPUs along: 6.12
+ * then has them in no partition and keeps them from the host, and the VM's threads are
+ * let loose on what is left. So what the slice no longer claims it claims again, before
+ * all else. Returns what it then claims.
+ */
+struct cpuset diff_claim_again(
+	struct diff *diff, const struct group *slice, const struct group *top);
+
+/* diff_roots.c: the slice and the VM's group, until they have old and new CPUs, and from
+ * when they need only the new. */
+void diff_grow(struct diff *diff);
+void diff_shrink(struct diff *diff);
+
+/* diff_leaves.c: all that may move a thread. */
+void diff_inside(struct diff *diff);

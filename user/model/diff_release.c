@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Giving back, and what a plan assumes of the steps before. */
+#include "user/model/diff_parts.h"
+
+#include <errno.h>
+#include <string.h>
+
+int diff_release(const struct unit *vm, const char *group, bool alive,
+	const struct tree *tree, struct unit *ret_unit)
+{
+	struct unit unit = {};
+	struct diff diff = {.tree = tree, .unit = &unit};
+	const struct group *slice = tree_find(tree, SLICE);
+	struct cpuset others = diff_other_cpus(tree, group);
+
+	diff_name_unit(&unit, vm->vm, vm->pid, vm->start_time);
+	diff_add(&diff, STEP_FORGET_RULES, NULL, NULL);
+	diff.slice_cpus = diff_claim_again(&diff, slice, tree_find(tree, group));
+	/* From the leaves up, each keeps its CPUs as a member: no thread gets wider by
+	 * this. */
+	for (size_t i = tree->n_groups; i-- > 0;) {
+		const struct group *below = &tree->groups[i];
+
+		if (path_is_inside(below->path, group) &&
+			below->partition.kind != PARTITION_MEMBER)
+			diff_set_partition(&diff, below->path, PARTITION_MEMBER, NULL);
+	}
+	if (alive)
+		diff_add(&diff, STEP_RETURN_VM, NULL, NULL);
+	for (size_t i = tree->n_groups; i-- > 0;) {
+		const char *path = tree->groups[i].path;
+
+		if (path_is_inside(path, group))
+			diff_add(&diff, STEP_REMOVE_GROUP, path, NULL);
+	}
+	if (slice && tree->remote && !cpuset_equal(&diff.slice_cpus, &others))
+		diff_add(&diff, STEP_SET_EXCLUSIVE, SLICE, "what it no longer needs")
+			->cpus = others;
+	if (slice && !tree->remote && !cpuset_empty(&others) &&
+		!cpuset_equal(&slice->cpus, &others))
+		diff_set_cpus(&diff, SLICE, &others, "what it no longer needs");
+	/* Only now are the CPUs the host's, and a thread may be bound to them again. */
+	if (alive)
+		diff_add(&diff, STEP_RETURN_AFFINITY, NULL, NULL);
+	diff_add(&diff, STEP_KEEP_OFF, NULL, NULL)->cpus = others;
+	diff_add(&diff, STEP_DROP_RECORD, NULL, NULL);
+	return diff_finish(&diff, ret_unit);
+}
+
+int diff_reclaim(
+	const struct cpuset *lost, const struct tree *tree, struct unit *ret_unit)
+{
+	struct unit unit = {};
+	struct diff diff = {.tree = tree, .unit = &unit};
+	const struct group *slice = tree_find(tree, SLICE);
+
+	/* What the slice claims its sibling cannot have. */
+	if (slice && cpuset_intersects(&slice->exclusive, lost)) {
+		struct cpuset rest = slice->exclusive;
+
+		cpuset_andnot(&rest, lost);
+		diff_add(&diff, STEP_SET_EXCLUSIVE, SLICE, "what it cannot have had")
+			->cpus = rest;
+	}
+	if (!tree->root_gives_cpuset)
+		diff_add(&diff, STEP_GIVE_CPUSET, "", NULL);
+	diff_add(&diff, STEP_RECLAIM, NULL, NULL)->cpus = *lost;
+	if (!tree->root_gives_cpuset)
+		diff_add(&diff, STEP_TAKE_CPUSET, "", "it was not enabled");
+	return diff_finish(&diff, ret_unit);
+}
+
+int diff_release_host(
+	const struct found_host *host, const struct tree *tree, struct unit *ret_unit)
+{
+	struct unit unit = {};
+	struct diff diff = {.tree = tree, .unit = &unit};
+	const struct group *slice = tree_find(tree, SLICE);
+
+	if (slice && slice->partition.kind != PARTITION_MEMBER)
+		diff_set_partition(&diff, SLICE, PARTITION_MEMBER, NULL);
+	if (slice)
+		diff_add(&diff, STEP_REMOVE_GROUP, SLICE, NULL);
+	if (host && !host->cpuset_given && tree->root_gives_cpuset)
+		diff_add(&diff, STEP_TAKE_CPUSET, "", "it was not enabled");
+	if (host) {
+		diff_add(&diff, STEP_RETURN_HOST, NULL, NULL);
+		diff_add(&diff, STEP_DROP_HOST_RECORD, NULL, NULL);
+	}
+	return diff_finish(&diff, ret_unit);
+}
+
+static void remove_group(struct tree *tree, const char *path)
+{
+	struct group *group = tree_find(tree, path);
+	size_t index;
+
+	if (!group)
+		return;
+	index = (size_t)(group - tree->groups);
+	group_deinit(group);
+	tree->n_groups--;
+	memmove(group, group + 1, (tree->n_groups - index) * sizeof(*group));
+}
+
+int diff_assume(struct tree *tree, const struct unit *unit)
+{
+	for (size_t i = 0; i < unit->n_steps; i++) {
+		const struct step *step = &unit->steps[i];
+		struct group *group = step->path ? tree_find(tree, step->path) : NULL;
+
+		if (step->kind == STEP_MAKE_GROUP && !group) {
+			group = tree_add(tree, step->path);
+			if (!group)
+				return -ENOMEM;
+			group->has_cpuset = group->partition.valid = true;
+			tree_sort(tree);
+		} else if (step->kind == STEP_REMOVE_GROUP) {
+			remove_group(tree, step->path);
+		} else if (step->kind == STEP_GIVE_CPUSET && !*step->path) {
+			tree->root_gives_cpuset = true;
+		} else if (step->kind == STEP_TAKE_CPUSET && !*step->path) {
+			tree->root_gives_cpuset = false;
+		} else if (step->kind == STEP_GIVE_CPUSET && group) {
+			group->gives_cpuset = true;
+		} else if (step->kind == STEP_SET_CPUS && group) {
+			group->cpus = group->effective = step->cpus;
+		} else if (step->kind == STEP_SET_EXCLUSIVE && group) {
+			group->exclusive = step->cpus;
+		} else if (step->kind == STEP_SET_PARTITION && group) {
+			group->partition = (struct partition_state){
+				.kind = step->partition, .valid = true};
+		}
+	}
+	return 0;
+}
