@@ -5,7 +5,7 @@
  * names are part of the interface: `bpftool map dump pinned` prints them. A changed
  * layout is a new ABI_VERSION, and an observer of another version is replaced, not read.
  *
- * Who writes what: rules (cpu_rules, tasks' and vms' identity, task_index, tgid_filter,
+ * Who writes what: rules (cpu_rules, fast, tasks' and vms' identity, task_index,
  * cpu_sets) are written by user space only, counters by BPF only. A CPU's slots are
  * written by that CPU alone, a thread's by the CPU that runs it, so that neither needs an
  * atomic; vms and health are shared and do.
@@ -34,7 +34,7 @@ enum {
 	ABI_NAME = 128,		 /* as VM_NAME_SIZE */
 	ABI_NONE = 0xffffffff,	 /* cpu_rule.vcpu: the VM as a whole owns the CPU */
 	ABI_BUCKET = 8,		 /* entries of a task_index bucket: one cache line */
-	ABI_FILTER_WORDS = 1024, /* of tgid_filter: 65,536 bits */
+	ABI_FILTER_WORDS = 1024, /* of fast.tgid_filter: 65,536 bits */
 	ABI_WAIT_BUCKETS = 16,	 /* see struct task_counters */
 	ABI_FLUSH = 64, /* runs after which a thread's own figures reach task_counters */
 };
@@ -45,7 +45,7 @@ enum foreign_cause { CAUSE_USER, CAUSE_OTHER_VM, CAUSE_OWN_VM, CAUSE_KTHREAD, CA
 /* What is known of a run while it lasts. A run gets its class when it starts. */
 enum run_class {
 	RUN_NONE, /* nothing to count: idle, or a task that is no concern of ours here */
-	RUN_IN_ORDER, /* a tracked thread where it may be */
+	RUN_IN_ORDER, /* a tracked thread where it may be, other than a CPU's owner */
 	RUN_OFF_SET,  /* violation: a tracked thread outside its set, on a CPU that is not
 			 foreign */
 	RUN_FOREIGN,  /* violation: on a reserved CPU of somebody else */
@@ -68,12 +68,41 @@ struct cpu_rule {
 	u32 vm;	   /* owner: VM slot, 0 for nobody */
 	u32 vcpu;  /* owner: vCPU index, or ABI_NONE when the VM as a whole owns it */
 	u32 flags; /* enum cpu_rule_flag */
-	u32 tid;   /* the owning vCPU's thread; 0 after its exit and for the VM as a whole
-		    */
-	u32 task;  /* its slot in tasks */
 	u32 pad;
 };
-ABI_SIZE(struct cpu_rule, 24);
+ABI_SIZE(struct cpu_rule, 16);
+
+/* Whose run is on, on a CPU. */
+enum cpu_on {
+	ON_OTHER, /* nobody's, or of a task that is no concern of ours */
+	ON_OWNER, /* the owning vCPU's */
+	ON_RUN,	  /* one that stands in cpu_runs */
+};
+
+/*
+ * fast.cpus[CPU]: what a switch on the CPU needs as long as all is well, in half a cache
+ * line. `vm` is that of cpu_rules, set after it and cleared before. `vm` and `on` are
+ * tested by one load.
+ */
+struct cpu_fast {
+	u32 vm;
+	u32 on;	  /* enum cpu_on */
+	u32 tid;  /* the owning vCPU's thread; 0 after its exit and for the VM as a whole
+		   */
+	u32 task; /* its slot in tasks */
+	u32 pad[4];
+};
+ABI_SIZE(struct cpu_fast, 32);
+
+/*
+ * The program's own memory, pinned as `fast`: reached without a lookup. tgid_filter has a
+ * bit for each process that could be a VM, by tgid modulo its size.
+ */
+struct fast {
+	struct cpu_fast cpus[ABI_CPUS];
+	u64 tgid_filter[ABI_FILTER_WORDS];
+};
+ABI_SIZE(struct fast, ABI_CPUS * 32 + ABI_FILTER_WORDS * 8);
 
 /* cpu_counters[CPU]: everything that ended on this CPU since the observer was attached.
  */
@@ -90,8 +119,8 @@ ABI_SIZE(struct cpu_counters, 128);
 /*
  * task_counters[tid]. Waits are from runnable to running; waits[0] holds those below
  * 1,024 ns, waits[i] those in [2^(i-1), 2^i) times 1,024 ns, the last one all longer.
- * `switches`, `run_ns` and `waits` arrive in portions of ABI_FLUSH runs (what is
- * outstanding stands in tasks); `off_set` at once.
+ * All count from the first switch-out that was seen of the thread. They arrive in
+ * portions of ABI_FLUSH runs (what is outstanding stands in tasks); `off_set` at once.
  */
 struct task_counters {
 	u32 vm;	   /* VM slot */
@@ -106,14 +135,20 @@ struct task_counters {
 };
 ABI_SIZE(struct task_counters, 184);
 
-/* What a thread has not yet handed to task_counters. */
+/*
+ * What a thread has not yet handed to task_counters. Of what the kernel itself adds up
+ * (sum_exec_runtime and run_delay of its task) only the mark is kept up to which it was
+ * handed over: nothing is done for it when the thread is switched in.
+ */
 struct task_pending {
 	u64 switches;
-	u64 run_ns;
-	u64 wait_ns;
+	u64 run_mark;	/* ns; the kernel's figures when handed over */
+	u64 delay_mark; /* ns */
+	u64 delay; /* ns; run_delay at the latest switch-out: what is more at the next is
+		      one wait */
 	u64 waits[ABI_WAIT_BUCKETS];
 };
-ABI_SIZE(struct task_pending, 152);
+ABI_SIZE(struct task_pending, 160);
 
 /* tasks[slot]: a tracked thread. Slot 0 stays empty. */
 struct task {
@@ -127,10 +162,12 @@ struct task {
 	u32 old_set; /* where it still may be seen until vms[vm].settle_until, 0 for
 			nowhere */
 	u32 exited;
+	u32 marked; /* pending has its marks: the thread was seen to be switched out */
+	u32 pad;
 	struct task_pending pending;
-	u64 pad[2];
+	u64 pad2[6];
 };
-ABI_SIZE(struct task, 208);
+ABI_SIZE(struct task, 256);
 
 /* task_index[tid modulo its size]: where in tasks a tid is. tid 0 marks a free entry. */
 struct task_bucket {
@@ -198,7 +235,8 @@ struct event {
 };
 ABI_SIZE(struct event, 80);
 
-/* cpu_runs[CPU]: the run that is on, and the last violation that ended. */
+/* cpu_runs[CPU]: the run that is on unless it is the owner's or nobody's, and the last
+ * violation that ended. */
 struct cpu_run {
 	u32 class; /* enum run_class */
 	u32 cause;
@@ -208,10 +246,8 @@ struct cpu_run {
 	u32 tid;
 	u32 settling; /* began while a change was being made that could excuse it */
 	u32 pad;
-	u64 start;	/* CLOCK_MONOTONIC ns; only for the classes that count ns */
-	u64 run_before; /* the thread's sum_exec_runtime and run_delay when it was
-			   switched in */
-	u64 wait_before;
+	u64 start; /* CLOCK_MONOTONIC ns; only for the classes that count ns */
 	struct event last;
+	u64 pad2;
 };
-ABI_SIZE(struct cpu_run, 136);
+ABI_SIZE(struct cpu_run, 128);

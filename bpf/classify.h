@@ -140,13 +140,14 @@ static __always_inline void classify_unreserved(
 }
 
 /* Gives the run of p on this CPU its class by the rules as they are now. */
-static __noinline void classify(
-	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
+static __noinline void classify(struct cpu_run *run, struct task_struct *p, u32 cpu)
 {
+	struct cpu_rule *rule = bpf_map_lookup_elem(&cpu_rules, &cpu);
+
 	run->class = RUN_NONE;
 	run->task = 0;
 	run->settling = 0;
-	if (rule->vm)
+	if (rule && rule->vm)
 		classify_reserved(run, p, cpu, rule);
 	else if (filter_has(p->tgid))
 		classify_unreserved(run, p, cpu);

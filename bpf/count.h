@@ -4,14 +4,6 @@
  * event. For observer.bpf.c alone. */
 #include "bpf/classify.h"
 
-static __always_inline void note_start(struct cpu_run *run, struct task_struct *p)
-{
-	run->tid = p->pid;
-	run->run_before = p->se.sum_exec_runtime;
-	/* The scheduler adds this run's wait only after this tracepoint. */
-	run->wait_before = p->sched_info.run_delay;
-}
-
 static __always_inline u32 wait_bucket(u64 ns)
 {
 	u64 units = ns >> 10;
@@ -36,10 +28,11 @@ static __always_inline u32 wait_bucket(u64 ns)
 	return bucket + 1 + (u32)(units >> 1);
 }
 
-static __noinline void flush(struct task *task)
+static __noinline void flush(struct task *task, struct task_struct *p)
 {
 	struct task_counters *to = bpf_map_lookup_elem(&task_counters, &task->tid);
 	struct task_pending *pending = &task->pending;
+	u64 run = p->se.sum_exec_runtime;
 
 	if (!to) {
 		struct health *h = get_health();
@@ -50,35 +43,44 @@ static __noinline void flush(struct task *task)
 		return;
 	}
 	to->switches += pending->switches;
-	to->run_ns += pending->run_ns;
-	to->wait_ns += pending->wait_ns;
+	to->run_ns += run - pending->run_mark;
+	to->wait_ns += pending->delay - pending->delay_mark;
 #pragma unroll
 	for (int i = 0; i < ABI_WAIT_BUCKETS; i++) {
 		to->waits[i] += pending->waits[i];
 		pending->waits[i] = 0;
 	}
 	pending->switches = 0;
-	pending->run_ns = 0;
-	pending->wait_ns = 0;
+	pending->run_mark = run;
+	pending->delay_mark = pending->delay;
+}
+
+static __noinline void set_marks(struct task *task, struct task_struct *p)
+{
+	task->pending.run_mark = p->se.sum_exec_runtime;
+	task->pending.delay = task->pending.delay_mark = p->sched_info.run_delay;
+	task->marked = 1;
 }
 
 /* A known thread's own figures, whatever the class of the run. Needs no clock: the kernel
  * keeps them. */
-static __always_inline void account_thread(
-	const struct cpu_run *run, struct task_struct *p)
+static __always_inline void account_thread(u32 slot, struct task_struct *p)
 {
-	struct task *task = bpf_map_lookup_elem(&tasks, &run->task);
-	u64 wait;
+	struct task *task = bpf_map_lookup_elem(&tasks, &slot);
+	u64 delay;
 
-	if (!task || task->tid != run->tid)
+	if (!task || task->tid != (u32)p->pid)
 		return;
-	wait = p->sched_info.run_delay - run->wait_before;
-	task->pending.switches++;
-	task->pending.run_ns += p->se.sum_exec_runtime - run->run_before;
-	task->pending.wait_ns += wait;
-	task->pending.waits[wait_bucket(wait) % ABI_WAIT_BUCKETS]++;
-	if (unlikely(task->pending.switches >= ABI_FLUSH || p->flags & PF_EXITING))
-		flush(task);
+	if (unlikely(!task->marked)) {
+		set_marks(task, p);
+		return;
+	}
+	delay = p->sched_info.run_delay;
+	task->pending
+		.waits[wait_bucket(delay - task->pending.delay) % ABI_WAIT_BUCKETS]++;
+	task->pending.delay = delay;
+	if (unlikely(++task->pending.switches >= ABI_FLUSH || p->flags & PF_EXITING))
+		flush(task, p);
 }
 
 static __always_inline void count_here(struct count *count, u64 ns)
@@ -198,8 +200,7 @@ static __noinline void count_run(struct cpu_run *run, struct task_struct *p, u32
 
 /* Is a change that excused the run when it began still being made, or did it do away with
  * the fault? */
-static __always_inline void settle(
-	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
+static __always_inline void settle(struct cpu_run *run, struct task_struct *p, u32 cpu)
 {
 	u32 class = run->class, cause = run->cause, vm_slot = run->vm, vcpu = run->vcpu;
 	u32 task = run->task;
@@ -211,7 +212,7 @@ static __always_inline void settle(
 		return;
 	if (h && class == RUN_FOREIGN && cause == CAUSE_KTHREAD && now <= h->loose_until)
 		return;
-	classify(run, p, cpu, rule);
+	classify(run, p, cpu);
 	run->settling = run->class != RUN_OFF_SET && run->class != RUN_FOREIGN;
 	run->class = class;
 	run->cause = cause;
@@ -220,42 +221,54 @@ static __always_inline void settle(
 	run->task = task;
 }
 
-static __noinline void end_disorder(
-	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
+static __noinline void end_disorder(struct cpu_run *run, struct task_struct *p, u32 cpu)
 {
 	if (run->settling)
-		settle(run, p, cpu, rule);
+		settle(run, p, cpu);
 	count_run(run, p, cpu);
 }
 
 /* A run that ends on a reserved CPU without a class began before the rule: it counts from
  * there. */
-static __noinline void end_early_run(
-	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
+static __noinline void end_early_run(struct task_struct *p, u32 cpu)
 {
-	struct vm_slot *vm = bpf_map_lookup_elem(&vms, &rule->vm);
+	struct cpu_run *run = bpf_map_lookup_elem(&cpu_runs, &cpu);
+	struct vm_slot *vm;
 
-	classify(run, p, cpu, rule);
+	if (!run)
+		return;
+	classify(run, p, cpu);
+	vm = bpf_map_lookup_elem(&vms, &run->vm);
 	if (run->class > RUN_IN_ORDER && vm) {
 		run->tid = p->pid;
 		run->start = vm->rules_since;
 		if (run->settling)
-			settle(run, p, cpu, rule);
+			settle(run, p, cpu);
 		count_run(run, p, cpu);
 	}
 	run->class = RUN_NONE;
 }
 
-static __always_inline void end_run(
-	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
+static __always_inline void end_noted_run(struct task_struct *p, u32 cpu)
 {
-	if (run->class != RUN_NONE) {
-		if (run->task)
-			account_thread(run, p);
-		if (run->class != RUN_IN_ORDER)
-			end_disorder(run, p, cpu, rule);
-		run->class = RUN_NONE;
-	} else if (p->pid && (u32)p->pid != rule->tid) {
-		end_early_run(run, p, cpu, rule);
+	struct cpu_run *run = bpf_map_lookup_elem(&cpu_runs, &cpu);
+
+	if (!run)
+		return;
+	if (run->task)
+		account_thread(run->task, p);
+	if (unlikely(run->class > RUN_IN_ORDER))
+		end_disorder(run, p, cpu);
+	run->class = RUN_NONE;
+}
+
+/* Of whoever is not the owner. */
+static __always_inline void end_run(struct cpu_fast *at, struct task_struct *p, u32 cpu)
+{
+	if (at->on == ON_RUN) {
+		at->on = ON_OTHER;
+		end_noted_run(p, cpu);
+	} else if (p->pid && (u32)p->pid != at->tid) {
+		end_early_run(p, cpu);
 	}
 }

@@ -33,9 +33,10 @@ FLAT_MAP(cpu_runs, struct cpu_run);
 FLAT_MAP(cpu_sets, struct cpu_set_words);
 FLAT_MAP(tasks, struct task);
 FLAT_MAP(task_index, struct task_bucket);
-FLAT_MAP(tgid_filter, u64);
 FLAT_MAP(vms, struct vm_slot);
 FLAT_MAP(health, struct health);
+
+struct fast fast;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -59,10 +60,7 @@ static __always_inline struct health *get_health(void)
 /* May the process be a VM? One bit, shared by tgids that are 65,536 apart. */
 static __always_inline bool filter_has(u32 tgid)
 {
-	u32 key = tgid / 64 % ABI_FILTER_WORDS;
-	u64 *word = bpf_map_lookup_elem(&tgid_filter, &key);
-
-	return word && (*word >> (tgid % 64) & 1);
+	return fast.tgid_filter[tgid / 64 % ABI_FILTER_WORDS] >> (tgid % 64) & 1;
 }
 
 static __always_inline bool set_has(u32 set, u32 cpu)

@@ -22,21 +22,38 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-static __always_inline void note_begin(struct cpu_run *run, struct task_struct *p)
+static __always_inline void note_begin(
+	struct cpu_fast *at, struct cpu_run *run, struct task_struct *p)
 {
-	if (run->class == RUN_NONE)
-		return;
-	note_start(run, p);
-	if (run->class != RUN_IN_ORDER)
+	at->on = run->class != RUN_NONE ? ON_RUN : ON_OTHER;
+	run->tid = p->pid;
+	if (run->class > RUN_IN_ORDER)
 		run->start = bpf_ktime_get_ns();
 }
 
 /* Of whoever is not the owner. */
-static __noinline void begin_reserved(
-	struct cpu_run *run, struct task_struct *p, u32 cpu, const struct cpu_rule *rule)
+static __noinline void begin_reserved(struct cpu_fast *at, struct task_struct *p, u32 cpu)
 {
-	classify(run, p, cpu, rule);
-	note_begin(run, p);
+	struct cpu_run *run = bpf_map_lookup_elem(&cpu_runs, &cpu);
+
+	if (!run)
+		return;
+	classify(run, p, cpu);
+	note_begin(at, run, p);
+}
+
+static __always_inline void begin_unreserved(
+	struct cpu_fast *at, struct task_struct *p, u32 cpu)
+{
+	struct cpu_run *run = bpf_map_lookup_elem(&cpu_runs, &cpu);
+
+	if (!run)
+		return;
+	run->class = RUN_NONE;
+	run->task = 0;
+	run->settling = 0;
+	classify_unreserved(run, p, cpu);
+	note_begin(at, run, p);
 }
 
 static __noinline void count_switches(void)
@@ -63,41 +80,27 @@ int cpuwarden_switch(u64 *ctx)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 	struct cpu_counters *counters = bpf_map_lookup_elem(&cpu_counters, &cpu);
+	struct cpu_fast *at = &fast.cpus[cpu % ABI_CPUS];
 	struct task_struct *next;
-	struct cpu_rule *rule;
-	struct cpu_run *run;
-	u32 tid;
 
 	if (!counters)
 		return 0;
 	if (!(++counters->switches % ABI_FLUSH))
 		count_switches();
-	rule = bpf_map_lookup_elem(&cpu_rules, &cpu);
-	run = bpf_map_lookup_elem(&cpu_runs, &cpu);
-	if (!rule || !run)
-		return 0;
-	if (unlikely(run->class != RUN_NONE || rule->vm))
-		end_run(run, PREV(ctx), cpu, rule);
-
-	next = NEXT(ctx);
-	tid = next->pid;
-	if (likely(!rule->vm)) {
-		if (likely(!filter_has(next->tgid)) || !tid)
-			return 0;
-		run->task = 0;
-		run->settling = 0;
-		classify_unreserved(run, next, cpu);
-		note_begin(run, next);
-		return 0;
+	if (at->on == ON_OWNER) {
+		at->on = ON_OTHER;
+		account_thread(at->task, PREV(ctx));
+	} else if (unlikely(at->on | at->vm)) {
+		end_run(at, PREV(ctx), cpu);
 	}
-	if (!tid)
-		return 0;
-	if (tid == rule->tid) {
-		run->class = RUN_IN_ORDER;
-		run->task = rule->task;
-		note_start(run, next);
-	} else {
-		begin_reserved(run, next, cpu, rule);
+	next = NEXT(ctx);
+	if (likely(!at->vm)) {
+		if (unlikely(filter_has(next->tgid)) && next->pid)
+			begin_unreserved(at, next, cpu);
+	} else if ((u32)next->pid == at->tid && next->pid) {
+		at->on = ON_OWNER;
+	} else if (next->pid) {
+		begin_reserved(at, next, cpu);
 	}
 	return 0;
 }
@@ -108,12 +111,10 @@ struct exit_context {
 
 static int forget_owner(u32 cpu, struct exit_context *context)
 {
-	struct cpu_rule *rule = bpf_map_lookup_elem(&cpu_rules, &cpu);
+	struct cpu_fast *at = &fast.cpus[cpu % ABI_CPUS];
 
-	if (!rule)
-		return 1;
-	if (rule->vm && rule->tid == context->tid)
-		rule->tid = 0;
+	if (at->vm && at->tid == context->tid)
+		at->tid = 0;
 	return 0;
 }
 

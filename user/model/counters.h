@@ -37,7 +37,7 @@ struct vm_tally {
 
 struct thread_tally {
 	pid_t tid;
-	uint64_t switches, run_ns, wait_ns;
+	uint64_t switches;
 	struct tally off_set;
 };
 

@@ -130,7 +130,6 @@ static int open_whole(const char *dir, struct observer **ret_observer)
 		r = observer->health->abi != ABI_VERSION || !observer->health->start ||
 				    observer->n_cpu_runs < observer->n_cpus ||
 				    observer->n_cpu_counters < observer->n_cpus ||
-				    observer->n_tgid_filter != ABI_FILTER_WORDS ||
 				    observer->n_task_index & (observer->n_task_index - 1)
 			    ? -ESTALE
 			    : 0;
@@ -253,7 +252,6 @@ static void size_maps(struct observer_bpf *skel, u32 cpus)
 	bpf_map__set_max_entries(skel->maps.tasks, n_tasks);
 	bpf_map__set_max_entries(skel->maps.task_counters, n_tasks);
 	bpf_map__set_max_entries(skel->maps.task_index, n_buckets);
-	bpf_map__set_max_entries(skel->maps.tgid_filter, ABI_FILTER_WORDS);
 	bpf_map__set_max_entries(skel->maps.vms, clamp(4 * cpus, 64, 4096) + 1);
 	bpf_map__set_max_entries(skel->maps.events, RING_BYTES);
 	skel->rodata->index_mask = n_buckets - 1;
@@ -290,7 +288,11 @@ static int pin_all(struct observer_bpf *skel, const char *dir)
 		if (r)
 			return r;
 	}
-	r = pin_path(path, dir, LINK_EXIT);
+	r = pin_path(path, dir, "fast");
+	if (!r)
+		r = bpf_map__pin(skel->maps.bss, path);
+	if (!r)
+		r = pin_path(path, dir, LINK_EXIT);
 	if (!r)
 		r = bpf_link__pin(skel->links.cpuwarden_exit, path);
 	if (!r)

@@ -11,7 +11,7 @@
 	row(cpu_rules, struct cpu_rule) row(cpu_counters, struct cpu_counters)      \
 		row(cpu_runs, struct cpu_run) row(cpu_sets, struct cpu_set_words)   \
 			row(tasks, struct task) row(task_index, struct task_bucket) \
-				row(tgid_filter, u64) row(vms, struct vm_slot)      \
+				row(fast, struct fast) row(vms, struct vm_slot)     \
 					row(health, struct health)
 
 struct observer {

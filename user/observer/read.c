@@ -232,8 +232,6 @@ static void read_thread(
 	for (int i = 0; i < 8; i++) {
 		bpf_map_lookup_elem(observer->task_counters, &tid, &before);
 		to->switches = before.switches + task->pending.switches;
-		to->run_ns = before.run_ns + task->pending.run_ns;
-		to->wait_ns = before.wait_ns + task->pending.wait_ns;
 		bpf_map_lookup_elem(observer->task_counters, &tid, &after);
 		if (before.switches == after.switches)
 			break;

@@ -175,13 +175,13 @@ static void set_filter(struct observer *observer)
 
 		if (!observer->tasks[i].tid)
 			continue;
-		observer->tgid_filter[tgid / 64 % ABI_FILTER_WORDS] |= UINT64_C(1)
-								       << tgid % 64;
+		observer->fast->tgid_filter[tgid / 64 % ABI_FILTER_WORDS] |= UINT64_C(1)
+									     << tgid % 64;
 		if (words)
 			words[tgid / 64 % ABI_FILTER_WORDS] |= UINT64_C(1) << tgid % 64;
 	}
 	for (u32 i = 0; words && i < ABI_FILTER_WORDS; i++)
-		observer->tgid_filter[i] = words[i];
+		observer->fast->tgid_filter[i] = words[i];
 	free(words);
 }
 
@@ -240,14 +240,16 @@ static int write_task(struct observer *observer, const struct rule_vm *vm, u32 v
 	return index_add(observer, tid, slot) ? 0 : -ENOSPC;
 }
 
+struct owner {
+	u32 vm, vcpu, tid, task; /* as in struct cpu_rule and struct cpu_fast */
+};
+
 /* Who owns a CPU by these rules: false for nobody of this VM. */
 static bool owner_of(const struct observer *observer, const struct rule_vm *vm,
-	u32 vm_slot, u32 cpu, struct cpu_rule *ret_rule)
+	u32 vm_slot, u32 cpu, struct owner *ret_owner)
 {
-	struct cpu_rule rule = {.vm = vm_slot, .vcpu = ABI_NONE};
-
 	if (cpuset_has(&vm->owned, cpu)) {
-		*ret_rule = rule;
+		*ret_owner = (struct owner){.vm = vm_slot, .vcpu = ABI_NONE};
 		return true;
 	}
 	for (size_t i = 0; i < vm->n_threads; i++) {
@@ -255,46 +257,53 @@ static bool owner_of(const struct observer *observer, const struct rule_vm *vm,
 
 		if (!thread->owns || !cpuset_has(&thread->set, cpu))
 			continue;
-		rule.vcpu = (u32)thread->index;
-		rule.tid = (u32)thread->tid;
-		rule.task = observer_find_task(observer, thread->tid);
-		*ret_rule = rule;
+		*ret_owner = (struct owner){.vm = vm_slot,
+			.vcpu = (u32)thread->index,
+			.tid = (u32)thread->tid,
+			.task = observer_find_task(observer, thread->tid)};
 		return true;
 	}
 	return false;
 }
 
 static void write_cpu(
-	volatile struct cpu_rule *to, const struct cpu_rule *rule, u32 flags)
+	struct observer *observer, u32 cpu, const struct owner *owner, u32 flags)
 {
+	volatile struct cpu_rule *rule = &observer->cpu_rules[cpu];
+	volatile struct cpu_fast *fast = &observer->fast->cpus[cpu];
+
 	/* While `vm` is 0 the CPU has no rule: no reader sees half of one. */
-	to->vm = 0;
+	fast->vm = 0;
+	rule->vm = 0;
 	barrier();
-	to->vcpu = rule->vcpu;
-	to->flags = flags;
-	to->tid = rule->tid;
-	to->task = rule->task;
+	rule->vcpu = owner->vcpu;
+	rule->flags = flags;
+	fast->tid = owner->tid;
+	fast->task = owner->task;
 	barrier();
-	to->vm = rule->vm;
+	rule->vm = owner->vm;
+	barrier();
+	fast->vm = owner->vm;
 }
 
 static void write_cpus(
 	struct observer *observer, const struct rule_vm *vm, u32 vm_slot, bool commit)
 {
-	static const struct cpu_rule none;
-	struct cpu_rule rule;
+	static const struct owner nobody;
+	struct owner owner;
 
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
-		volatile struct cpu_rule *now = &observer->cpu_rules[cpu];
-		bool wanted = owner_of(observer, vm, vm_slot, cpu, &rule);
+		volatile struct cpu_rule *rule = &observer->cpu_rules[cpu];
+		volatile struct cpu_fast *fast = &observer->fast->cpus[cpu];
+		bool wanted = owner_of(observer, vm, vm_slot, cpu, &owner);
 
-		if (!wanted && now->vm == vm_slot)
-			write_cpu(now, &none, 0);
-		else if (wanted && (now->vm != vm_slot || now->vcpu != rule.vcpu ||
-					   now->tid != rule.tid))
-			write_cpu(now, &rule, commit ? 0 : CPU_SETTLING);
-		else if (wanted && commit && now->flags)
-			now->flags = 0;
+		if (!wanted && rule->vm == vm_slot)
+			write_cpu(observer, cpu, &nobody, 0);
+		else if (wanted && (fast->vm != vm_slot || rule->vcpu != owner.vcpu ||
+					   fast->tid != owner.tid))
+			write_cpu(observer, cpu, &owner, commit ? 0 : CPU_SETTLING);
+		else if (wanted && commit && rule->flags)
+			rule->flags = 0;
 	}
 }
 
@@ -399,8 +408,10 @@ int observer_forget(struct observer *observer, pid_t pid, uint64_t start_time)
 		return 0;
 	observer->vms[slot].ended = 1;
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
-		if (observer->cpu_rules[cpu].vm == slot)
+		if (observer->cpu_rules[cpu].vm == slot) {
+			observer->fast->cpus[cpu].vm = 0;
 			observer->cpu_rules[cpu].vm = 0;
+		}
 		/* The slot will be another's: what happened stays, without the name. */
 		if (observer->cpu_runs[cpu].last.vm == slot)
 			observer->cpu_runs[cpu].last.vm = 0;

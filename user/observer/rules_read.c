@@ -56,7 +56,7 @@ static bool owns_set(
 {
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++)
 		if (observer->cpu_rules[cpu].vm == slot &&
-			observer->cpu_rules[cpu].tid == task->tid)
+			observer->fast->cpus[cpu].tid == task->tid)
 			return true;
 	return false;
 }
