@@ -23,7 +23,7 @@ typedef uint64_t u64;
 typedef int32_t s32;
 #endif
 
-#define ABI_VERSION 1
+#define ABI_VERSION 2
 
 #define ABI_SIZE(type, size) \
 	_Static_assert(sizeof(type) == (size), #type " has another size")
@@ -80,9 +80,9 @@ enum cpu_on {
 };
 
 /*
- * fast.cpus[CPU]: what a switch on the CPU needs as long as all is well, in half a cache
- * line. `vm` is that of cpu_rules, set after it and cleared before. `vm` and `on` are
- * tested by one load.
+ * fast.cpus[CPU]: what a switch on the CPU needs as long as all is well, in a cache line
+ * of its own. `vm` is that of cpu_rules, set after it and cleared before. `vm` and `on`
+ * are tested by one load.
  */
 struct cpu_fast {
 	u32 vm;
@@ -90,9 +90,9 @@ struct cpu_fast {
 	u32 tid;  /* the owning vCPU's thread; 0 after its exit and for the VM as a whole
 		   */
 	u32 task; /* its slot in tasks */
-	u32 pad[4];
+	u32 pad[12];
 };
-ABI_SIZE(struct cpu_fast, 32);
+ABI_SIZE(struct cpu_fast, 64);
 
 /*
  * The program's own memory, pinned as `fast`: reached without a lookup. tgid_filter has a
@@ -102,7 +102,7 @@ struct fast {
 	struct cpu_fast cpus[ABI_CPUS];
 	u64 tgid_filter[ABI_FILTER_WORDS];
 };
-ABI_SIZE(struct fast, ABI_CPUS * 32 + ABI_FILTER_WORDS * 8);
+ABI_SIZE(struct fast, ABI_CPUS * 64 + ABI_FILTER_WORDS * 8);
 
 /* cpu_counters[CPU]: everything that ended on this CPU since the observer was attached.
  */

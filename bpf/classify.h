@@ -73,6 +73,27 @@ static __always_inline bool are_kthreads_loose(void)
 }
 
 /*
+ * Can the kernel thread run nowhere else? Neither the flag nor the number alone would do:
+ * unbound workqueue threads have the flag, and a cpuset of one CPU narrows any thread. On
+ * 6.1 vhost's are kernel threads in their VM's group, and have no other place than that.
+ */
+static __noinline bool is_bound(struct task_struct *p)
+{
+	static const char vhost[] = "vhost-";
+	char comm[ABI_COMM] = {};
+
+	if (p->nr_cpus_allowed != 1)
+		return false;
+	if (p->flags & PF_NO_SETAFFINITY)
+		return true;
+	bpf_core_read_str(comm, sizeof(comm), &p->comm);
+	for (u32 i = 0; i < sizeof(vhost) - 1; i++)
+		if (comm[i] != vhost[i])
+			return false;
+	return true;
+}
+
+/*
  * The rule is read once: user space makes `vm` 0 before it changes the rest, so one whose
  * vm is the same before and after was whole.
  */
@@ -107,9 +128,7 @@ static __always_inline void classify_reserved(struct cpu_run *run, struct task_s
 	} else if (id.vm) {
 		run->cause = CAUSE_OTHER_VM;
 	} else if (p->flags & PF_KTHREAD) {
-		/* Neither alone would do: unbound workqueue threads have the flag, and a
-		 * cpuset of one CPU narrows any thread. */
-		if (p->nr_cpus_allowed == 1 && p->flags & PF_NO_SETAFFINITY) {
+		if (is_bound(p)) {
 			run->class = RUN_BOUND_KTHREAD;
 			run->settling = 0;
 			return;

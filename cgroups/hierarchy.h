@@ -46,10 +46,10 @@ int group_give_cpuset(const struct hierarchy *hierarchy, const char *path, bool 
 bool hierarchy_uses_cpuset(const struct hierarchy *hierarchy);
 
 /*
- * CPUs that valid partitions hold, wherever in the hierarchy they are: their
- * `cpuset.cpus.exclusive.effective`. A leftover of hierarchy_reclaim() is none.
+ * CPUs that the root has, or a valid partition wherever in the hierarchy it is (their
+ * `cpuset.cpus.exclusive.effective`). A leftover of hierarchy_reclaim() is none.
  */
-int hierarchy_partitioned(const struct hierarchy *hierarchy, struct cpuset *ret_cpus,
+int hierarchy_accounted(const struct hierarchy *hierarchy, struct cpuset *ret_cpus,
 	struct problem *problem);
 
 /* Did somebody who was killed leave the group of hierarchy_reclaim()? */
@@ -57,7 +57,8 @@ bool hierarchy_has_reclaim(const struct hierarchy *hierarchy);
 
 /*
  * Makes a partition of these CPUs next to the root, and ends it: then they are the root's
- * again. With no CPUs, clears away what was left of it. The root gives cpuset.
+ * again. With no CPUs, clears away what was left of it. -EBUSY: somebody uses that group.
+ * The root gives cpuset.
  */
 int hierarchy_reclaim(const struct hierarchy *hierarchy, const struct cpuset *cpus,
 	struct problem *problem);

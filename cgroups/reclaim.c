@@ -69,19 +69,27 @@ static int add_below(int fd, unsigned int depth, struct cpuset *cpus)
 			r = add_below(below, depth + 1, cpus);
 	}
 	closedir(dir);
-	return r == -ENODEV ? 0 : r;
+	return r == -ENODEV || r == -ENOENT ? 0 : r;
 }
 
-int hierarchy_partitioned(const struct hierarchy *hierarchy, struct cpuset *ret_cpus,
+int hierarchy_accounted(const struct hierarchy *hierarchy, struct cpuset *ret_cpus,
 	struct problem *problem)
 {
-	struct cpuset cpus = {};
+	cleanup_free char *list = NULL;
+	struct cpuset cpus = {}, root;
 	int fd = openat(hierarchy->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = fd < 0 ? -errno : add_below(fd, 0, &cpus);
 
+	/* After the partitions: what one of them gives up meanwhile is the root's. */
+	if (!r)
+		r = file_read_all_at(
+			hierarchy->root, "cpuset.cpus.effective", LIST_MAX, &list);
+	if (!r)
+		r = cpulist_parse_kernel(list, &root);
 	if (r)
 		return problem_set(problem, r, "cannot look for partitions below %s: %s",
 			hierarchy->mount, strerror(-r));
+	cpuset_or(&cpus, &root);
 	*ret_cpus = cpus;
 	return 0;
 }
@@ -94,9 +102,15 @@ bool hierarchy_has_reclaim(const struct hierarchy *hierarchy)
 int hierarchy_reclaim(const struct hierarchy *hierarchy, const struct cpuset *cpus,
 	struct problem *problem)
 {
+	struct group group = {};
 	int r, removed;
 
 	r = group_make(hierarchy, RECLAIM, problem);
+	if (!r)
+		r = group_read(hierarchy, RECLAIM, &group, problem);
+	if (!r && group.populated)
+		r = problem_set(problem, -EBUSY, "/" RECLAIM " has tasks in it");
+	group_deinit(&group);
 	if (r)
 		return r;
 	if (!cpuset_empty(cpus)) {
@@ -105,7 +119,8 @@ int hierarchy_reclaim(const struct hierarchy *hierarchy, const struct cpuset *cp
 			r = group_set_partition(
 				hierarchy, RECLAIM, PARTITION_ROOT, problem);
 	}
-	/* Whatever became of it, it goes; a partition that is removed ends, too. */
+	/* Whatever became of it, it goes. */
+	group_set_partition(hierarchy, RECLAIM, PARTITION_MEMBER, NULL);
 	removed = group_remove(hierarchy, RECLAIM, r ? NULL : problem);
 	return r ? r : removed;
 }

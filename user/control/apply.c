@@ -53,7 +53,8 @@ static int take_unit(struct unit *unit, const struct desired_vm *vm, void *data,
 	struct problem why = {};
 	int r = 0, failed = 1;
 
-	if (!has_failed(work, unit->vm)) {
+	/* The host's units do not depend on one another. */
+	if (!*unit->vm || !has_failed(work, unit->vm)) {
 		work->changed = true;
 		failed = unit_execute(&execution, unit, vm, &why) != 0;
 		if (failed && note_failure(work, unit->vm, why.text))

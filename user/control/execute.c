@@ -406,6 +406,7 @@ static void loosen(const struct execution *execution, const struct unit *unit, b
 
 	for (size_t i = 0; i < unit->n_steps; i++)
 		changes |= unit->steps[i].kind == STEP_SET_PARTITION ||
+			   unit->steps[i].kind == STEP_RECLAIM ||
 			   unit->steps[i].kind == STEP_REMOVE_GROUP;
 	if (changes && execution->cycle->observer)
 		observer_loosen(execution->cycle->observer, loose);

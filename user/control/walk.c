@@ -26,25 +26,43 @@ static int take_one_step(
 	return take(walk, &unit, NULL, problem);
 }
 
+static bool has_groups(const struct tree *tree)
+{
+	for (size_t i = 0; i < tree->n_groups; i++)
+		if (path_is_below(tree->groups[i].path, SLICE))
+			return true;
+	return false;
+}
+
+static bool places_any(const struct cycle *cycle)
+{
+	for (size_t i = 0; i < cycle->desired.n_vms; i++)
+		if (cycle->desired.vms[i].kind == DESIRED_PLACED)
+			return true;
+	return false;
+}
+
 /*
  * CPUs that are neither the root's nor in any partition. Only on kernels that can lose
- * them; on 6.1 they also come back late.
+ * them (on 6.1 they also come back late), and only where VMs are or were placed.
  */
 static int walk_lost(const struct walk *walk, struct problem *problem)
 {
 	const struct cycle *cycle = walk->cycle;
-	struct cpuset lost = cycle->cpus.online, held;
+	struct cpuset lost = cycle->cpus.online, accounted;
 	struct unit unit;
 	int r;
 
-	if (cycle->hierarchy.root < 0 || !walk->tree->remote)
+	if (cycle->hierarchy.root < 0 || !walk->tree->remote ||
+		(!places_any(cycle) && !cycle->actual.has_host_record &&
+			!has_groups(walk->tree)))
 		return 0;
 	cpuset_andnot(&lost, &walk->tree->root_effective);
 	if (!cpuset_empty(&lost)) {
-		r = hierarchy_partitioned(&cycle->hierarchy, &held, problem);
+		r = hierarchy_accounted(&cycle->hierarchy, &accounted, problem);
 		if (r)
 			return r;
-		cpuset_andnot(&lost, &held);
+		cpuset_andnot(&lost, &accounted);
 	}
 	if (cpuset_empty(&lost) && !hierarchy_has_reclaim(&cycle->hierarchy))
 		return 0;
@@ -101,22 +119,6 @@ static int walk_vms(const struct walk *walk, struct problem *problem)
 	return r < 0 ? r : 0;
 }
 
-static bool has_groups(const struct tree *tree)
-{
-	for (size_t i = 0; i < tree->n_groups; i++)
-		if (path_is_below(tree->groups[i].path, SLICE))
-			return true;
-	return false;
-}
-
-static bool places_any(const struct cycle *cycle)
-{
-	for (size_t i = 0; i < cycle->desired.n_vms; i++)
-		if (cycle->desired.vms[i].kind == DESIRED_PLACED)
-			return true;
-	return false;
-}
-
 /* The host is given back when the last VM's group is gone. */
 static int walk_host(const struct walk *walk, struct problem *problem)
 {
@@ -160,10 +162,11 @@ int walk_release(const struct walk *walk, const char *vm_name, struct problem *p
 	int r, n;
 
 	n = walk_leftovers(walk, true, vm_name, &failed, problem);
-	if (n < 0 || failed)
+	if (n < 0 || failed || (vm_name && !n))
 		return n;
+	/* CPUs that cannot be taken back are no reason to keep the rest. */
 	r = walk_lost(walk, problem);
-	if (!r)
+	if (r >= 0)
 		r = walk_host(walk, problem);
 	if (!r && !vm_name && !access(OBSERVER_DIR, F_OK))
 		r = take_one_step(walk, STEP_STOP_OBSERVER, problem);

@@ -10,6 +10,7 @@
 #include "user/base/file.h"
 #include "user/host/proc.h"
 #include "user/model/cpumask.h"
+#include "user/model/tree.h"
 
 /* include/linux/sched.h */
 enum { PF_KTHREAD = 0x00200000, PF_NO_SETAFFINITY = 0x04000000 };
@@ -19,6 +20,7 @@ static bool read_unbound(pid_t pid, struct vm_thread *ret_thread)
 {
 	struct proc_stat stat;
 	cleanup_close int fd = -1;
+	bool ours;
 
 	if (proc_open(pid, &fd) || proc_read_stat_at(fd, &stat))
 		return false;
@@ -26,9 +28,11 @@ static bool read_unbound(pid_t pid, struct vm_thread *ret_thread)
 		return false;
 	if (proc_read_thread_at(fd, pid, ret_thread))
 		return false;
+	/* vhost's, on 6.1, are in their VM's group, and belong there. */
+	ours = path_is_below(ret_thread->cgroup, SLICE);
 	free(ret_thread->cgroup);
 	ret_thread->cgroup = NULL;
-	return true;
+	return !ours;
 }
 
 static struct found_thread *find(struct found_host *host, pid_t tid, uint64_t start_time)
