@@ -275,10 +275,13 @@ int group_set_partition(const struct hierarchy *hierarchy, const char *path,
 		return problem_set(problem, r, "cannot make /%s a partition (%s): %s",
 			path, partition_name(partition), strerror(-r));
 	if (!group.partition.valid || group.partition.kind != partition) {
+		cleanup_free char *rival = group_rival(hierarchy, path, &group.cpus);
+
 		partition_state_format(&group.partition, state, sizeof(state));
 		r = problem_set(problem, -EINVAL,
-			"/%s should be %s, and the kernel says: %s", path,
-			partition_name(partition), state);
+			"/%s should be %s, and the kernel says: %s%s%s%s", path,
+			partition_name(partition), state, rival ? "; /" : "",
+			rival ? rival : "", rival ? " has some of its CPUs" : "");
 	}
 	group_deinit(&group);
 	return r;

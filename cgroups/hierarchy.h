@@ -78,6 +78,13 @@ int group_set_exclusive(const struct hierarchy *hierarchy, const char *path,
 int group_set_partition(const struct hierarchy *hierarchy, const char *path,
 	enum partition partition, struct problem *problem);
 
+/*
+ * A group beside this one, next below the same parent, that sets or claims some of these
+ * CPUs: what keeps a partition from being exclusive. NULL: none. The caller frees.
+ */
+char *group_rival(
+	const struct hierarchy *hierarchy, const char *path, const struct cpuset *cpus);
+
 /* Reads one group. -ENOENT when there is none. The caller owns: group_deinit(). */
 int group_read(const struct hierarchy *hierarchy, const char *path,
 	struct group *ret_group, struct problem *problem);

@@ -143,6 +143,40 @@ int group_read(const struct hierarchy *hierarchy, const char *path,
 	return 0;
 }
 
+char *group_rival(
+	const struct hierarchy *hierarchy, const char *path, const struct cpuset *cpus)
+{
+	const char *slash = strrchr(path, '/'), *own = slash ? slash + 1 : path;
+	cleanup_free char *parent = strndup(path, slash ? (size_t)(slash - path) : 0);
+	int fd = parent ? open_group(hierarchy, parent) : -1;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	char *rival = NULL;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	while (!rival && (entry = readdir(dir))) {
+		cleanup_free char *beside = NULL;
+		struct group group = {};
+
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
+			!strcmp(entry->d_name, own) ||
+			asprintf(&beside, "%s%s%s", parent, *parent ? "/" : "",
+				entry->d_name) < 0 ||
+			group_read(hierarchy, beside, &group, NULL))
+			continue;
+		if (cpuset_intersects(&group.cpus, cpus) ||
+			cpuset_intersects(&group.exclusive, cpus))
+			rival = take_ptr(beside);
+		group_deinit(&group);
+	}
+	closedir(dir);
+	return rival;
+}
+
 /* Adds the group and all below. One that vanishes meanwhile is left out. */
 static int read_below(const struct hierarchy *hierarchy, const char *path,
 	unsigned int depth, struct tree *tree, struct problem *problem)

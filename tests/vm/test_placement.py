@@ -144,6 +144,32 @@ class Placement(two_vms.TwoVMs):
         ])
         type(self).guests = [web1, host.Guest("web2", 3, self.mode)]
 
+    def test_9_cpu_goes_offline(self):
+        """a vCPU's CPU goes offline: its VM is degraded and says why, the other goes on; online again, apply mends it"""
+        switch = "/sys/devices/system/cpu/cpu3/online"
+        self.addCleanup(host.write, switch, "1")
+        self.apply()
+        host.write(switch, "0")
+        states = {vm["name"]: vm for vm in host.cpuwarden_json("status")[1]["vms"]}
+        self.assertEqual(states["web1"]["state"], "degraded")
+        self.assertRegex(states["web1"]["reason"], "3")
+        self.assertEqual(states["web2"]["state"], "placed")
+        # The vCPU runs on, elsewhere: which is a violation, whoever is to blame.
+        time.sleep(0.3)
+        done = host.cpuwarden("check")
+        self.assertEqual(done.returncode, 2, done.stdout)
+        self.assertRegex(done.stdout, r"violations?: \d+ off_set")
+        done = host.cpuwarden("apply")
+        print("    apply: %s%s" % (done.stdout, done.stderr), end="")
+        self.assertEqual(done.returncode, 1)
+        for guest in self.guests:
+            for tid in guest.threads():
+                self.assertTrue(host.affinity(tid))
+        host.write(switch, "1")
+        self.apply()
+        self.assert_placed()
+        self.assertEqual(host.cpuwarden("plan").returncode, 0)
+
     def lost_cpus(self):
         """CPUs that the kernel loses with a claim are taken back: by apply, and by release"""
         group = two_vms.group(self.guests[0])
