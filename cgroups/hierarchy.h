@@ -89,9 +89,12 @@ char *group_rival(
 int group_read(const struct hierarchy *hierarchy, const char *path,
 	struct group *ret_group, struct problem *problem);
 
-/* Reads the root, the slice and all below. The caller owns: tree_deinit(). */
-int tree_read(const struct hierarchy *hierarchy, struct tree *ret_tree,
-	struct problem *problem);
+/*
+ * Reads the root, the slice and all below; and of the VMs in libvirt's groups the top
+ * groups, their leaves and what is above them. The caller owns: tree_deinit().
+ */
+int tree_read(const struct hierarchy *hierarchy, char *const *tops, size_t n_tops,
+	struct tree *ret_tree, struct problem *problem);
 
 /* `cgroup.id` of a group from its number, as BPF reports it. -ENOENT: gone. The caller
  * frees. */

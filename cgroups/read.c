@@ -13,6 +13,7 @@
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
 #include "user/model/cpulist.h"
+#include "user/model/layout.h"
 
 enum {
 	LIST_MAX = 64 * 1024, /* a list of every second of 8,192 CPUs is 20 KB */
@@ -272,8 +273,34 @@ static bool has_remote(const struct hierarchy *hierarchy)
 	       !faccessat(hierarchy->root, "cpuset.cpus.isolated", F_OK, 0);
 }
 
-int tree_read(
-	const struct hierarchy *hierarchy, struct tree *ret_tree, struct problem *problem)
+static bool tree_has(const struct tree *tree, const char *path)
+{
+	for (size_t i = 0; i < tree->n_groups; i++)
+		if (!strcmp(tree->groups[i].path, path))
+			return true;
+	return false;
+}
+
+/* A group of somebody else's with its leaves, and those above it. One that is gone is
+ * left out. */
+static int read_foreign(const struct hierarchy *hierarchy, const char *top,
+	struct tree *tree, struct problem *problem)
+{
+	cleanup_free char *path = strdup(top);
+	int r = 0;
+
+	if (!path)
+		return problem_nomem(problem);
+	if (!tree_has(tree, top))
+		r = read_below(hierarchy, top, DEPTH_MAX - 1, tree, problem);
+	while (!r && path_to_parent(path))
+		if (!tree_has(tree, path))
+			r = read_below(hierarchy, path, DEPTH_MAX, tree, problem);
+	return r;
+}
+
+int tree_read(const struct hierarchy *hierarchy, char *const *tops, size_t n_tops,
+	struct tree *ret_tree, struct problem *problem)
 {
 	struct tree tree = {};
 	char text[1024];
@@ -284,11 +311,17 @@ int tree_read(
 		return problem_set(problem, -EIO, "cannot read %s/cgroup.subtree_control",
 			hierarchy->mount);
 	tree.root_gives_cpuset = has_word(text, "cpuset");
-	r = read_cpus(hierarchy->root, "cpuset.cpus.effective", &tree.root_effective);
-	if (r)
-		return problem_set(problem, r, "cannot read %s/cpuset.cpus.effective: %s",
-			hierarchy->mount, strerror(-r));
 	r = read_below(hierarchy, SLICE, 0, &tree, problem);
+	for (size_t i = 0; !r && i < n_tops; i++)
+		r = read_foreign(hierarchy, tops[i], &tree, problem);
+	if (!r) {
+		r = read_cpus(
+			hierarchy->root, "cpuset.cpus.effective", &tree.root_effective);
+		if (r)
+			problem_set(problem, r,
+				"cannot read %s/cpuset.cpus.effective: %s",
+				hierarchy->mount, strerror(-r));
+	}
 	if (r) {
 		tree_deinit(&tree);
 		return r;

@@ -207,6 +207,8 @@ static inline void settle(struct fake *fake)
 
 		group->effective = damage ? damage->effective : effective_of(fake, group);
 		group->populated = false;
+		if (says_partition(group) && group->partition.kind == PARTITION_ISOLATED)
+			cpuset_or(&tree->isolated, &group->cpus);
 	}
 	for (size_t i = 0; i < fake->host->vms.n_items; i++) {
 		struct vm *vm = &fake->host->vms.items[i];

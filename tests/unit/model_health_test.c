@@ -23,6 +23,7 @@ static int enter(void **state)
 	top = tree_find(&host.tree, SLICE "/web1");
 	top->effective = cpus("1");
 	host.tree.root_effective = cpus("0,3");
+	host.tree.isolated = cpus("2");
 	vm = find_vm(&host, "web1");
 	for (size_t i = 0; i < vm->n_threads; i++) {
 		bool vcpu = vm->threads[i].class == THREAD_VCPU;
@@ -169,6 +170,15 @@ static void test_a_thread_with_another_affinity(void **state)
 	expect_fault("the affinity of thread 1000 (t1000) should be 1 and is 0-3");
 }
 
+static void test_a_partition_that_the_kernel_does_not_count(void **state)
+{
+	(void)state;
+	host.tree.isolated = cpus("3");
+	expect_fault(
+		"the kernel does not count CPUs 2 as isolated, whatever the partition "
+		"says");
+}
+
 static void test_the_order_in_which_faults_are_told(void **state)
 {
 	(void)state;
@@ -219,6 +229,7 @@ int main(void)
 		health_test(test_cpus_that_are_open_to_all),
 		health_test(test_a_thread_elsewhere),
 		health_test(test_a_thread_with_another_affinity),
+		health_test(test_a_partition_that_the_kernel_does_not_count),
 		health_test(test_the_order_in_which_faults_are_told),
 	};
 

@@ -59,9 +59,9 @@ static int take_unit(struct unit *unit, const struct desired_vm *vm, void *data,
 		failed = unit_execute(&execution, unit, vm, &why) != 0;
 		if (failed && note_failure(work, unit->vm, why.text))
 			r = problem_nomem(problem);
-		if (!r && cycle->hierarchy.root >= 0) {
+		if (!r) {
 			tree_deinit(&cycle->actual.tree);
-			r = tree_read(&cycle->hierarchy, &cycle->actual.tree, problem);
+			r = cycle_read_tree(cycle, &cycle->actual.tree, problem);
 		}
 	}
 	unit_deinit(unit);
@@ -83,9 +83,8 @@ static int note_kept(struct work *work, struct problem *problem)
 	const struct desired *desired = &work->cycle->desired;
 
 	for (size_t i = 0; i < desired->n_vms; i++)
-		if (desired->vms[i].kind == DESIRED_KEPT &&
-			note_failure(
-				work, desired->vms[i].vm->name, desired->vms[i].reason))
+		if (desired->vms[i].reason && note_failure(work, desired->vms[i].vm->name,
+						      desired->vms[i].reason))
 			return problem_nomem(problem);
 	return 0;
 }

@@ -36,16 +36,16 @@ static bool wants_placement(const struct config *config)
 static int read_actual_vm(const struct cycle *cycle, const struct desired_vm *vm,
 	const struct cpuset *kernel_cpus, struct actual_vm *actual)
 {
-	struct found_vm found;
+	const struct actual *all = &cycle->actual;
+	const struct found_vm *record =
+		found_vm_find(all->records, all->n_records, vm->vm->name);
 	int r;
 
-	if (!found_vm_read(cycle->folders.run, vm->vm->name, &found, NULL)) {
-		actual->has_record = found.pid == vm->vm->pid &&
-				     found.start_time == vm->vm->start_time;
-		found_vm_deinit(&found);
-	}
-	actual->has_strays =
-		vm->n_groups && cpuset_intersects(kernel_cpus, &vm->groups[0].cpus);
+	actual->record = record;
+	actual->has_record = record && record->pid == vm->vm->pid &&
+			     record->start_time == vm->vm->start_time;
+	actual->others_claimed = found_claims(all->records, all->n_records, vm->vm->name);
+	actual->has_strays = cpuset_intersects(kernel_cpus, &vm->reserved);
 	if (!cycle->observer)
 		return 0;
 	r = observer_get_vm(cycle->observer, vm->vm->pid, vm->vm->start_time,
@@ -78,6 +78,87 @@ static int read_actual(struct cycle *cycle, struct problem *problem)
 		 : 0;
 }
 
+/* A record that cannot be read is told by who needs it. */
+static int read_record(const char *name, void *data)
+{
+	struct cycle *cycle = data;
+	struct actual *actual = &cycle->actual;
+	struct found_vm record, *slot;
+
+	if (found_vm_read(cycle->folders.run, name, &record, NULL))
+		return 0;
+	slot = array_push(&actual->records, &actual->n_records);
+	if (slot)
+		*slot = record;
+	else
+		found_vm_deinit(&record);
+	return slot ? 0 : -ENOMEM;
+}
+
+struct tops {
+	char **paths;
+	size_t n;
+};
+
+static void tops_deinit(struct tops *tops)
+{
+	for (size_t i = 0; i < tops->n; i++)
+		free(tops->paths[i]);
+	free(tops->paths);
+}
+
+static int add_top(struct tops *tops, const char *path)
+{
+	char *copy = strdup(path), **slot = NULL;
+
+	if (copy)
+		slot = array_push(&tops->paths, &tops->n);
+	if (!slot) {
+		free(copy);
+		return -ENOMEM;
+	}
+	*slot = copy;
+	return 0;
+}
+
+/* libvirt's groups that matter: of VMs that are to be placed, and of those that were. */
+static int find_tops(const struct cycle *cycle, struct tops *tops)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < cycle->vms.n_items; i++) {
+		const struct vm *vm = &cycle->vms.items[i];
+		const struct vm_policy *wish = config_find_vm(&cycle->config, vm->name);
+		cleanup_free char *top = NULL;
+
+		if (!vm->libvirt ||
+			(wish ? &wish->policy : &cycle->config.defaults)->kind !=
+				POLICY_DEDICATED ||
+			layout_top(vm, &top))
+			continue;
+		r = add_top(tops, top);
+	}
+	for (size_t i = 0; !r && i < cycle->actual.n_records; i++) {
+		const char *top = found_vm_top(&cycle->actual.records[i]);
+
+		if (top)
+			r = add_top(tops, top);
+	}
+	return r;
+}
+
+int cycle_read_tree(
+	const struct cycle *cycle, struct tree *ret_tree, struct problem *problem)
+{
+	CLEANUP(tops_deinit) struct tops tops = {};
+
+	if (cycle->hierarchy.root < 0)
+		return 0;
+	if (find_tops(cycle, &tops))
+		return problem_nomem(problem);
+	return tree_read(&cycle->hierarchy, tops.paths, tops.n, ret_tree, problem);
+}
+
 static int read_rest(struct cycle *cycle, struct problem *problem)
 {
 	struct desired_input input = {
@@ -90,8 +171,15 @@ static int read_rest(struct cycle *cycle, struct problem *problem)
 	int r;
 
 	r = qemu_discover(&cycle->vms, problem);
-	if (!r && cycle->hierarchy.root >= 0)
-		r = tree_read(&cycle->hierarchy, &cycle->actual.tree, problem);
+	if (r)
+		return r;
+	r = found_vm_for_each(cycle->folders.run, read_record, cycle);
+	if (r)
+		return problem_set(problem, r, "cannot read the records in %s/found: %s",
+			cycle->folders.run, strerror(-r));
+	input.records = cycle->actual.records;
+	input.n_records = cycle->actual.n_records;
+	r = cycle_read_tree(cycle, &cycle->actual.tree, problem);
 	if (!r && desired_compute(&input, &cycle->desired))
 		r = problem_nomem(problem);
 	return r ? r : read_actual(cycle, problem);
@@ -172,12 +260,11 @@ int cycle_plan(const struct cycle *cycle, struct plan *ret_plan, struct problem 
 	struct planning planning = {.plan = &plan, .tree = &tree};
 	const struct walk walk = {
 		.cycle = cycle, .tree = &tree, .take = plan_unit, .data = &planning};
-	int r = 0;
+	int r;
 
 	/* A second reading rather than a copy: the plan simulates on a tree of its own.
 	 */
-	if (cycle->hierarchy.root >= 0)
-		r = tree_read(&cycle->hierarchy, &tree, problem);
+	r = cycle_read_tree(cycle, &tree, problem);
 	if (!r)
 		r = walk_apply(&walk, problem);
 	if (r)

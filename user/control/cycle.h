@@ -48,6 +48,8 @@ struct leftover {
 	struct unit vm; /* whose; no steps */
 	char *group;	/* owned; it may be gone already */
 	bool alive;	/* its threads are to be returned */
+	/* NULL: none. With groups in it, those are libvirt's, and `group` never was. */
+	const struct found_vm *record;
 };
 
 /*
@@ -57,6 +59,10 @@ struct leftover {
 int cycle_leftovers(const struct cycle *cycle, bool all, struct leftover **ret_items,
 	size_t *ret_n, struct problem *problem);
 void leftovers_free(struct leftover *items, size_t n);
+
+/* The groups as they are now; none without cgroup v2. The caller owns: tree_deinit(). */
+int cycle_read_tree(
+	const struct cycle *cycle, struct tree *ret_tree, struct problem *problem);
 
 /* Reads groups and the VMs' threads again, and what follows from them; keeps the rest. */
 int cycle_refresh(struct cycle *cycle, struct problem *problem);

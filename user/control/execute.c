@@ -14,7 +14,7 @@
 #include "user/base/cleanup.h"
 #include "user/control/give_back.h"
 #include "user/control/keep_off.h"
-#include "user/host/kernel_threads.h"
+#include "user/control/record.h"
 #include "user/host/proc.h"
 #include "user/store/found.h"
 
@@ -190,54 +190,22 @@ static int do_move(
 	return thread_bind(pid, step->tid, step->start_time, &step->cpus, problem);
 }
 
-/* A living VM's record must not name groups of ours: threads that a lost record left
- * there go to the root. */
-static void disown(struct found_vm *found, const struct cpuset *all)
-{
-	for (size_t i = 0; i < found->n_threads; i++)
-		if (path_is_below(found->threads[i].cgroup, SLICE)) {
-			*found->threads[i].cgroup = '\0';
-			found->threads[i].affinity = *all;
-		}
-}
-
 static int do_record(struct journal *journal, struct problem *problem)
 {
-	const struct cycle *cycle = journal->execution->cycle;
-	struct found_vm found;
-	int r;
+	bool is_new;
+	int r = record_vm(journal->execution->cycle, journal->vm, &is_new, problem);
 
-	if (found_vm_of(journal->vm->vm, &found))
-		return problem_nomem(problem);
-	disown(&found, &cycle->cpus.online);
-	r = push(journal, STEP_DROP_RECORD, NULL)
-		    ? found_vm_write(cycle->folders.run, &found, problem)
-		    : problem_nomem(problem);
-	found_vm_deinit(&found);
+	if (!r && is_new && !push(journal, STEP_DROP_RECORD, NULL))
+		r = problem_nomem(problem);
 	return r;
 }
 
 static int do_record_host(struct journal *journal, struct problem *problem)
 {
-	const struct cycle *cycle = journal->execution->cycle;
-	struct found_host found;
-	int r;
+	int r = record_host(journal->execution->cycle, problem);
 
-	/* What was found is what was found first. */
-	if (!found_host_read(cycle->folders.run, &found, NULL)) {
-		found_host_deinit(&found);
-		return NOTHING_TO_DO;
-	}
-	r = host_record(cycle, &found, problem);
-	if (r)
-		return r;
-	/* Now: some kernels narrow them when the first partition is made. */
-	r = kernel_threads_add(&found, &cycle->cpus.possible);
-	if (!r)
-		r = push(journal, STEP_DROP_HOST_RECORD, NULL)
-			    ? found_host_write(cycle->folders.run, &found, problem)
-			    : problem_nomem(problem);
-	found_host_deinit(&found);
+	if (!r && !push(journal, STEP_DROP_HOST_RECORD, NULL))
+		r = problem_nomem(problem);
 	return r;
 }
 
@@ -262,7 +230,7 @@ static int do_return_vm(
 
 	/* Without a record the root group and all CPUs are the best that is known. */
 	if (step->kind == STEP_RETURN_VM)
-		r = return_to_groups(cycle, known ? &found : &none, problem);
+		r = return_to_groups(cycle, known ? &found : &none, SLICE, problem);
 	else
 		r = return_affinities(
 			cycle->folders.run, known ? &found : &none, problem);
@@ -374,6 +342,8 @@ static int do_step(
 		return hierarchy_reclaim(hierarchy_of(journal), &step->cpus, problem);
 	case STEP_REMOVE_GROUP:
 		return group_remove(hierarchy_of(journal), step->path, problem);
+	case STEP_LEAVE:
+		return 0;
 	case STEP_DROP_RECORD:
 		return found_vm_drop(cycle->folders.run, unit->vm, problem);
 	case STEP_DROP_HOST_RECORD:

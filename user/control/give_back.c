@@ -65,69 +65,6 @@ int thread_bind(pid_t pid, pid_t tid, uint64_t start_time, const struct cpuset *
 		tid, list ? list : "?", strerror(-r));
 }
 
-struct scan {
-	const struct cycle *cycle;
-	struct found_host *found;
-	pid_t pid;
-};
-
-/* Bound to fewer CPUs than all. */
-static int scan_thread(pid_t tid, void *data)
-{
-	struct scan *scan = data;
-	struct vm_thread thread = {};
-	struct found_thread *bound;
-
-	if (proc_read_thread(scan->pid, tid, &thread))
-		return 0;
-	free(thread.cgroup);
-	if (cpuset_subset(&scan->cycle->actual.tree.root_effective, &thread.affinity))
-		return 0;
-	bound = array_push(&scan->found->bound, &scan->found->n_bound);
-	if (!bound)
-		return -ENOMEM;
-	bound->pid = scan->pid;
-	bound->tid = tid;
-	bound->start_time = thread.start_time;
-	bound->affinity = thread.affinity;
-	return 0;
-}
-
-static int scan_process(pid_t pid, void *data)
-{
-	struct scan *scan = data;
-	struct proc_stat stat;
-	cleanup_close int fd = -1;
-
-	for (size_t i = 0; i < scan->cycle->vms.n_items; i++)
-		if (scan->cycle->vms.items[i].pid == pid)
-			return 0;
-	if (proc_open(pid, &fd) || proc_read_stat_at(fd, &stat))
-		return 0;
-	/* Nobody can change these, no partition either. */
-	if (stat.flags & PF_NO_SETAFFINITY)
-		return 0;
-	scan->pid = pid;
-	return proc_for_each_tid(fd, scan_thread, scan) == -ENOMEM ? -ENOMEM : 0;
-}
-
-int host_record(
-	const struct cycle *cycle, struct found_host *ret_found, struct problem *problem)
-{
-	struct found_host found = {.cpuset_given = cycle->actual.tree.root_gives_cpuset};
-	struct scan scan = {.cycle = cycle, .found = &found};
-	int r;
-
-	r = proc_for_each_pid(scan_process, &scan);
-	if (r) {
-		found_host_deinit(&found);
-		return problem_set(problem, r, "cannot look at the host's threads: %s",
-			strerror(-r));
-	}
-	*ret_found = found;
-	return 0;
-}
-
 /* The group itself or the nearest one above it that is still there. */
 static void nearest_group(const struct hierarchy *hierarchy, char *path)
 {
@@ -139,7 +76,7 @@ static void nearest_group(const struct hierarchy *hierarchy, char *path)
 }
 
 static int return_thread(const struct cycle *cycle, const struct found_vm *found,
-	pid_t tid, struct problem *problem)
+	const char *below, pid_t tid, struct problem *problem)
 {
 	struct vm_thread now = {};
 	cleanup_free char *current = NULL, *target = NULL;
@@ -151,7 +88,7 @@ static int return_thread(const struct cycle *cycle, const struct found_vm *found
 		return 0;
 	current = now.cgroup;
 	record = found_vm_thread(found, tid, now.start_time);
-	if (!record || !record->cgroup || !path_is_below(current, SLICE))
+	if (!record || !record->cgroup || !path_is_below(current, below))
 		return 0;
 	target = strdup(record->cgroup);
 	if (!target)
@@ -168,6 +105,7 @@ static int return_thread(const struct cycle *cycle, const struct found_vm *found
 struct return_context {
 	const struct cycle *cycle;
 	const struct found_vm *found;
+	const char *below;
 	struct problem *problem;
 };
 
@@ -175,14 +113,15 @@ static int return_one(pid_t tid, void *data)
 {
 	struct return_context *context = data;
 
-	return return_thread(context->cycle, context->found, tid, context->problem);
+	return return_thread(
+		context->cycle, context->found, context->below, tid, context->problem);
 }
 
-int return_to_groups(
-	const struct cycle *cycle, const struct found_vm *found, struct problem *problem)
+int return_to_groups(const struct cycle *cycle, const struct found_vm *found,
+	const char *below, struct problem *problem)
 {
 	struct return_context context = {
-		.cycle = cycle, .found = found, .problem = problem};
+		.cycle = cycle, .found = found, .below = below, .problem = problem};
 	cleanup_close int fd = -1;
 	int r;
 
@@ -190,7 +129,7 @@ int return_to_groups(
 		proc_open(found->pid, &fd))
 		return 0;
 	/* The whole process first; then those threads that were somewhere else. */
-	r = return_thread(cycle, found, found->pid, problem);
+	r = return_thread(cycle, found, below, found->pid, problem);
 	return r ? r : proc_for_each_tid(fd, return_one, &context);
 }
 
@@ -226,6 +165,18 @@ static int postpone(struct bind_context *context, pid_t tid, uint64_t start_time
 	return 0;
 }
 
+/* What libvirt has bound it binds anew by itself; only where its groups were written has
+ * anything to be returned. */
+static bool was_bound(const struct found_vm *found, const struct found_thread *record)
+{
+	const struct found_group *group;
+
+	if (!found->n_groups)
+		return true;
+	group = record->cgroup ? found_vm_group(found, record->cgroup) : NULL;
+	return group && group->set;
+}
+
 static int bind_one(pid_t tid, void *data)
 {
 	struct bind_context *context = data;
@@ -235,7 +186,7 @@ static int bind_one(pid_t tid, void *data)
 	if (proc_start_time(context->found->pid, tid, &start_time))
 		return 0;
 	record = found_vm_thread(context->found, tid, start_time);
-	if (!record)
+	if (!record || !was_bound(context->found, record))
 		return 0;
 	/* EINVAL: none of its CPUs is the host's at present. */
 	thread_bind(context->found->pid, tid, start_time, &record->affinity, NULL);

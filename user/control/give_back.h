@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Back to what was found: records made, threads returned. */
+/* Back to what was found: threads returned. */
 #include "user/control/cycle.h"
 #include "user/model/found.h"
 
-/* What the host is like now. The caller owns: found_host_deinit(). */
-int host_record(
-	const struct cycle *cycle, struct found_host *ret_found, struct problem *problem);
-
 /*
- * Threads of the process that are in our slice go back to the groups of the record. One
+ * Threads of the process that are below a group go back to the groups of the record. One
  * that somebody has moved elsewhere meanwhile stays there. A group that is gone is
  * replaced by the nearest above it.
  */
-int return_to_groups(
-	const struct cycle *cycle, const struct found_vm *found, struct problem *problem);
+int return_to_groups(const struct cycle *cycle, const struct found_vm *found,
+	const char *below, struct problem *problem);
 
 /*
  * Affinities of a VM's threads as recorded; those that are gone are passed over. What

@@ -61,6 +61,7 @@ static int add(struct search *search, const char *name, pid_t pid, uint64_t star
 	bool recorded, const char *group)
 {
 	struct leftover *item;
+	const struct actual *actual = &search->cycle->actual;
 	const struct vm *vm;
 
 	for (size_t i = 0; i < search->n; i++)
@@ -75,6 +76,8 @@ static int add(struct search *search, const char *name, pid_t pid, uint64_t star
 	snprintf(item->vm.vm, sizeof(item->vm.vm), "%s", name);
 	item->vm.pid = pid;
 	item->vm.start_time = start_time;
+	if (recorded)
+		item->record = found_vm_find(actual->records, actual->n_records, name);
 	/* With a record the affinities are to be returned although the groups may be gone
 	 * already. */
 	vm = find_alive(search->cycle, pid, start_time);
@@ -91,23 +94,23 @@ static bool is_kept(const struct search *search, const struct vm *vm)
 	return !search->all && desired && desired->kind != DESIRED_OBSERVED;
 }
 
-static int add_record(const char *name, void *data)
+static int add_records(struct search *search)
 {
-	struct search *search = data;
-	cleanup_free char *group = vm_group_path(name);
-	struct found_vm found;
-	int r;
+	const struct actual *actual = &search->cycle->actual;
+	int r = 0;
 
-	if (!group)
-		return -ENOMEM;
-	if (found_vm_read(search->cycle->folders.run, name, &found, NULL))
-		return 0;
-	if (is_kept(search, find_alive(search->cycle, found.pid, found.start_time)) ||
-		is_kept(search, find_by_group(search->cycle, group)))
-		r = 0;
-	else
-		r = add(search, name, found.pid, found.start_time, true, group);
-	found_vm_deinit(&found);
+	for (size_t i = 0; !r && i < actual->n_records; i++) {
+		const struct found_vm *found = &actual->records[i];
+		cleanup_free char *group = vm_group_path(found->name);
+
+		if (!group)
+			return -ENOMEM;
+		if (!is_kept(search,
+			    find_alive(search->cycle, found->pid, found->start_time)) &&
+			!is_kept(search, find_by_group(search->cycle, group)))
+			r = add(search, found->name, found->pid, found->start_time, true,
+				group);
+	}
 	return r;
 }
 
@@ -181,7 +184,7 @@ int cycle_leftovers(const struct cycle *cycle, bool all, struct leftover **ret_i
 	struct search search = {.cycle = cycle, .all = all};
 	int r;
 
-	r = found_vm_for_each(cycle->folders.run, add_record, &search);
+	r = add_records(&search);
 	if (!r)
 		r = add_groups(&search);
 	if (!r)

@@ -12,6 +12,16 @@ const char *vm_state_name(enum vm_state state)
 	return state_names[state];
 }
 
+/* libvirt's groups are there before. */
+static bool is_placed(const struct cycle *cycle, size_t index)
+{
+	const struct desired_vm *vm = &cycle->desired.vms[index];
+
+	return vm->layout == LAYOUT_LIBVIRT
+		       ? cycle->actual.vms[index].has_record
+		       : tree_find(&cycle->actual.tree, vm->groups[0].path) != NULL;
+}
+
 int cycle_vm_state(const struct cycle *cycle, size_t index, enum vm_state *ret_state,
 	char **ret_reason)
 {
@@ -19,13 +29,13 @@ int cycle_vm_state(const struct cycle *cycle, size_t index, enum vm_state *ret_s
 	char *reason = NULL;
 	int r = 0;
 
-	if (vm->kind == DESIRED_OBSERVED) {
-		*ret_state = STATE_OBSERVED;
-	} else if (vm->kind == DESIRED_KEPT) {
+	if (vm->reason) {
 		*ret_state = STATE_DEGRADED;
 		reason = strdup(vm->reason);
 		r = reason ? 0 : -ENOMEM;
-	} else if (!tree_find(&cycle->actual.tree, vm->groups[0].path)) {
+	} else if (vm->kind == DESIRED_OBSERVED) {
+		*ret_state = STATE_OBSERVED;
+	} else if (!is_placed(cycle, index)) {
 		*ret_state = STATE_PENDING;
 		reason = strdup("it has not been placed yet");
 		r = reason ? 0 : -ENOMEM;

@@ -44,8 +44,8 @@ static int undo_one(
 			       ? -EIO
 			       : 0;
 	case STEP_RETURN_VM:
-		return return_to_groups(
-			journal->execution->cycle, &journal->before, problem);
+		return return_to_groups(journal->execution->cycle, &journal->before,
+			journal->vm->groups[0].path, problem);
 	case STEP_BEGIN_RULES:
 		return undo_rules(journal);
 	case STEP_DROP_RECORD:

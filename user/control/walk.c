@@ -71,14 +71,46 @@ static int walk_lost(const struct walk *walk, struct problem *problem)
 	return take(walk, &unit, NULL, problem);
 }
 
-/* Returns how many there were; *ret_failed: whether something of them remains. */
+static bool is_in_libvirts(const struct found_vm *record)
+{
+	return record && record->n_groups;
+}
+
+static size_t count_in_libvirts(const struct actual *actual)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < actual->n_records; i++)
+		n += is_in_libvirts(&actual->records[i]);
+	return n;
+}
+
+static int release_one(
+	const struct walk *walk, const struct leftover *item, struct unit *ret_unit)
+{
+	const struct actual *actual = &walk->cycle->actual;
+	struct cpuset others;
+
+	if (!is_in_libvirts(item->record))
+		return diff_release(
+			&item->vm, item->group, item->alive, walk->tree, ret_unit);
+	others = found_claims(actual->records, actual->n_records, item->vm.vm);
+	return diff_release_libvirt(
+		&item->vm, item->record, &others, item->alive, walk->tree, ret_unit);
+}
+
+/*
+ * Returns how many there were; *ret_failed: whether something of them remains; *ret_left:
+ * how many VMs are still placed in libvirt's groups.
+ */
 static int walk_leftovers(const struct walk *walk, bool all, const char *only,
-	bool *ret_failed, struct problem *problem)
+	bool *ret_failed, size_t *ret_left, struct problem *problem)
 {
 	struct leftover *items;
 	int r, taken = 0;
 	size_t n;
 
+	*ret_left = count_in_libvirts(&walk->cycle->actual);
 	r = cycle_leftovers(walk->cycle, all, &items, &n, problem);
 	if (r)
 		return r;
@@ -88,12 +120,12 @@ static int walk_leftovers(const struct walk *walk, bool all, const char *only,
 		if (only && strcmp(items[i].vm.vm, only))
 			continue;
 		taken++;
-		if (diff_release(&items[i].vm, items[i].group, items[i].alive, walk->tree,
-			    &unit))
+		if (release_one(walk, &items[i], &unit))
 			r = problem_nomem(problem);
 		else
 			r = take(walk, &unit, NULL, problem);
 		*ret_failed |= r != 0;
+		*ret_left -= !r && is_in_libvirts(items[i].record);
 	}
 	leftovers_free(items, n);
 	return r < 0 ? r : taken;
@@ -139,6 +171,7 @@ static int walk_host(const struct walk *walk, struct problem *problem)
 int walk_apply(const struct walk *walk, struct problem *problem)
 {
 	bool failed = false;
+	size_t left;
 	int r = 0;
 
 	/* What cannot be proved is not placed. */
@@ -148,10 +181,10 @@ int walk_apply(const struct walk *walk, struct problem *problem)
 		return r;
 	r = walk_lost(walk, problem);
 	if (r >= 0)
-		r = walk_leftovers(walk, false, NULL, &failed, problem);
+		r = walk_leftovers(walk, false, NULL, &failed, &left, problem);
 	if (r >= 0)
 		r = walk_vms(walk, problem);
-	if (r >= 0 && !places_any(walk->cycle))
+	if (r >= 0 && !left && !places_any(walk->cycle))
 		r = walk_host(walk, problem);
 	return r < 0 ? r : 0;
 }
@@ -159,16 +192,17 @@ int walk_apply(const struct walk *walk, struct problem *problem)
 int walk_release(const struct walk *walk, const char *vm_name, struct problem *problem)
 {
 	bool failed = false;
+	size_t left;
 	int r, n;
 
-	n = walk_leftovers(walk, true, vm_name, &failed, problem);
+	n = walk_leftovers(walk, true, vm_name, &failed, &left, problem);
 	if (n < 0 || failed || (vm_name && !n))
 		return n;
 	/* CPUs that cannot be taken back are no reason to keep the rest. */
 	r = walk_lost(walk, problem);
-	if (r >= 0)
+	if (r >= 0 && !left)
 		r = walk_host(walk, problem);
-	if (!r && !vm_name && !access(OBSERVER_DIR, F_OK))
+	if (!r && !left && !vm_name && !access(OBSERVER_DIR, F_OK))
 		r = take_one_step(walk, STEP_STOP_OBSERVER, problem);
 	return r < 0 ? r : n;
 }

@@ -36,25 +36,23 @@ const struct desired_vm *desired_find(const struct desired *desired, const char 
 	return NULL;
 }
 
-/*
- * A group's name must not be one of the kernel's files: `cpuset.cpus` would be a fine VM
- * name. Those all start with a controller's name and a dot, so that dot is written
- * `\x2e`.
- */
-char *vm_group_path(const char *vm_name)
+const struct found_vm *desired_record(
+	const struct desired_input *input, const struct vm *vm)
 {
-	static const char *const taken[] = {"cgroup", "cpu", "cpuset", "io", "memory",
-		"pids", "rdma", "hugetlb", "misc", "irq", "dmem", "perf_event"};
-	const char *dot = strchr(vm_name, '.');
-	char *path = NULL;
+	const struct found_vm *record =
+		found_vm_find(input->records, input->n_records, vm->name);
 
-	for (size_t i = 0; dot && i < sizeof(taken) / sizeof(*taken); i++)
-		if (strlen(taken[i]) == (size_t)(dot - vm_name) &&
-			!strncmp(vm_name, taken[i], strlen(taken[i])))
-			return asprintf(&path, SLICE "/%s\\x2e%s", taken[i], dot + 1) < 0
-				       ? NULL
-				       : path;
-	return asprintf(&path, SLICE "/%s", vm_name) < 0 ? NULL : path;
+	return record && record->pid == vm->pid && record->start_time == vm->start_time
+		       ? record
+		       : NULL;
+}
+
+bool leaf_has_cpus(const struct group *leaf, const struct desired_group *wanted)
+{
+	static const struct cpuset none;
+
+	return leaf && leaf->has_cpuset &&
+	       cpuset_equal(&leaf->cpus, wanted->floats ? &none : &wanted->cpus);
 }
 
 const struct cpuset *desired_thread_set(const struct desired_vm *vm, size_t thread)
@@ -82,28 +80,25 @@ static struct desired_group *add_group(struct desired_vm *vm, const char *path,
 /* groups[i + 1] is the leaf of claim->sets[i]. */
 static int add_groups(struct desired_vm *vm, const struct claim *claim)
 {
-	cleanup_free char *top = vm_group_path(vm->vm->name);
+	bool libvirt = claim->layout == LAYOUT_LIBVIRT;
 
-	if (!top || !add_group(vm, top, PARTITION_ROOT, &claim->all))
+	vm->reserved = claim->all;
+	if (!add_group(vm, claim->top, libvirt ? PARTITION_MEMBER : PARTITION_ROOT,
+		    &claim->all))
 		return -ENOMEM;
 	for (size_t i = 0; i < claim->n_sets; i++) {
 		const struct claim_set *set = &claim->sets[i];
 		bool vcpu = set->class == THREAD_VCPU;
-		cleanup_free char *path = NULL;
-		int n;
+		cleanup_free char *path = layout_leaf(claim->top, set->class, set->index);
+		struct desired_group *group =
+			path ? add_group(vm, path,
+				       vcpu ? vm->policy.partition : PARTITION_MEMBER,
+				       &set->cpus)
+			     : NULL;
 
-		if (set->class == THREAD_EMULATOR)
-			n = asprintf(&path, "%s/emulator", top);
-		else
-			n = asprintf(&path, "%s/%s%d", top, thread_class_name(set->class),
-				set->index);
-		if (n < 0) {
-			path = NULL;
+		if (!group)
 			return -ENOMEM;
-		}
-		if (!add_group(vm, path, vcpu ? vm->policy.partition : PARTITION_MEMBER,
-			    &set->cpus))
-			return -ENOMEM;
+		group->floats = set->floats;
 	}
 	return 0;
 }
@@ -197,6 +192,24 @@ static int observe(struct desired_vm *vm, const struct vm_policy *pins)
 	return 0;
 }
 
+/* libvirt's pins cannot be made partitions; they can be watched. */
+static int observe_claim(struct desired_vm *vm, const struct claim *claim)
+{
+	const struct vm *facts = vm->vm;
+	struct cpuset all;
+
+	memset(&all, 0xff, sizeof(all));
+	vm->rules.set = claim->sets[0].floats ? all : claim->sets[0].cpus;
+	for (size_t i = 0; i < facts->n_threads; i++) {
+		const struct claim_set *set =
+			&claim->sets[find_set(claim, &facts->threads[i])];
+
+		if (!add_rule(vm, &facts->threads[i], set->pinned ? &set->cpus : &all))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int compute_vm(
 	struct desired_vm *vm, const struct claims *claims, const struct vm_policy *pins)
 {
@@ -211,9 +224,12 @@ static int compute_vm(
 		vm->kind = DESIRED_OBSERVED;
 		return observe(vm, pins);
 	}
-	vm->kind = DESIRED_KEPT;
 	vm->reason = strdup(claim ? claim->reason : "policy = shared cannot be had yet");
-	return vm->reason ? observe(vm, NULL) : -ENOMEM;
+	if (!vm->reason)
+		return -ENOMEM;
+	vm->kind = claim && claim->pins_hold ? DESIRED_OBSERVED : DESIRED_KEPT;
+	return vm->kind == DESIRED_OBSERVED ? observe_claim(vm, claim)
+					    : observe(vm, NULL);
 }
 
 int desired_compute(const struct desired_input *input, struct desired *ret_desired)
@@ -240,6 +256,7 @@ int desired_compute(const struct desired_input *input, struct desired *ret_desir
 		}
 		vm->vm = &input->vms->items[i];
 		vm->policy = policy;
+		vm->layout = layout_of(vm->vm);
 		r = compute_vm(vm, &claims, pins);
 	}
 	claims_deinit(&claims);

@@ -3,13 +3,15 @@
 /* From policy and facts to what should be: groups with their CPUs, threads in groups,
  * rules. Pure. */
 #include "user/base/problem.h"
+#include "user/model/found.h"
+#include "user/model/layout.h"
 #include "user/model/policy.h"
 #include "user/model/rules.h"
 #include "user/model/tree.h"
 #include "user/model/vm.h"
 
 enum desired_kind {
-	DESIRED_OBSERVED, /* only watched */
+	DESIRED_OBSERVED, /* only watched; with a reason although more was asked for */
 	DESIRED_PLACED,	  /* groups, threads and rules are to be as said here */
 	DESIRED_KEPT,	  /* cannot be had: what is there stays, `reason` says why */
 };
@@ -18,18 +20,22 @@ struct desired_group {
 	char *path; /* owned */
 	enum partition partition;
 	struct cpuset cpus;
+	/* libvirt's: it sets no CPUs, and what it runs on is to be within `cpus`. */
+	bool floats;
 };
 
 struct desired_vm {
 	const struct vm *vm; /* not owned */
 	struct policy policy;
 	enum desired_kind kind;
-	char *reason; /* with DESIRED_KEPT: a sentence; owned */
-	/* groups[0] is the VM's, the others are the leaves below it. Empty unless
-	 * DESIRED_PLACED. */
+	enum layout layout;
+	char *reason; /* why it is less than was asked for: a sentence, or NULL; owned */
+	/* groups[0] is the VM's, the others are the leaves below it, the emulator's
+	 * first. Empty unless DESIRED_PLACED. */
 	struct desired_group *groups;
 	size_t n_groups;
-	size_t *thread_groups; /* by vm->threads: which group; owned */
+	size_t *thread_groups;	/* by vm->threads: which group; owned */
+	struct cpuset reserved; /* what its partitions hold */
 	struct rule_vm rules;
 };
 
@@ -43,9 +49,15 @@ struct desired_input {
 	const struct vms *vms;
 	const struct tree
 		*tree; /* what a VM has now is kept where policy leaves the choice */
+	const struct found_vm *records;
+	size_t n_records;
 	struct cpuset online;
 	struct cpuset first_cores; /* housekeeping, unless configured */
 };
+
+/* The record of that VM, this very process; NULL: there is none. */
+const struct found_vm *desired_record(
+	const struct desired_input *input, const struct vm *vm);
 
 /* -ENOMEM only. The caller owns the result: desired_deinit(). It points into input->vms.
  */
@@ -54,9 +66,8 @@ void desired_deinit(struct desired *desired);
 
 const struct desired_vm *desired_find(const struct desired *desired, const char *name);
 
-/* The VM's group below the slice, named after it. The caller frees; NULL: out of memory.
- */
-char *vm_group_path(const char *vm_name);
+/* Has a leaf as it is the CPUs that it is to have? It may be NULL. */
+bool leaf_has_cpus(const struct group *leaf, const struct desired_group *wanted);
 
 /* The CPUs that a thread of that class and index is declared to run on. */
 const struct cpuset *desired_thread_set(const struct desired_vm *vm, size_t thread);

@@ -26,6 +26,9 @@ void actual_deinit(struct actual *actual)
 	for (size_t i = 0; i < actual->n_vms; i++)
 		rule_vm_deinit(&actual->vms[i].rules);
 	free(actual->vms);
+	for (size_t i = 0; i < actual->n_records; i++)
+		found_vm_deinit(&actual->records[i]);
+	free(actual->records);
 	memset(actual, 0, sizeof(*actual));
 }
 
@@ -79,9 +82,19 @@ struct cpuset diff_other_cpus(const struct tree *tree, const char *except)
 	return cpus;
 }
 
-bool path_is_inside(const char *path, const char *top)
+struct cpuset diff_reserved(const struct tree *tree, const char *except)
 {
-	return !strcmp(path, top) || path_is_below(path, top);
+	struct cpuset cpus = diff_other_cpus(tree, except);
+
+	for (size_t i = 0; i < tree->n_groups; i++) {
+		const struct group *group = &tree->groups[i];
+
+		if (!path_is_inside(group->path, SLICE) &&
+			!path_is_inside(group->path, except) && group->partition.valid &&
+			group->partition.kind != PARTITION_MEMBER)
+			cpuset_or(&cpus, &group->effective);
+	}
+	return cpus;
 }
 
 void diff_name_unit(struct unit *unit, const char *name, pid_t pid, uint64_t start_time)
@@ -112,27 +125,34 @@ static bool sets_partition(const struct unit *unit)
 static void diff_placed(struct diff *diff, const struct actual_vm *actual)
 {
 	struct unit *unit = diff->unit, *inside = &diff->inside;
+	bool libvirt = diff->vm->layout == LAYOUT_LIBVIRT;
 	bool rules_hold = actual->rules_known && !actual->settling &&
 			  rule_vm_holds(&actual->rules, &diff->vm->rules);
 
-	if (!actual->has_record)
+	if (!actual->has_record || (libvirt && diff_libvirt_lacks_record(diff)))
 		diff_add(diff, STEP_RECORD, NULL, NULL);
 	if (!diff->tree->root_gives_cpuset)
 		diff_add(diff, STEP_GIVE_CPUSET, "", NULL);
-	diff_grow(diff);
+	if (libvirt)
+		diff_libvirt_grow(diff);
+	else
+		diff_grow(diff);
 
 	diff->unit = inside;
 	diff_inside(diff);
-	diff_shrink(diff);
+	if (libvirt)
+		diff_libvirt_shrink(diff);
+	else
+		diff_shrink(diff);
 	if (!inside->n_steps && rules_hold)
 		diff->unit = unit;
 	/* Last: when an isolated partition comes or goes, newer kernels bind theirs anew.
 	 */
 	if (actual->has_strays || sets_partition(unit) || sets_partition(inside)) {
 		struct cpuset reserved =
-			diff_other_cpus(diff->tree, diff->vm->groups[0].path);
+			diff_reserved(diff->tree, diff->vm->groups[0].path);
 
-		cpuset_or(&reserved, &diff->vm->groups[0].cpus);
+		cpuset_or(&reserved, &diff->vm->reserved);
 		diff_add(diff, STEP_KEEP_OFF, NULL, NULL)->cpus = reserved;
 	}
 	if (diff->unit == unit)
@@ -169,7 +189,7 @@ int diff_vm(const struct desired_vm *vm, const struct actual_vm *actual,
 	const struct tree *tree, bool has_host_record, struct unit *ret_unit)
 {
 	struct unit unit = {};
-	struct diff diff = {.vm = vm, .tree = tree, .unit = &unit};
+	struct diff diff = {.vm = vm, .actual = actual, .tree = tree, .unit = &unit};
 
 	diff_name_unit(&unit, vm->vm->name, vm->vm->pid, vm->vm->start_time);
 	if (vm->kind != DESIRED_PLACED) {

@@ -15,6 +15,9 @@ struct actual_vm {
 	bool rules_known; /* the observer has rules for it */
 	bool settling;	  /* a change of rules was begun, and not committed */
 	bool has_strays; /* kernel threads that could run elsewhere may run on its CPUs */
+	/* Of a VM of that name, perhaps an earlier process; NULL: none. Not owned. */
+	const struct found_vm *record;
+	struct cpuset others_claimed; /* by other VMs in groups of libvirt's */
 	struct rule_vm rules;
 };
 
@@ -23,6 +26,8 @@ struct actual {
 	bool has_host_record;
 	struct actual_vm *vms; /* by desired->vms */
 	size_t n_vms;
+	struct found_vm *records; /* all that are kept, by no order; owned */
+	size_t n_records;
 };
 
 void actual_deinit(struct actual *actual);
@@ -37,6 +42,14 @@ int diff_vm(const struct desired_vm *vm, const struct actual_vm *actual,
  */
 int diff_release(const struct unit *vm, const char *group, bool alive,
 	const struct tree *tree, struct unit *ret_unit);
+
+/*
+ * The same for a VM in libvirt's groups, which go on: what the record says comes back,
+ * but where somebody else has changed it since.
+ */
+int diff_release_libvirt(const struct unit *vm, const struct found_vm *record,
+	const struct cpuset *others_claimed, bool alive, const struct tree *tree,
+	struct unit *ret_unit);
 
 /*
  * Steps that return CPUs to the host which the kernel keeps from it although no partition

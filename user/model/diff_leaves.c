@@ -12,12 +12,23 @@ static const struct desired_group *find_wanted(const struct diff *diff, const ch
 	return NULL;
 }
 
+/* What a leaf keeps from the others. virsh may write what it likes: a remote partition
+ * has what is effective. */
+static const struct cpuset *held_by(const struct diff *diff, const struct group *leaf)
+{
+	static const struct cpuset none;
+
+	if (diff->vm->layout == LAYOUT_OWN)
+		return &leaf->cpus;
+	return leaf->partition.kind == PARTITION_MEMBER ? &none : &leaf->effective;
+}
+
 /* Will some other leaf be given CPUs that this one, as it is now, holds? */
 static bool is_in_the_way(const struct diff *diff, const struct group *leaf)
 {
 	for (size_t i = 1; i < diff->vm->n_groups; i++)
 		if (strcmp(diff->vm->groups[i].path, leaf->path) &&
-			cpuset_intersects(&diff->vm->groups[i].cpus, &leaf->cpus))
+			cpuset_intersects(&diff->vm->groups[i].cpus, held_by(diff, leaf)))
 			return true;
 	return false;
 }
@@ -30,27 +41,49 @@ static bool finds_in_its_way(const struct diff *diff, const struct desired_group
 
 		if (path_is_below(leaf->path, diff->vm->groups[0].path) &&
 			strcmp(leaf->path, wanted->path) &&
-			cpuset_intersects(&leaf->cpus, &wanted->cpus))
+			cpuset_intersects(held_by(diff, leaf), &wanted->cpus))
 			return true;
 	}
 	return false;
+}
+
+/*
+ * A remote partition, as those in libvirt's groups are, does not take other CPUs: 7.2
+ * then has the new ones both in it and open to the host, and the old ones in neither.
+ */
+static const char *why_reset_remote(const struct diff *diff, const struct group *leaf,
+	const struct desired_group *wanted)
+{
+	if (!wanted)
+		return "no thread of the VM belongs there";
+	if (!leaf_has_cpus(leaf, wanted))
+		return "it moves to other CPUs";
+	return cpuset_intersects(&diff->tree->root_effective, &leaf->cpus)
+		       ? "its CPUs are still open to the whole host"
+		       : NULL;
 }
 
 /* Why a leaf must stop being a partition first, or NULL. */
 static const char *why_reset(const struct diff *diff, const struct group *leaf)
 {
 	const struct desired_group *wanted = find_wanted(diff, leaf->path);
+	const char *why = NULL;
 
 	if (diff->rebuild || leaf->partition.kind == PARTITION_MEMBER)
 		return NULL;
 	if (is_in_the_way(diff, leaf))
 		return "its CPUs go to another";
-	if (!wanted)
-		return NULL;
-	if (!leaf->partition.valid)
+	if (wanted && !leaf->partition.valid)
 		return "the kernel calls it invalid";
-	if (!cpuset_equal(&leaf->effective, &leaf->cpus))
+	if (wanted && !cpuset_equal(&leaf->effective, &leaf->cpus))
 		return "it says valid, and has other CPUs";
+	if (diff->vm->layout == LAYOUT_LIBVIRT)
+		why = why_reset_remote(diff, leaf, wanted);
+	if (why || !wanted)
+		return why;
+	if (leaf->partition.kind == PARTITION_ISOLATED &&
+		!cpuset_subset(&leaf->cpus, &diff->tree->isolated))
+		return "the kernel does not count its CPUs as isolated";
 	if (finds_in_its_way(diff, wanted))
 		return "its new CPUs are another's yet";
 	return wanted->partition == PARTITION_MEMBER ? "it is to be none" : NULL;
@@ -70,6 +103,8 @@ static void reset_leaves(struct diff *diff)
 		if (why)
 			diff_set_partition(diff, leaf->path, PARTITION_MEMBER, why);
 	}
+	if (diff->vm->layout == LAYOUT_LIBVIRT)
+		return;
 	/* A stale leaf goes only when it is empty; until then it must not share with a
 	 * partition. */
 	for (size_t i = 0; i < diff->tree->n_groups; i++) {
@@ -92,6 +127,8 @@ static bool keeps_partition(const struct diff *diff, const struct group *leaf,
 
 static void bring_leaves(struct diff *diff)
 {
+	static const struct cpuset none;
+
 	for (size_t i = 1; i < diff->vm->n_groups; i++) {
 		const struct desired_group *wanted = &diff->vm->groups[i];
 		const struct group *leaf = tree_find(diff->tree, wanted->path);
@@ -100,8 +137,9 @@ static void bring_leaves(struct diff *diff)
 			diff_add(diff, STEP_MAKE_GROUP, wanted->path, NULL);
 		if (!leaf || leaf->type != GROUP_THREADED)
 			diff_add(diff, STEP_MAKE_THREADED, wanted->path, NULL);
-		if (!group_has_cpus(leaf, &wanted->cpus))
-			diff_set_cpus(diff, wanted->path, &wanted->cpus, NULL);
+		if (!leaf_has_cpus(leaf, wanted))
+			diff_set_cpus(diff, wanted->path,
+				wanted->floats ? &none : &wanted->cpus, NULL);
 	}
 	for (size_t i = 1; i < diff->vm->n_groups; i++) {
 		const struct desired_group *wanted = &diff->vm->groups[i];
@@ -111,6 +149,23 @@ static void bring_leaves(struct diff *diff)
 			!keeps_partition(diff, leaf, wanted))
 			diff_set_partition(diff, wanted->path, wanted->partition, NULL);
 	}
+}
+
+/* Is a thread that is in its leaf bound as it should be? Only in a healthy leaf does its
+ * affinity say anything by itself. */
+static bool is_bound_well(const struct diff *diff, const struct vm_thread *thread,
+	const struct desired_group *group)
+{
+	const struct group *leaf = tree_find(diff->tree, group->path);
+
+	/* Where libvirt has set nothing there is nothing to be kept to. */
+	if (!leaf_has_cpus(leaf, group) || group->floats)
+		return true;
+	/* What libvirt's other threads are left with depends on who else is there. */
+	if (diff->vm->layout == LAYOUT_LIBVIRT && group->partition == PARTITION_MEMBER)
+		return cpuset_equal(&thread->affinity, &leaf->effective);
+	return !cpuset_equal(&leaf->effective, &group->cpus) ||
+	       cpuset_equal(&thread->affinity, &group->cpus);
 }
 
 static void move_threads(struct diff *diff)
@@ -133,17 +188,12 @@ static void move_threads(struct diff *diff)
 	for (size_t i = 0; i < facts->n_threads; i++) {
 		const struct vm_thread *thread = &facts->threads[i];
 		const struct desired_group *group = &vm->groups[vm->thread_groups[i]];
-		const struct group *leaf = tree_find(diff->tree, group->path);
 		enum step_kind kind = STEP_MOVE_THREAD;
 
 		if (!inside && vm->thread_groups[i] == 1)
 			continue;
 		if (inside && !strcmp(thread->cgroup, group->path)) {
-			/* Only in a healthy group does the affinity say anything by
-			 * itself. */
-			if (!group_has_cpus(leaf, &group->cpus) ||
-				!cpuset_equal(&leaf->effective, &group->cpus) ||
-				cpuset_equal(&thread->affinity, &group->cpus))
+			if (is_bound_well(diff, thread, group))
 				continue;
 			kind = STEP_SET_AFFINITY;
 		}
@@ -171,5 +221,6 @@ void diff_inside(struct diff *diff)
 	reset_leaves(diff);
 	bring_leaves(diff);
 	move_threads(diff);
-	drop_stale_leaves(diff);
+	if (diff->vm->layout == LAYOUT_OWN)
+		drop_stale_leaves(diff);
 }

@@ -7,6 +7,7 @@
 /* Steps are collected here; the first one that finds no memory makes the whole fail. */
 struct diff {
 	const struct desired_vm *vm;
+	const struct actual_vm *actual;
 	const struct tree *tree;
 	struct unit *unit;  /* where steps go: the caller's, or */
 	struct unit inside; /* those between the two halves of a change of rules */
@@ -31,11 +32,13 @@ int diff_finish(struct diff *diff, struct unit *ret_unit);
 /* CPUs of all VM groups but one, also those that a killed change has only claimed yet. */
 struct cpuset diff_other_cpus(const struct tree *tree, const char *except);
 
+/* All that is reserved on the host but by the VM whose groups are below `except`. */
+struct cpuset diff_reserved(const struct tree *tree, const char *except);
+
 /* Is the group a valid partition of that kind, does it have these CPUs? It may be NULL.
  */
 bool group_is_partition(const struct group *group, enum partition kind);
 bool group_has_cpus(const struct group *group, const struct cpuset *cpus);
-bool path_is_inside(const char *path, const char *top);
 
 /*
  * A remote partition that ends while its claim above is gone takes its CPUs along: 6.12
@@ -53,3 +56,9 @@ void diff_shrink(struct diff *diff);
 
 /* diff_leaves.c: all that may move a thread. */
 void diff_inside(struct diff *diff);
+
+/* diff_libvirt.c: as diff_grow() and diff_shrink(), in libvirt's groups; and whether
+ * something will be changed of which no record tells what it was. */
+void diff_libvirt_grow(struct diff *diff);
+void diff_libvirt_shrink(struct diff *diff);
+bool diff_libvirt_lacks_record(const struct diff *diff);

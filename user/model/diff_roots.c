@@ -21,8 +21,11 @@ static bool is_sound_root(const struct tree *tree, const struct group *group)
 			leaf->partition.kind != PARTITION_MEMBER)
 			cpuset_andnot(&left, &leaf->cpus);
 	}
+	/* The host's CPUs come back late on older kernels; on newer ones what a partition
+	 * has the host has not. */
 	return group_is_partition(group, PARTITION_ROOT) &&
-	       cpuset_equal(&group->effective, &left);
+	       cpuset_equal(&group->effective, &left) &&
+	       !(tree->remote && cpuset_intersects(&tree->root_effective, &group->cpus));
 }
 
 struct cpuset diff_claim_again(

@@ -17,6 +17,9 @@ static void threads_free(struct found_thread *threads, size_t n_threads)
 void found_vm_deinit(struct found_vm *found)
 {
 	threads_free(found->threads, found->n_threads);
+	for (size_t i = 0; i < found->n_groups; i++)
+		free(found->groups[i].path);
+	free(found->groups);
 	memset(found, 0, sizeof(*found));
 }
 
@@ -64,4 +67,43 @@ const struct found_thread *found_vm_thread(
 			main_thread = thread;
 	}
 	return main_thread;
+}
+
+/* Groups are there from the root down. */
+const char *found_vm_top(const struct found_vm *found)
+{
+	const char *top = NULL;
+
+	for (size_t i = 0; i < found->n_groups; i++)
+		if (!found->groups[i].leaf)
+			top = found->groups[i].path;
+	return top;
+}
+
+struct found_group *found_vm_group(const struct found_vm *found, const char *path)
+{
+	for (size_t i = 0; i < found->n_groups; i++)
+		if (!strcmp(found->groups[i].path, path))
+			return &found->groups[i];
+	return NULL;
+}
+
+const struct found_vm *found_vm_find(
+	const struct found_vm *records, size_t n_records, const char *name)
+{
+	for (size_t i = 0; i < n_records; i++)
+		if (!strcmp(records[i].name, name))
+			return &records[i];
+	return NULL;
+}
+
+struct cpuset found_claims(
+	const struct found_vm *records, size_t n_records, const char *except)
+{
+	struct cpuset cpus = {};
+
+	for (size_t i = 0; i < n_records; i++)
+		if (strcmp(records[i].name, except))
+			cpuset_or(&cpus, &records[i].claimed);
+	return cpus;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "user/model/policy.h"
 #include "user/model/vm.h"
 
 struct found_thread {
@@ -16,12 +17,27 @@ struct found_thread {
 	struct cpuset affinity;
 };
 
+/* A group of somebody else's that was changed, or may have been. */
+struct found_group {
+	char *path; /* owned */
+	bool leaf;  /* below the VM's top group */
+	enum partition partition;
+	struct cpuset cpus, exclusive; /* without what VMs of ours had claimed by then */
+	bool set; /* its cpuset.cpus were written, last with these: */
+	struct cpuset written;
+};
+
 struct found_vm {
 	char name[VM_NAME_SIZE];
 	pid_t pid;
 	uint64_t start_time;
 	struct found_thread *threads; /* ascending by tid; the main thread is there */
 	size_t n_threads;
+	/* With libvirt's layout: its groups from the root down, and what was or is about
+	 * to be claimed in them as exclusive. */
+	struct found_group *groups;
+	size_t n_groups;
+	struct cpuset claimed;
 };
 
 struct found_host {
@@ -47,3 +63,18 @@ int found_vm_of(const struct vm *vm, struct found_vm *ret_found);
  * thread's. */
 const struct found_thread *found_vm_thread(
 	const struct found_vm *found, pid_t tid, uint64_t start_time);
+
+/* libvirt's group for the VM, whose leaves its threads are in; NULL: it is not in those.
+ */
+const char *found_vm_top(const struct found_vm *found);
+
+/* NULL: it is not in the record. */
+struct found_group *found_vm_group(const struct found_vm *found, const char *path);
+
+/* By name; NULL: there is none. */
+const struct found_vm *found_vm_find(
+	const struct found_vm *records, size_t n_records, const char *name);
+
+/* What all VMs but that one have claimed. */
+struct cpuset found_claims(
+	const struct found_vm *records, size_t n_records, const char *except);

@@ -75,7 +75,7 @@ static int check_claim(const struct tree *tree, const char *path,
 		path, should, *is ? is : "none");
 }
 
-static int check_groups(
+static int check_own_groups(
 	const struct desired_vm *vm, const struct tree *tree, char **ret_reason)
 {
 	struct cpuset left = vm->groups[0].cpus;
@@ -89,17 +89,62 @@ static int check_groups(
 			cpuset_andnot(&left, &vm->groups[i].cpus);
 	}
 	if (!r)
-		r = check_claim(tree, SLICE, &vm->groups[0].cpus, ret_reason);
+		r = check_claim(tree, SLICE, &vm->reserved, ret_reason);
 	if (!r)
-		r = check_claim(
-			tree, vm->groups[0].path, &vm->groups[0].cpus, ret_reason);
+		r = check_claim(tree, vm->groups[0].path, &vm->reserved, ret_reason);
 	for (size_t i = 0; !r && i < vm->n_groups; i++)
 		r = check_cpus(tree, &vm->groups[i], i ? &vm->groups[i].cpus : &left,
 			ret_reason);
 	return r;
 }
 
-static int check_threads(const struct desired_vm *vm, char **ret_reason)
+/* A group of libvirt's that is no partition has what others leave it of its CPUs. */
+static int check_shared(
+	const struct tree *tree, const struct desired_group *wanted, char **ret_reason)
+{
+	const struct group *group = tree_find(tree, wanted->path);
+	struct desired_group shared = *wanted;
+
+	shared.cpus = group->cpus;
+	if (!wanted->floats && !cpuset_equal(&group->cpus, &wanted->cpus))
+		return check_cpus(tree, wanted, &wanted->cpus, ret_reason);
+	if (!cpuset_empty(&group->effective) &&
+		cpuset_subset(&group->effective, &wanted->cpus))
+		return 0;
+	return check_cpus(tree, &shared, &wanted->cpus, ret_reason);
+}
+
+static int check_libvirt_groups(
+	const struct desired_vm *vm, const struct tree *tree, char **ret_reason)
+{
+	int r = 0;
+
+	for (size_t i = 1; !r && i < vm->n_groups; i++)
+		r = check_partition(
+			tree, vm->groups[i].path, vm->groups[i].partition, ret_reason);
+	for (size_t i = 0; !r && i < tree->n_groups; i++)
+		if (path_is_inside(vm->groups[0].path, tree->groups[i].path))
+			r = check_claim(
+				tree, tree->groups[i].path, &vm->reserved, ret_reason);
+	for (size_t i = 1; !r && i < vm->n_groups; i++)
+		r = vm->groups[i].partition == PARTITION_MEMBER
+			    ? check_shared(tree, &vm->groups[i], ret_reason)
+			    : check_cpus(tree, &vm->groups[i], &vm->groups[i].cpus,
+				      ret_reason);
+	return r;
+}
+
+/* To what a thread of a sound group is bound. */
+static const struct cpuset *expected_affinity(const struct desired_vm *vm,
+	const struct tree *tree, const struct desired_group *group)
+{
+	return vm->layout == LAYOUT_LIBVIRT && group->partition == PARTITION_MEMBER
+		       ? &tree_find(tree, group->path)->effective
+		       : &group->cpus;
+}
+
+static int check_threads(
+	const struct desired_vm *vm, const struct tree *tree, char **ret_reason)
 {
 	for (size_t i = 0; i < vm->vm->n_threads; i++) {
 		const struct vm_thread *thread = &vm->vm->threads[i];
@@ -110,9 +155,10 @@ static int check_threads(const struct desired_vm *vm, char **ret_reason)
 			return fault(ret_reason,
 				"thread %d (%s) should be in /%s and is in /%s",
 				thread->tid, thread->comm, group->path, thread->cgroup);
-		if (cpuset_equal(&thread->affinity, &group->cpus))
+		if (group->floats || cpuset_equal(&thread->affinity,
+					     expected_affinity(vm, tree, group)))
 			continue;
-		should = cpulist_format(&group->cpus);
+		should = cpulist_format(expected_affinity(vm, tree, group));
 		is = cpulist_format(&thread->affinity);
 		if (!should || !is)
 			return -ENOMEM;
@@ -123,19 +169,32 @@ static int check_threads(const struct desired_vm *vm, char **ret_reason)
 	return 0;
 }
 
-/* The whole proof that nobody else may come: what the VM holds is gone from the root. */
+/*
+ * The whole proof that nobody else may come: what the VM holds is gone from the root, and
+ * what is isolated the kernel counts as such. 7.2 can have a group whose own files are
+ * right, and these not.
+ */
 static int check_root(
 	const struct desired_vm *vm, const struct tree *tree, char **ret_reason)
 {
-	struct cpuset open = vm->groups[0].cpus;
+	struct cpuset open = vm->reserved, uncounted = {};
 	cleanup_free char *list = NULL;
 
 	cpuset_and(&open, &tree->root_effective);
-	if (cpuset_empty(&open))
+	for (size_t i = 1; i < vm->n_groups; i++)
+		if (vm->groups[i].partition == PARTITION_ISOLATED)
+			cpuset_or(&uncounted, &vm->groups[i].cpus);
+	cpuset_andnot(&uncounted, &tree->isolated);
+	if (cpuset_empty(&open) && cpuset_empty(&uncounted))
 		return 0;
-	list = cpulist_format(&open);
+	list = cpulist_format(cpuset_empty(&open) ? &uncounted : &open);
 	if (!list)
 		return -ENOMEM;
+	if (cpuset_empty(&open))
+		return fault(ret_reason,
+			"the kernel does not count CPUs %s as isolated, whatever the partition "
+			"says",
+			list);
 	return fault(ret_reason,
 		"CPUs %s are still open to the whole host, whatever the partition says",
 		list);
@@ -146,11 +205,12 @@ int health_check(const struct desired_vm *vm, const struct tree *tree, char **re
 	char *reason = NULL;
 	int r;
 
-	r = check_groups(vm, tree, &reason);
+	r = vm->layout == LAYOUT_LIBVIRT ? check_libvirt_groups(vm, tree, &reason)
+					 : check_own_groups(vm, tree, &reason);
 	if (!r)
 		r = check_root(vm, tree, &reason);
 	if (!r)
-		r = check_threads(vm, &reason);
+		r = check_threads(vm, tree, &reason);
 	if (r < 0)
 		return r;
 	*ret_reason = reason;

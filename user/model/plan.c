@@ -33,6 +33,7 @@ static const char *const step_names[] = {
 	[STEP_RETURN_HOST] = "return-host",
 	[STEP_RECLAIM] = "reclaim",
 	[STEP_REMOVE_GROUP] = "remove-group",
+	[STEP_LEAVE] = "leave",
 	[STEP_DROP_RECORD] = "drop-record",
 	[STEP_DROP_HOST_RECORD] = "drop-host-record",
 };
@@ -167,6 +168,9 @@ char *step_describe(const struct step *step, const struct unit *unit)
 		break;
 	case STEP_REMOVE_GROUP:
 		n = asprintf(&text, "remove the group /%s", path);
+		break;
+	case STEP_LEAVE:
+		n = asprintf(&text, "leave the CPUs of /%s as they are", path);
 		break;
 	case STEP_DROP_RECORD:
 	case STEP_DROP_HOST_RECORD:

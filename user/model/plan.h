@@ -34,6 +34,7 @@ enum step_kind {
 	STEP_RECLAIM, /* `cpus` that the kernel counts as some partition's, and are none's
 		       */
 	STEP_REMOVE_GROUP,
+	STEP_LEAVE, /* what is not given back, and why; changes nothing */
 	STEP_DROP_RECORD,
 	STEP_DROP_HOST_RECORD,
 };

@@ -61,6 +61,11 @@ bool path_is_below(const char *path, const char *above)
 	return len ? !strncmp(path, above, len) && path[len] == '/' : *path != '\0';
 }
 
+bool path_is_inside(const char *path, const char *top)
+{
+	return !strcmp(path, top) || path_is_below(path, top);
+}
+
 void partition_state_format(const struct partition_state *state, char *buf, size_t size)
 {
 	if (state->valid)

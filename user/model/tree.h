@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* The cgroup tree as it is: what the kernel's files say of our slice and the groups below
- * it. */
+ * it, and of groups of libvirt's. */
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -47,7 +47,8 @@ struct tree {
 	bool remote;
 	struct cpuset root_effective;
 	struct cpuset isolated; /* on 6.1 from the groups, else as the kernel says */
-	struct group *groups;	/* the slice and all below it, ascending by path (parents
+	struct group *groups;	/* the slice and all below it, and libvirt's groups that
+				   matter with those above them; ascending by path (parents
 				   first) */
 	size_t n_groups;
 };
@@ -63,6 +64,9 @@ struct group *tree_add(struct tree *tree, const char *path);
 
 /* Is the group directly or further below that path? */
 bool path_is_below(const char *path, const char *above);
+
+/* Is it that group or below it? */
+bool path_is_inside(const char *path, const char *top);
 
 /* A word and, where the kernel gave one, its reason: `isolated invalid (…)`. */
 void partition_state_format(const struct partition_state *state, char *buf, size_t size);

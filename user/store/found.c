@@ -178,6 +178,87 @@ static int threads_from_json(struct json_object *json, const char *key,
 	return r;
 }
 
+static void add_cpus(struct json_object *json, const char *key, const struct cpuset *cpus)
+{
+	cleanup_free char *list = cpulist_format(cpus);
+
+	json_object_object_add(json, key, json_object_new_string(list ? list : ""));
+}
+
+static struct json_object *group_to_json(const struct found_group *group)
+{
+	struct json_object *json = json_object_new_object();
+
+	json_object_object_add(json, "path", json_object_new_string(group->path));
+	json_object_object_add(json, "leaf", json_object_new_boolean(group->leaf));
+	json_object_object_add(json, "partition",
+		json_object_new_string(partition_name(group->partition)));
+	add_cpus(json, "cpus", &group->cpus);
+	add_cpus(json, "exclusive", &group->exclusive);
+	if (group->set)
+		add_cpus(json, "written", &group->written);
+	return json;
+}
+
+static int partition_of(struct json_object *json, enum partition *ret_partition)
+{
+	const char *name = string_of(json);
+
+	for (int kind = PARTITION_MEMBER; name && kind <= PARTITION_ISOLATED; kind++)
+		if (!strcmp(name, partition_name((enum partition)kind))) {
+			*ret_partition = (enum partition)kind;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static int group_from_json(struct json_object *json, struct found_group *group)
+{
+	struct json_object *path, *leaf, *partition, *cpus, *exclusive, *written;
+	int r;
+
+	if (!json_object_object_get_ex(json, "path", &path) || !string_of(path) ||
+		!json_object_object_get_ex(json, "leaf", &leaf) ||
+		!json_object_object_get_ex(json, "partition", &partition) ||
+		!json_object_object_get_ex(json, "cpus", &cpus) ||
+		!json_object_object_get_ex(json, "exclusive", &exclusive))
+		return -EINVAL;
+	group->path = strdup(string_of(path));
+	if (!group->path)
+		return -ENOMEM;
+	group->leaf = json_object_get_boolean(leaf);
+	group->set = json_object_object_get_ex(json, "written", &written);
+	r = partition_of(partition, &group->partition);
+	if (!r)
+		r = cpus_of(cpus, &group->cpus);
+	if (!r)
+		r = cpus_of(exclusive, &group->exclusive);
+	if (!r && group->set)
+		r = cpus_of(written, &group->written);
+	return r;
+}
+
+/* Only VMs in libvirt's groups have any. */
+static int groups_from_json(struct json_object *json, struct found_vm *found)
+{
+	struct json_object *list, *claimed;
+	int r;
+
+	if (!json_object_object_get_ex(json, "groups", &list))
+		return 0;
+	if (!json_object_is_type(list, json_type_array) ||
+		!json_object_object_get_ex(json, "claimed", &claimed))
+		return -EINVAL;
+	r = cpus_of(claimed, &found->claimed);
+	for (size_t i = 0; !r && i < json_object_array_length(list); i++) {
+		struct found_group *group = array_push(&found->groups, &found->n_groups);
+
+		r = group ? group_from_json(json_object_array_get_idx(list, i), group)
+			  : -ENOMEM;
+	}
+	return r;
+}
+
 int found_vm_write(
 	const char *run_dir, const struct found_vm *found, struct problem *problem)
 {
@@ -190,6 +271,14 @@ int found_vm_write(
 		json, "start_time", json_object_new_uint64(found->start_time));
 	json_object_object_add(
 		json, "threads", threads_to_json(found->threads, found->n_threads));
+	if (found->n_groups) {
+		struct json_object *list = json_object_new_array();
+
+		for (size_t i = 0; i < found->n_groups; i++)
+			json_object_array_add(list, group_to_json(&found->groups[i]));
+		json_object_object_add(json, "groups", list);
+		add_cpus(json, "claimed", &found->claimed);
+	}
 	return write_json(run_dir, found->name, json, problem);
 }
 
@@ -212,6 +301,8 @@ int found_vm_read(const char *run_dir, const char *name, struct found_vm *ret_fo
 	found.pid = json_object_get_int(pid);
 	found.start_time = json_object_get_uint64(start);
 	r = threads_from_json(json, "threads", &found.threads, &found.n_threads);
+	if (!r)
+		r = groups_from_json(json, &found);
 	if (!r && !found_vm_thread(&found, found.pid, found.start_time))
 		r = -EINVAL;
 	if (r) {

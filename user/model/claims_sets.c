@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/model/claims_parts.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/array.h"
+#include "user/base/cleanup.h"
+
+int claim_refuse(struct claim *claim, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	if (claim->reason)
+		return 0;
+	va_start(args, format);
+	n = vasprintf(&claim->reason, format, args);
+	va_end(args);
+	if (n < 0)
+		claim->reason = NULL;
+	return n < 0 ? -ENOMEM : 0;
+}
+
+void claim_set_describe(const struct claim_set *set, char *buf, size_t size)
+{
+	if (set->class == THREAD_EMULATOR)
+		snprintf(buf, size, "the emulator");
+	else if (set->class == THREAD_VCPU)
+		snprintf(buf, size, "vCPU %d", set->index);
+	else
+		snprintf(buf, size, "iothread %d", set->index);
+}
+
+bool claim_partitions(const struct claim *claim)
+{
+	return claim->policy.partition != PARTITION_MEMBER;
+}
+
+const struct group *claim_group(const struct desired_input *input,
+	const struct claim *claim, const struct claim_set *set)
+{
+	cleanup_free char *leaf = NULL;
+
+	if (!claim->top)
+		return NULL;
+	if (!set)
+		return tree_find(input->tree, claim->top);
+	leaf = layout_leaf(claim->top, set->class, set->index);
+	return leaf ? tree_find(input->tree, leaf) : NULL;
+}
+
+/*
+ * What libvirt has pinned a set to: what its group has, unless we have written that; then
+ * what it had before. NULL: nothing. For a vCPU all CPUs are no pin either, for this is
+ * how virsh takes one back.
+ */
+static const struct cpuset *libvirt_pin(const struct desired_input *input,
+	const struct claim *claim, const struct claim_set *set)
+{
+	const struct group *group = claim_group(input, claim, set);
+	const struct found_vm *record = desired_record(input, claim->vm);
+	const struct found_group *found = NULL;
+	const struct cpuset *pin;
+
+	if (!group)
+		return NULL;
+	pin = &group->cpus;
+	if (record)
+		found = found_vm_group(record, group->path);
+	if (found && found->set && cpuset_equal(&found->written, pin))
+		pin = &found->cpus;
+	if (cpuset_empty(pin) ||
+		(set->class == THREAD_VCPU && cpuset_subset(&input->online, pin)))
+		return NULL;
+	return pin;
+}
+
+/* What policy says of an emulator that nobody has pinned; NULL: any one CPU. */
+static int emulator_place(struct claim *claim, const struct desired_input *input,
+	const struct cpuset **ret_cpus)
+{
+	*ret_cpus = NULL;
+	if (claim->policy.emulator == EMULATOR_LIST)
+		*ret_cpus = &claim->policy.emulator_cpus;
+	if (claim->policy.emulator != EMULATOR_HOUSEKEEPING)
+		return 0;
+	if (claim->layout == LAYOUT_LIBVIRT) {
+		*ret_cpus = input->config->has_housekeeping ? &input->config->housekeeping
+							    : &input->first_cores;
+		return 0;
+	}
+	return claim_refuse(claim,
+		"emulator = housekeeping cannot be had yet: a partition of the VM's own has "
+		"no housekeeping CPU in it; use emulator = own, or CPUs that are not "
+		"housekeeping");
+}
+
+/* Who said where the set is to be: our files, then libvirt, then policy. */
+static int find_pin(struct claim *claim, const struct desired_input *input,
+	const struct claim_set *set, const struct cpuset **ret_pin)
+{
+	const struct vm_policy *pins = claim->pins;
+	unsigned int index = (unsigned int)set->index;
+	const struct cpuset *pin = NULL;
+
+	if (pins && set->class == THREAD_EMULATOR && pins->has_emulator_pin)
+		pin = &pins->emulator_pin;
+	else if (pins && set->class == THREAD_VCPU)
+		pin = vm_policy_vcpu_pin(pins, index);
+	else if (pins && set->class == THREAD_IOTHREAD)
+		pin = vm_policy_iothread_pin(pins, index);
+	if (!pin && claim->layout == LAYOUT_LIBVIRT)
+		pin = libvirt_pin(input, claim, set);
+	*ret_pin = pin;
+	if (!pin && set->class == THREAD_EMULATOR)
+		return emulator_place(claim, input, ret_pin);
+	return 0;
+}
+
+static int add_set(struct claim *claim, const struct desired_input *input,
+	enum thread_class class, int index)
+{
+	struct claim_set set = {.class = class, .index = index}, *slot;
+	bool libvirt = claim->layout == LAYOUT_LIBVIRT;
+	const struct cpuset *pin;
+	char who[32];
+
+	if (find_pin(claim, input, &set, &pin))
+		return -ENOMEM;
+	claim_set_describe(&set, who, sizeof(who));
+	if (libvirt && !claim_group(input, claim, &set) &&
+		claim_refuse(claim, "libvirt has no group for %s below /%s", who,
+			claim->top ? claim->top : "machine.slice"))
+		return -ENOMEM;
+	/* An iothread of ours without a pin of its own runs with the emulator. */
+	if (class == THREAD_IOTHREAD && !pin && !libvirt)
+		return 0;
+	slot = array_push(&claim->sets, &claim->n_sets);
+	if (!slot)
+		return -ENOMEM;
+	*slot = set;
+	slot->pinned = pin;
+	slot->floats = libvirt && !pin && class != THREAD_VCPU;
+	if (pin)
+		slot->cpus = *pin;
+	return 0;
+}
+
+static int add_sets(struct claim *claim, const struct desired_input *input)
+{
+	size_t n_vcpus = 0;
+
+	if (add_set(claim, input, THREAD_EMULATOR, 0))
+		return -ENOMEM;
+	for (int pass = 0; pass < 2; pass++) {
+		enum thread_class class = pass ? THREAD_IOTHREAD : THREAD_VCPU;
+
+		for (size_t i = 0; i < claim->vm->n_threads; i++) {
+			if (claim->vm->threads[i].class != class)
+				continue;
+			n_vcpus += class == THREAD_VCPU;
+			if (add_set(claim, input, class, claim->vm->threads[i].index))
+				return -ENOMEM;
+		}
+	}
+	if (!n_vcpus)
+		return claim_refuse(claim, "no vCPU thread was found: %s",
+			claim->vm->problem ? claim->vm->problem
+					   : "is it still starting?");
+	return 0;
+}
+
+/* Do two sets of a VM have to be apart? */
+static bool must_differ(
+	const struct claim *claim, const struct claim_set *a, const struct claim_set *b)
+{
+	/* libvirt's other threads are kept off by taking the vCPUs' from what they have.
+	 */
+	if (claim->layout == LAYOUT_LIBVIRT)
+		return a->class == THREAD_VCPU && b->class == THREAD_VCPU;
+	return a->class == THREAD_VCPU || b->class == THREAD_VCPU;
+}
+
+/* Within a VM, a vCPU's partition shares its CPUs with nobody. */
+static int check_own_overlap(struct claim *claim)
+{
+	char one[32], other[32];
+
+	if (!claim_partitions(claim))
+		return 0;
+	for (size_t i = 0; i < claim->n_sets; i++)
+		for (size_t j = i + 1; j < claim->n_sets; j++) {
+			struct cpuset both = claim->sets[i].cpus;
+
+			if (!must_differ(claim, &claim->sets[i], &claim->sets[j]))
+				continue;
+			cpuset_and(&both, &claim->sets[j].cpus);
+			if (cpuset_empty(&both))
+				continue;
+			claim_set_describe(&claim->sets[i], one, sizeof(one));
+			claim_set_describe(&claim->sets[j], other, sizeof(other));
+			return claim_refuse(claim,
+				"CPU %d is pinned to %s and to %s: a vCPU's partition shares with "
+				"nobody (partition = member would)",
+				cpuset_next(&both, 0), one, other);
+		}
+	return 0;
+}
+
+static int check_pins(struct claim *claim, const struct desired_input *input)
+{
+	for (size_t i = 0; i < claim->n_sets; i++) {
+		struct cpuset bad = claim->sets[i].cpus;
+		char who[32];
+
+		if (claim->layout == LAYOUT_LIBVIRT &&
+			(claim->sets[i].class != THREAD_VCPU || !claim_partitions(claim)))
+			continue;
+		claim_set_describe(&claim->sets[i], who, sizeof(who));
+		cpuset_andnot(&bad, &input->online);
+		if (!cpuset_empty(&bad))
+			return claim_refuse(claim, "CPU %d, pinned to %s, is offline",
+				cpuset_next(&bad, 0), who);
+		bad = claim->sets[i].cpus;
+		cpuset_and(&bad, &input->config->housekeeping);
+		if (input->config->has_housekeeping && !cpuset_empty(&bad))
+			return claim_refuse(claim,
+				"CPU %d, pinned to %s, is a housekeeping CPU",
+				cpuset_next(&bad, 0), who);
+	}
+	return check_own_overlap(claim);
+}
+
+/* Remote partitions are the only way to one below groups that are not to be partitions.
+ */
+static int check_kernel(struct claim *claim, const struct desired_input *input)
+{
+	if (claim->layout != LAYOUT_LIBVIRT || !claim_partitions(claim) ||
+		input->tree->remote || claim->reason)
+		return 0;
+	claim->pins_hold = true;
+	return claim_refuse(claim,
+		"this kernel has no cpuset.cpus.exclusive (Linux 6.7 has), without which libvirt's "
+		"groups cannot become partitions where they are: libvirt's pins hold and are "
+		"watched, but others may run on the same CPUs (partition = member asks for no "
+		"more)");
+}
+
+int claim_init(struct claim *claim, const struct desired_input *input)
+{
+	int r;
+
+	claim->layout = layout_of(claim->vm);
+	r = layout_top(claim->vm, &claim->top);
+	if (r == -ENOENT)
+		r = claim_refuse(claim,
+			"its threads are in /%s and not in groups that libvirt made for them",
+			claim->vm->n_threads ? claim->vm->threads[0].cgroup : "");
+	if (r || add_sets(claim, input) || check_pins(claim, input))
+		return -ENOMEM;
+	return check_kernel(claim, input);
+}
+
+int claim_sum_up(struct claim *claim, const struct desired_input *input)
+{
+	bool libvirt = claim->layout == LAYOUT_LIBVIRT;
+
+	memset(&claim->all, 0, sizeof(claim->all));
+	if (claim->reason)
+		return 0;
+	if (!libvirt || claim_partitions(claim))
+		for (size_t i = 0; i < claim->n_sets; i++)
+			if (!libvirt || claim->sets[i].class == THREAD_VCPU)
+				cpuset_or(&claim->all, &claim->sets[i].cpus);
+	for (size_t i = 0; libvirt && i < claim->n_sets; i++) {
+		struct claim_set *set = &claim->sets[i];
+		char who[32];
+
+		if (set->class == THREAD_VCPU)
+			continue;
+		if (set->floats)
+			set->cpus = input->online;
+		cpuset_andnot(&set->cpus, &claim->all);
+		claim_set_describe(set, who, sizeof(who));
+		if (cpuset_empty(&set->cpus) &&
+			claim_refuse(claim, "its vCPUs' CPUs are all that %s has", who))
+			return -ENOMEM;
+	}
+	return 0;
+}

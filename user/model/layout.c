@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * libvirt makes `emulator`, `vcpuN` and `iothreadN` in a group `libvirt` below the
+ * domain's scope; older releases, and those without systemd, in the scope or the domain's
+ * own group itself (src/hypervisor/domain_cgroup.c). So the top is where those are.
+ */
+#include "user/model/layout.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/model/tree.h"
+
+enum layout layout_of(const struct vm *vm)
+{
+	return vm->libvirt ? LAYOUT_LIBVIRT : LAYOUT_OWN;
+}
+
+const char *layout_name(enum layout layout)
+{
+	return layout == LAYOUT_LIBVIRT ? "libvirt" : "own";
+}
+
+/*
+ * A group's name must not be one of the kernel's files: `cpuset.cpus` would be a fine VM
+ * name. Those all start with a controller's name and a dot, so that dot is written
+ * `\x2e`.
+ */
+char *vm_group_path(const char *vm_name)
+{
+	static const char *const taken[] = {"cgroup", "cpu", "cpuset", "io", "memory",
+		"pids", "rdma", "hugetlb", "misc", "irq", "dmem", "perf_event"};
+	const char *dot = strchr(vm_name, '.');
+	char *path = NULL;
+
+	for (size_t i = 0; dot && i < sizeof(taken) / sizeof(*taken); i++)
+		if (strlen(taken[i]) == (size_t)(dot - vm_name) &&
+			!strncmp(vm_name, taken[i], strlen(taken[i])))
+			return asprintf(&path, SLICE "/%s\\x2e%s", taken[i], dot + 1) < 0
+				       ? NULL
+				       : path;
+	return asprintf(&path, SLICE "/%s", vm_name) < 0 ? NULL : path;
+}
+
+bool path_to_parent(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (slash)
+		*slash = '\0';
+	return slash;
+}
+
+/* The top of a thread's group if that is called as libvirt calls leaves. */
+static char *top_of_leaf(const char *path, const char *prefix)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash || strncmp(slash + 1, prefix, strlen(prefix)) ||
+		path_is_below(path, SLICE))
+		return NULL;
+	return strndup(path, (size_t)(slash - path));
+}
+
+int layout_top(const struct vm *vm, char **ret_top)
+{
+	char *top = NULL;
+
+	if (!vm->libvirt) {
+		*ret_top = vm_group_path(vm->name);
+		return *ret_top ? 0 : -ENOMEM;
+	}
+	/* The main thread's group goes before those of vCPUs, for somebody may have moved
+	 * one. */
+	if (vm->n_threads)
+		top = top_of_leaf(vm->threads[0].cgroup, "emulator");
+	for (size_t i = 1; !top && i < vm->n_threads; i++)
+		top = top_of_leaf(vm->threads[i].cgroup, "vcpu");
+	*ret_top = top;
+	return top ? 0 : -ENOENT;
+}
+
+char *layout_leaf(const char *top, enum thread_class class, int index)
+{
+	char *path = NULL;
+	int n;
+
+	if (class == THREAD_EMULATOR)
+		n = asprintf(&path, "%s/emulator", top);
+	else
+		n = asprintf(&path, "%s/%s%d", top, thread_class_name(class), index);
+	return n < 0 ? NULL : path;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Where a VM's groups are: a top group, and below it a leaf for each kind of thread. Both
+ * layouts call the leaves alike: `emulator`, `vcpuN`, `iothreadN`.
+ */
+#include "user/model/vm.h"
+
+enum layout {
+	LAYOUT_OWN,	/* ours: below the slice, named after the VM */
+	LAYOUT_LIBVIRT, /* libvirt's: where its threads are already, and stay */
+};
+
+enum layout layout_of(const struct vm *vm);
+const char *layout_name(enum layout layout);
+
+/* The group below the slice, named after the VM. The caller frees; NULL: out of memory.
+ */
+char *vm_group_path(const char *vm_name);
+
+/*
+ * A VM's top group. -ENOENT: libvirt's cannot be told from where its threads are. The
+ * caller frees.
+ */
+int layout_top(const struct vm *vm, char **ret_top);
+
+/* A leaf below a top group. The caller frees; NULL: out of memory. */
+char *layout_leaf(const char *top, enum thread_class class, int index);
+
+/* Cuts the last component off a group's path. False when that leaves the root. */
+bool path_to_parent(char *path);
