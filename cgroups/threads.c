@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cgroups/write.h"
+#include "cgroups/files.h"
 
 static int move(const struct hierarchy *hierarchy, const char *path, const char *file,
 	pid_t id, struct problem *problem)

@@ -224,10 +224,8 @@ static int do_record_host(struct journal *journal, struct problem *problem)
 	int r;
 
 	/* What was found is what was found first. */
-	if (!found_host_read(cycle->folders.run, &found, NULL)) {
-		found_host_deinit(&found);
+	if (found_host_exists(cycle->folders.run))
 		return NOTHING_TO_DO;
-	}
 	r = host_record(cycle, &found, problem);
 	if (r)
 		return r;

@@ -14,9 +14,6 @@
 #include "user/model/cpulist.h"
 #include "user/store/found.h"
 
-/* include/linux/sched.h */
-enum { PF_NO_SETAFFINITY = 0x04000000 };
-
 static bool is_alive(pid_t pid, pid_t tid, uint64_t start_time)
 {
 	uint64_t now;
