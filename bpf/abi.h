@@ -81,8 +81,8 @@ enum cpu_on {
 
 /*
  * fast.cpus[CPU]: what a switch on the CPU needs as long as all is well, in a cache line
- * of its own. `vm` is that of cpu_rules, set after it and cleared before. `vm` and `on`
- * are tested by one load.
+ * of its own. `vm` is that of cpu_rules, set after it and cleared before. BPF writes
+ * `on`, and clears `tid`.
  */
 struct cpu_fast {
 	u32 vm;
@@ -214,7 +214,7 @@ struct health {
 	u32 abi;	   /* ABI_VERSION */
 	u32 cpus;	   /* CPUs that the maps were made for */
 	u64 loose_until;   /* CLOCK_MONOTONIC ns: partitions are being changed, and the
-			      kernel   binds its threads anew; 0 when none is */
+			      kernel binds its threads anew; 0 when none is */
 };
 ABI_SIZE(struct health, 64);
 

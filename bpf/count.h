@@ -62,18 +62,13 @@ static __noinline void set_marks(struct task *task, struct task_struct *p)
 	task->marked = 1;
 }
 
-/* Of a thread whose CPU became another's while it was on it. */
-static __noinline void account_moved(struct task_struct *p)
+/* The entry of a thread whose CPU became another's while it was on it, or NULL. */
+static __noinline struct task *find_moved(struct task_struct *p)
 {
 	u32 slot = find_slot(p->pid);
 	struct task *task = bpf_map_lookup_elem(&tasks, &slot);
 
-	if (!slot || !task || task->tid != (u32)p->pid || !task->marked)
-		return;
-	task->pending.switches++;
-	task->pending.waits[wait_bucket(p->sched_info.run_delay - task->pending.delay) %
-			    ABI_WAIT_BUCKETS]++;
-	task->pending.delay = p->sched_info.run_delay;
+	return slot && task && task->tid == (u32)p->pid ? task : NULL;
 }
 
 /* A known thread's own figures, whatever the class of the run. Needs no clock: the kernel
@@ -84,8 +79,9 @@ static __always_inline void account_thread(u32 slot, struct task_struct *p)
 	u64 delay;
 
 	if (unlikely(!task || task->tid != (u32)p->pid)) {
-		account_moved(p);
-		return;
+		task = find_moved(p);
+		if (!task)
+			return;
 	}
 	if (unlikely(!task->marked)) {
 		set_marks(task, p);

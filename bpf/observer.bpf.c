@@ -4,10 +4,12 @@
  * switch-out) that matters once, in one class.
  *
  * A run gets its class when the task is switched in and is counted when it is switched
- * out, on the same CPU; cpu_runs[CPU] carries it in between. What almost every switch
- * takes is short: the CPU's rule from a flat array, one compare. On an unreserved CPU one
- * bit tells whether the process could be a VM. Only once something is wrong come the
- * clock, hashes and the ring buffer. Nothing is allocated here.
+ * out, on the same CPU. What almost every switch takes is short, and stands in the
+ * program's own memory (struct fast): who owns the CPU, one compare; on an unreserved CPU
+ * one bit that tells whether the process could be a VM. A run that is neither the owner's
+ * nor nobody's is carried by cpu_runs[CPU] from its beginning to its end. Only once
+ * something is wrong come the clock, hashes and the ring buffer. Nothing is allocated
+ * here.
  *
  * On a reserved CPU whoever is not the owner is `foreign`. A tracked thread outside its
  * set on any other CPU is `off_set`. While user space changes something, a run that the

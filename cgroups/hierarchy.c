@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/vfs.h>
 
-#include "cgroups/write.h"
+#include "cgroups/files.h"
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
 #include "user/model/cpulist.h"
@@ -68,26 +68,6 @@ void hierarchy_close(struct hierarchy *hierarchy)
 	if (hierarchy->root >= 0)
 		close(hierarchy->root);
 	hierarchy->root = -1;
-}
-
-int group_write(const struct hierarchy *hierarchy, const char *path, const char *file,
-	const char *text)
-{
-	char name[PATH_MAX];
-	cleanup_close int fd = -1;
-	size_t len = strlen(text);
-	ssize_t n;
-
-	if (snprintf(name, sizeof(name), "%s%s%s", path, *path ? "/" : "", file) >=
-		(int)sizeof(name))
-		return -ENAMETOOLONG;
-	fd = openat(hierarchy->root, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return -errno;
-	n = write(fd, text, len);
-	if (n < 0)
-		return -errno;
-	return (size_t)n == len ? 0 : -EIO;
 }
 
 static void free_cgroup(struct cgroup **cgroup)
@@ -226,7 +206,9 @@ static int set_list(const struct hierarchy *hierarchy, const char *path, const c
 	if (!list)
 		return problem_nomem(problem);
 	/* A zero-length write is no write: the newline is what clears. */
-	if (!*list)
+	if (!*list && !strcmp(file, "cpuset.cpus"))
+		r = group_clear_cpus(hierarchy, path);
+	else if (!*list)
 		r = group_write(hierarchy, path, file, "\n");
 	else
 		r = set_value(path, file, list);

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Reading groups back: only what the kernel's files say counts, never what was written to
  * them. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "cgroups/hierarchy.h"
+#include "cgroups/files.h"
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
@@ -16,8 +15,7 @@
 #include "user/model/layout.h"
 
 enum {
-	LIST_MAX = 64 * 1024, /* a list of every second of 8,192 CPUs is 20 KB */
-	DEPTH_MAX = 4,	      /* slice, VM, leaf, and whatever somebody put below */
+	DEPTH_MAX = 4, /* slice, VM, leaf, and whatever somebody put below */
 	GROUPS_MAX = 65536,
 };
 
@@ -31,42 +29,6 @@ static bool has_word(const char *words, const char *word)
 	return false;
 }
 
-static int read_cpus(int dir, const char *file, struct cpuset *ret_set)
-{
-	cleanup_free char *text = NULL;
-	int r = file_read_all_at(dir, file, LIST_MAX, &text);
-
-	return r ? r : cpulist_parse_kernel(text, ret_set);
-}
-
-/* `root`, `isolated invalid`, `isolated invalid (REASON)`:
- * Documentation/admin-guide/cgroup-v2.rst. */
-static int parse_partition(const char *text, struct partition_state *ret_state)
-{
-	static const enum partition kinds[] = {
-		PARTITION_MEMBER, PARTITION_ROOT, PARTITION_ISOLATED};
-	struct partition_state state = {};
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		const char *name = partition_name(kinds[i]), *rest = text + strlen(name);
-		const char *open;
-
-		if (strncmp(text, name, strlen(name)))
-			continue;
-		state.kind = kinds[i];
-		state.valid = !*rest;
-		if (*rest && strncmp(rest, " invalid", strlen(" invalid")))
-			return -EINVAL;
-		open = strchr(rest, '(');
-		if (open)
-			snprintf(state.reason, sizeof(state.reason), "%.*s",
-				(int)strcspn(open + 1, ")"), open + 1);
-		*ret_state = state;
-		return 0;
-	}
-	return -EINVAL;
-}
-
 static enum group_type parse_type(const char *text)
 {
 	if (!strcmp(text, "threaded"))
@@ -78,22 +40,19 @@ static enum group_type parse_type(const char *text)
 
 static int read_cpuset(int dir, struct group *group)
 {
-	char text[256];
 	int r;
 
-	r = read_cpus(dir, "cpuset.cpus", &group->cpus);
+	r = cpus_read(dir, "cpuset.cpus", &group->cpus);
 	if (r == -ENOENT)
 		return 0;
 	group->has_cpuset = true;
 	if (!r)
-		r = read_cpus(dir, "cpuset.cpus.effective", &group->effective);
+		r = cpus_read(dir, "cpuset.cpus.effective", &group->effective);
 	if (!r) {
-		r = read_cpus(dir, "cpuset.cpus.exclusive", &group->exclusive);
+		r = cpus_read(dir, "cpuset.cpus.exclusive", &group->exclusive);
 		r = r == -ENOENT ? 0 : r;
 	}
-	if (!r && file_read_at(dir, "cpuset.cpus.partition", text, sizeof(text)) < 0)
-		r = -EIO;
-	return r ? r : parse_partition(text, &group->partition);
+	return r ? r : partition_read(dir, &group->partition);
 }
 
 static int read_group_at(int dir, struct group *group)
@@ -116,18 +75,10 @@ static int read_group_at(int dir, struct group *group)
 	return read_cpuset(dir, group);
 }
 
-static int open_group(const struct hierarchy *hierarchy, const char *path)
-{
-	int fd = openat(hierarchy->root, *path ? path : ".",
-		O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
-	return fd < 0 ? -errno : fd;
-}
-
 int group_read(const struct hierarchy *hierarchy, const char *path,
 	struct group *ret_group, struct problem *problem)
 {
-	cleanup_close int dir = open_group(hierarchy, path);
+	cleanup_close int dir = group_open(hierarchy->root, path);
 	struct group group = {};
 	int r = dir < 0 ? dir : 0;
 
@@ -149,24 +100,19 @@ char *group_rival(
 {
 	const char *slash = strrchr(path, '/'), *own = slash ? slash + 1 : path;
 	cleanup_free char *parent = strndup(path, slash ? (size_t)(slash - path) : 0);
-	int fd = parent ? open_group(hierarchy, parent) : -1;
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	DIR *children = parent ? children_open(hierarchy->root, parent) : NULL;
+	const char *name;
 	char *rival = NULL;
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	if (!children)
 		return NULL;
-	}
-	while (!rival && (entry = readdir(dir))) {
+	while (!rival && (name = children_next(children))) {
 		cleanup_free char *beside = NULL;
 		struct group group = {};
 
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
-			!strcmp(entry->d_name, own) ||
-			asprintf(&beside, "%s%s%s", parent, *parent ? "/" : "",
-				entry->d_name) < 0 ||
+		if (!strcmp(name, own) ||
+			asprintf(&beside, "%s%s%s", parent, *parent ? "/" : "", name) <
+				0 ||
 			group_read(hierarchy, beside, &group, NULL))
 			continue;
 		if (cpuset_intersects(&group.cpus, cpus) ||
@@ -174,7 +120,7 @@ char *group_rival(
 			rival = take_ptr(beside);
 		group_deinit(&group);
 	}
-	closedir(dir);
+	closedir(children);
 	return rival;
 }
 
@@ -183,9 +129,9 @@ static int read_below(const struct hierarchy *hierarchy, const char *path,
 	unsigned int depth, struct tree *tree, struct problem *problem)
 {
 	struct group group = {}, *added;
-	struct dirent *entry;
-	int fd, r;
-	DIR *dir;
+	const char *name;
+	DIR *children;
+	int r;
 
 	r = group_read(hierarchy, path, &group, problem);
 	if (r)
@@ -198,24 +144,17 @@ static int read_below(const struct hierarchy *hierarchy, const char *path,
 	*added = group;
 	if (depth == DEPTH_MAX || tree->n_groups >= GROUPS_MAX)
 		return 0;
-	fd = open_group(hierarchy, path);
-	if (fd < 0)
-		return 0;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return problem_nomem(problem);
-	}
-	while (!r && (entry = readdir(dir))) {
+	children = children_open(hierarchy->root, path);
+	if (!children)
+		return errno == ENOMEM ? problem_nomem(problem) : 0;
+	while (!r && (name = children_next(children))) {
 		char below[PATH_MAX];
 
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
-			snprintf(below, sizeof(below), "%s/%s", path, entry->d_name) >=
-				(int)sizeof(below))
-			continue;
-		r = read_below(hierarchy, below, depth + 1, tree, problem);
+		if (snprintf(below, sizeof(below), "%s/%s", path, name) <
+			(int)sizeof(below))
+			r = read_below(hierarchy, below, depth + 1, tree, problem);
 	}
-	closedir(dir);
+	closedir(children);
 	return r;
 }
 
@@ -231,7 +170,7 @@ static void isolated_of_groups(struct tree *tree)
 static bool group_uses_cpuset(const struct hierarchy *hierarchy, const char *path)
 {
 	static const char *const files[] = {"cpuset.cpus", "cpuset.mems"};
-	cleanup_close int dir = open_group(hierarchy, path);
+	cleanup_close int dir = group_open(hierarchy->root, path);
 	char text[1024];
 
 	for (size_t i = 0; dir >= 0 && i < sizeof(files) / sizeof(*files); i++) {
@@ -247,21 +186,15 @@ static bool group_uses_cpuset(const struct hierarchy *hierarchy, const char *pat
 
 bool hierarchy_uses_cpuset(const struct hierarchy *hierarchy)
 {
-	int fd = open_group(hierarchy, "");
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	DIR *children = children_open(hierarchy->root, "");
+	const char *name;
 	bool used = false;
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	if (!children)
 		return false;
-	}
-	while (!used && (entry = readdir(dir)))
-		used = entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
-		       strcmp(entry->d_name, SLICE) &&
-		       group_uses_cpuset(hierarchy, entry->d_name);
-	closedir(dir);
+	while (!used && (name = children_next(children)))
+		used = strcmp(name, SLICE) && group_uses_cpuset(hierarchy, name);
+	closedir(children);
 	return used;
 }
 
@@ -315,7 +248,7 @@ int tree_read(const struct hierarchy *hierarchy, char *const *tops, size_t n_top
 	for (size_t i = 0; !r && i < n_tops; i++)
 		r = read_foreign(hierarchy, tops[i], &tree, problem);
 	if (!r) {
-		r = read_cpus(
+		r = cpus_read(
 			hierarchy->root, "cpuset.cpus.effective", &tree.root_effective);
 		if (r)
 			problem_set(problem, r,
@@ -328,7 +261,7 @@ int tree_read(const struct hierarchy *hierarchy, char *const *tops, size_t n_top
 	}
 	tree_sort(&tree);
 	tree.remote = has_remote(hierarchy);
-	if (read_cpus(hierarchy->root, "cpuset.cpus.isolated", &tree.isolated))
+	if (cpus_read(hierarchy->root, "cpuset.cpus.isolated", &tree.isolated))
 		isolated_of_groups(&tree);
 	*ret_tree = tree;
 	return 0;

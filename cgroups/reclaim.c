@@ -6,86 +6,66 @@
  * of an ancestor gone, nothing; and no remote partition may have what is in that set. A
  * partition next to the root is not asked, and takes out what it had.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "cgroups/hierarchy.h"
-#include "user/base/cleanup.h"
-#include "user/base/file.h"
-#include "user/model/cpulist.h"
+#include "cgroups/files.h"
 
 #define RECLAIM "cpuwarden.reclaim"
 
-enum {
-	LIST_MAX = 64 * 1024,
-	DEPTH_MAX = 32,
-};
+enum { DEPTH_MAX = 32 };
 
 static int add_partition(int dir, struct cpuset *cpus)
 {
-	cleanup_free char *list = NULL;
+	struct partition_state state;
 	struct cpuset held;
-	char state[256];
 	int r;
 
-	if (file_read_at(dir, "cpuset.cpus.partition", state, sizeof(state)) < 0 ||
-		(strcmp(state, "root") && strcmp(state, "isolated")))
+	if (partition_read(dir, &state) || !state.valid || state.kind == PARTITION_MEMBER)
 		return 0;
-	r = file_read_all_at(dir, "cpuset.cpus.exclusive.effective", LIST_MAX, &list);
+	r = cpus_read(dir, "cpuset.cpus.exclusive.effective", &held);
 	if (r == -ENOENT)
-		r = file_read_all_at(dir, "cpuset.cpus.effective", LIST_MAX, &list);
-	if (!r)
-		r = cpulist_parse_kernel(list, &held);
+		r = cpus_read(dir, "cpuset.cpus.effective", &held);
 	if (r)
 		return r;
 	cpuset_or(cpus, &held);
 	return 0;
 }
 
-/* A group that vanishes meanwhile holds nothing. Closes fd. */
-static int add_below(int fd, unsigned int depth, struct cpuset *cpus)
+/* A group that vanishes meanwhile holds nothing. Closes its children. */
+static int add_below(DIR *children, unsigned int depth, struct cpuset *cpus)
 {
-	DIR *dir = fdopendir(fd);
-	struct dirent *entry;
+	const char *name;
 	int r;
 
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
-	r = depth ? add_partition(fd, cpus) : 0;
-	while (!r && depth < DEPTH_MAX && (entry = readdir(dir))) {
-		int below;
+	r = depth ? add_partition(dirfd(children), cpus) : 0;
+	while (!r && depth < DEPTH_MAX && (name = children_next(children))) {
+		DIR *below;
 
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
-			(!depth && !strcmp(entry->d_name, RECLAIM)))
+		if (!depth && !strcmp(name, RECLAIM))
 			continue;
-		below = openat(fd, entry->d_name,
-			O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		if (below >= 0)
+		below = children_open(dirfd(children), name);
+		if (below)
 			r = add_below(below, depth + 1, cpus);
+		else if (errno == ENOMEM)
+			r = -ENOMEM;
 	}
-	closedir(dir);
+	closedir(children);
 	return r == -ENODEV || r == -ENOENT ? 0 : r;
 }
 
 int hierarchy_accounted(const struct hierarchy *hierarchy, struct cpuset *ret_cpus,
 	struct problem *problem)
 {
-	cleanup_free char *list = NULL;
 	struct cpuset cpus = {}, root;
-	int fd = openat(hierarchy->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = fd < 0 ? -errno : add_below(fd, 0, &cpus);
+	DIR *children = children_open(hierarchy->root, "");
+	int r = children ? add_below(children, 0, &cpus) : -errno;
 
 	/* After the partitions: what one of them gives up meanwhile is the root's. */
 	if (!r)
-		r = file_read_all_at(
-			hierarchy->root, "cpuset.cpus.effective", LIST_MAX, &list);
-	if (!r)
-		r = cpulist_parse_kernel(list, &root);
+		r = cpus_read(hierarchy->root, "cpuset.cpus.effective", &root);
 	if (r)
 		return problem_set(problem, r, "cannot look for partitions below %s: %s",
 			hierarchy->mount, strerror(-r));

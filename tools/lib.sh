@@ -35,7 +35,6 @@ need()
 	done
 }
 
-# shellcheck disable=SC2034
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # The archive that this machine uses, so that a local mirror works.
@@ -47,6 +46,22 @@ archive()
 	found=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
 		sed 's,/*$,,' | grep -m 1 -E '^(https?|file|copy)://.*/debian$' || true)
 	echo "${found:-http://deb.debian.org/debian}"
+}
+
+# make_root DIR SUITE PACKAGES: a Debian root of that suite with these packages, once. Whole or
+# not at all: it is the right one when it says so at last.
+make_root()
+{
+	local root=$1 suite=$2 packages=$3 signed=""
+
+	[ "$(cat "$root/made-from" 2>/dev/null)" != "$suite $packages" ] || return 0
+	say "making a root of Debian's $suite in $root"
+	rm -rf "$root"
+	mkdir -p "$root"
+	[ ! -r "$keyring" ] || signed="[signed-by=$keyring] "
+	mmdebstrap --quiet --variant=minbase --include="$packages" "$suite" "$root" \
+		"deb $signed$(archive) $suite main" >&2
+	echo "$suite $packages" >"$root/made-from"
 }
 
 # emulator: QEMU's path, the machine's own or the one that tools/kernels fetched; false if

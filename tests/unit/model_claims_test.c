@@ -161,13 +161,19 @@ static void test_emulator_and_iothreads_may_share(void **state)
 	expect_leaf(&host, "web1", "", "1-3");
 }
 
-static void test_of_two_new_vms_the_first_by_name_gets_the_cpu(void **state)
+/* VMs a and b, each with its vCPU pinned to CPU 4. */
+static void add_two_for_one_cpu(void)
 {
-	(void)state;
 	add_vm(&host, "a", 1, 0);
 	add_vm(&host, "b", 1, 0);
 	pin_vcpu(&host, "a", 0, "4");
 	pin_vcpu(&host, "b", 0, "4");
+}
+
+static void test_of_two_new_vms_the_first_by_name_gets_the_cpu(void **state)
+{
+	(void)state;
+	add_two_for_one_cpu();
 	compute(&host);
 	expect_placed(&host, "a");
 	expect_kept(&host, "b", "CPU 4 is reserved by VM a");
@@ -176,10 +182,7 @@ static void test_of_two_new_vms_the_first_by_name_gets_the_cpu(void **state)
 static void test_who_came_first_keeps(void **state)
 {
 	(void)state;
-	add_vm(&host, "a", 1, 0);
-	add_vm(&host, "b", 1, 0);
-	pin_vcpu(&host, "a", 0, "4");
-	pin_vcpu(&host, "b", 0, "4");
+	add_two_for_one_cpu();
 	add_top("b", "1,4");
 	compute(&host);
 	expect_kept(&host, "a", "CPU 4 is reserved by VM b");
@@ -195,10 +198,7 @@ static void test_who_came_first_keeps(void **state)
 static void test_who_has_a_place_comes_before_who_is_new(void **state)
 {
 	(void)state;
-	add_vm(&host, "a", 1, 0);
-	add_vm(&host, "b", 1, 0);
-	pin_vcpu(&host, "a", 0, "4");
-	pin_vcpu(&host, "b", 0, "4");
+	add_two_for_one_cpu();
 	add_top("b", "1-2");
 	compute(&host);
 	expect_kept(&host, "a", "CPU 4 is reserved by VM b");

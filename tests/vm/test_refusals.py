@@ -600,7 +600,13 @@ class Refusals(sentences.Sentences):
         self.assertLess(self.waited_seconds, LOCK_SECONDS + 15)
         self.assertEqual(os.listdir(self.held), ["lock"])
 
-    def test_15_way_out(self):
+    def test_15_no_folder(self):
+        """a configuration folder that is missing is no policy: what is placed is not given up"""
+        with Unchanged(self):
+            self.assert_sentence(host.cpuwarden("apply", etc="/nowhere"), 1,
+                                 "there is no folder /nowhere, and web1 is placed")
+
+    def test_16_way_out(self):
         """after all this the VM was not disturbed, and a wrong configuration does not stop release"""
         done = host.cpuwarden("check", "web1")
         self.assertEqual(done.returncode, 0, done.stdout)

@@ -58,14 +58,10 @@ static int read_actual(struct cycle *cycle, struct problem *problem)
 {
 	struct actual *actual = &cycle->actual;
 	struct cpuset kernel_cpus;
-	struct found_host host;
 	int r;
 
 	r = kernel_threads_cpus(&kernel_cpus);
-	if (!found_host_read(cycle->folders.run, &host, NULL)) {
-		actual->has_host_record = true;
-		found_host_deinit(&host);
-	}
+	actual->has_host_record = found_host_exists(cycle->folders.run);
 	actual->n_vms = cycle->desired.n_vms;
 	actual->vms = calloc(actual->n_vms ? actual->n_vms : 1, sizeof(*actual->vms));
 	if (!actual->vms)

@@ -230,7 +230,8 @@ static int do_return_vm(
 
 	/* Without a record the root group and all CPUs are the best that is known. */
 	if (step->kind == STEP_RETURN_VM)
-		r = return_to_groups(cycle, known ? &found : &none, SLICE, problem);
+		r = return_to_groups(cycle, known ? &found : &none,
+			known && found.n_groups ? found_vm_top(&found) : SLICE, problem);
 	else
 		r = return_affinities(
 			cycle->folders.run, known ? &found : &none, problem);

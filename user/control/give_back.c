@@ -14,9 +14,6 @@
 #include "user/model/cpulist.h"
 #include "user/store/found.h"
 
-/* include/linux/sched.h */
-enum { PF_NO_SETAFFINITY = 0x04000000 };
-
 static bool is_alive(pid_t pid, pid_t tid, uint64_t start_time)
 {
 	uint64_t now;
@@ -88,7 +85,10 @@ static int return_thread(const struct cycle *cycle, const struct found_vm *found
 		return 0;
 	current = now.cgroup;
 	record = found_vm_thread(found, tid, now.start_time);
-	if (!record || !record->cgroup || !path_is_below(current, below))
+	if (!record || !record->cgroup || !path_is_inside(current, below))
+		return 0;
+	/* In libvirt's groups one that came later is where libvirt wants it. */
+	if (found->n_groups && record->tid != tid)
 		return 0;
 	target = strdup(record->cgroup);
 	if (!target)

@@ -11,9 +11,6 @@
 #include "user/host/proc.h"
 #include "user/store/found.h"
 
-/* include/linux/sched.h */
-enum { PF_NO_SETAFFINITY = 0x04000000 };
-
 struct scan {
 	const struct cycle *cycle;
 	struct found_host *found;
@@ -83,10 +80,8 @@ int record_host(const struct cycle *cycle, struct problem *problem)
 	int r;
 
 	/* What was found is what was found first. */
-	if (!found_host_read(cycle->folders.run, &found, NULL)) {
-		found_host_deinit(&found);
+	if (found_host_exists(cycle->folders.run))
 		return 1;
-	}
 	r = scan_host(cycle, &found, problem);
 	if (r)
 		return r;

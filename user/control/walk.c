@@ -42,6 +42,14 @@ static bool places_any(const struct cycle *cycle)
 	return false;
 }
 
+/* What is claimed in libvirt's groups cannot be had beside them, and is mended there. */
+static void drop_claimed(const struct tree *tree, struct cpuset *cpus)
+{
+	for (size_t i = 0; i < tree->n_groups; i++)
+		if (!path_is_inside(tree->groups[i].path, SLICE))
+			cpuset_andnot(cpus, &tree->groups[i].exclusive);
+}
+
 /*
  * CPUs that are neither the root's nor in any partition. Only on kernels that can lose
  * them (on 6.1 they also come back late), and only where VMs are or were placed.
@@ -63,6 +71,7 @@ static int walk_lost(const struct walk *walk, struct problem *problem)
 		if (r)
 			return r;
 		cpuset_andnot(&lost, &accounted);
+		drop_claimed(walk->tree, &lost);
 	}
 	if (cpuset_empty(&lost) && !hierarchy_has_reclaim(&cycle->hierarchy))
 		return 0;

@@ -12,9 +12,6 @@
 #include "user/model/cpumask.h"
 #include "user/model/tree.h"
 
-/* include/linux/sched.h */
-enum { PF_KTHREAD = 0x00200000, PF_NO_SETAFFINITY = 0x04000000 };
-
 /* Is it one, and free to be bound? */
 static bool read_unbound(pid_t pid, struct vm_thread *ret_thread)
 {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Kernel threads that are bound to no CPU, and where the kernel's workqueues run what is
- * bound to none. The root of a cpuset partition does not keep them away on every kernel.
+ * Kernel threads that user space may bind (they lack PF_NO_SETAFFINITY), but for those in
+ * a group of ours, and where the kernel's workqueues run what is bound to no CPU. The
+ * root of a cpuset partition does not keep them away on every kernel.
  */
 #include "user/model/found.h"
 
 /*
- * Kernel threads with more than one CPU whose affinity may be set, those that may run on
- * one of `cpus`. Appended to the host's record as `kernel` unless they are in it;
+ * Puts such threads that may run on one of `cpus`, strays with a single CPU too, into the
+ * host's record as `kernel`. The affinity of one that is in it stays as recorded.
  * -ENOMEM.
  */
 int kernel_threads_add(struct found_host *host, const struct cpuset *cpus);

@@ -11,11 +11,14 @@
 
 #include "user/model/vm.h"
 
+/* include/linux/sched.h */
+enum task_flag { PF_KTHREAD = 0x00200000, PF_NO_SETAFFINITY = 0x04000000 };
+
 struct proc_stat {
 	char comm[COMM_SIZE]; /* printable ASCII, anything else shown as '?' */
 	char state;
 	pid_t ppid;
-	uint64_t flags;	     /* PF_*, include/linux/sched.h */
+	uint64_t flags;	     /* enum task_flag and others */
 	uint64_t start_time; /* clock ticks since boot */
 	int last_cpu;
 };

@@ -165,6 +165,8 @@ int diff_release_libvirt(const struct unit *vm, const struct found_vm *record,
 		return_leaf(&diff, &record->groups[i]);
 	if (tree->remote && top)
 		shrink_chain(&diff, top, &held, &none, record, others_claimed);
+	if (alive)
+		diff_add(&diff, STEP_RETURN_VM, NULL, NULL);
 	if (alive && set)
 		diff_add(&diff, STEP_RETURN_AFFINITY, NULL, NULL);
 	reserved = diff_reserved(tree, top ? top : "");

@@ -37,6 +37,10 @@ u32 observer_find_vm(const struct observer *observer, pid_t pid, uint64_t start_
 /* Slot of a thread in tasks, or 0. */
 u32 observer_find_task(const struct observer *observer, pid_t tid);
 
+/* The name of the VM in a slot, "" for one that is none. */
+void observer_name_vm(
+	const struct observer *observer, u32 slot, char ret_name[VM_NAME_SIZE]);
+
 uint64_t observer_now(void);
 
 void cpuset_from_words(

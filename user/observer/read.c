@@ -45,20 +45,13 @@ static struct vm_tally *vm_of_slot(
 	return NULL;
 }
 
-static void name_vm(char name[VM_NAME_SIZE], const struct observer *observer, u32 slot)
-{
-	if (slot < observer->n_vms)
-		memcpy(name, (const void *)observer->vms[slot].name, VM_NAME_SIZE);
-	name[VM_NAME_SIZE - 1] = '\0';
-}
-
 static void to_culprit(struct culprit *culprit, const struct observer *observer,
 	const struct event *event)
 {
 	culprit->cpu = event->cpu;
 	culprit->off_set = event->class == RUN_OFF_SET;
 	culprit->cause = event->cause % CAUSE_COUNT;
-	name_vm(culprit->vm, observer, event->vm);
+	observer_name_vm(observer, event->vm, culprit->vm);
 	culprit->vcpu = event->vcpu == ABI_NONE ? -1 : (int)event->vcpu;
 	culprit->tid = (pid_t)event->tid;
 	culprit->tgid = (pid_t)event->tgid;
@@ -153,7 +146,7 @@ static int add_current(
 		.tid = (pid_t)run.tid,
 		.time = counters->now,
 		.ns = tally.ns};
-	name_vm(culprit->vm, observer, run.vm);
+	observer_name_vm(observer, run.vm, culprit->vm);
 	return 0;
 }
 
@@ -199,7 +192,7 @@ static int read_vms(struct counters *counters, const struct observer *observer)
 		to = array_push(&counters->vms, &counters->n_vms);
 		if (!to)
 			return -ENOMEM;
-		name_vm(to->name, observer, slot);
+		observer_name_vm(observer, slot, to->name);
 		to->pid = (pid_t)from->pid;
 		to->start_time = from->start_ticks;
 		to->ended = from->ended;

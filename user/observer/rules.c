@@ -307,6 +307,12 @@ static void write_cpus(
 	}
 }
 
+/* Until when a change that began then excuses anything. */
+static uint64_t excuse_end(uint64_t begin)
+{
+	return begin + SETTLE_SECONDS * UINT64_C(1000000000);
+}
+
 static int write_vm(
 	struct observer *observer, const struct rule_vm *vm, u32 *ret_slot, bool *used)
 {
@@ -329,7 +335,7 @@ static int write_vm(
 	memcpy((void *)to->name, vm->name, sizeof(to->name));
 	to->set = set;
 	to->rules_since = observer_now();
-	to->settle_until = to->rules_since + SETTLE_SECONDS * UINT64_C(1000000000);
+	to->settle_until = excuse_end(to->rules_since);
 	barrier();
 	to->pid = (u32)vm->pid;
 	*ret_slot = slot;
@@ -360,8 +366,7 @@ int observer_begin(
 
 void observer_loosen(struct observer *observer, bool loose)
 {
-	observer->health->loose_until =
-		loose ? observer_now() + SETTLE_SECONDS * UINT64_C(1000000000) : 0;
+	observer->health->loose_until = loose ? excuse_end(observer_now()) : 0;
 }
 
 static bool is_listed(const struct rule_vm *vm, const volatile struct task *task)

@@ -14,10 +14,14 @@ void cpuset_from_words(const volatile struct cpu_set_words *words, struct cpuset
 		ret_set->words[i] = words->words[i];
 }
 
-static void copy_name(const struct observer *observer, u32 slot, char name[VM_NAME_SIZE])
+void observer_name_vm(
+	const struct observer *observer, u32 slot, char ret_name[VM_NAME_SIZE])
 {
-	memcpy(name, (const void *)observer->vms[slot].name, VM_NAME_SIZE);
-	name[VM_NAME_SIZE - 1] = '\0';
+	/* Slot 0 stays empty. */
+	if (slot >= observer->n_vms)
+		slot = 0;
+	memcpy(ret_name, (const void *)observer->vms[slot].name, VM_NAME_SIZE);
+	ret_name[VM_NAME_SIZE - 1] = '\0';
 }
 
 int observer_list_vms(
@@ -36,7 +40,7 @@ int observer_list_vms(
 		}
 		vm->pid = (pid_t)observer->vms[slot].pid;
 		vm->start_time = observer->vms[slot].start_ticks;
-		copy_name(observer, slot, vm->name);
+		observer_name_vm(observer, slot, vm->name);
 	}
 	*ret_vms = vms;
 	*ret_n = n;
@@ -99,7 +103,7 @@ int observer_get_vm(const struct observer *observer, pid_t pid, uint64_t start_t
 
 	if (!slot)
 		return -ENOENT;
-	copy_name(observer, slot, vm.name);
+	observer_name_vm(observer, slot, vm.name);
 	cpuset_from_words(
 		&observer->cpu_sets[observer->vms[slot].set % observer->n_cpu_sets],
 		&vm.set);

@@ -390,6 +390,16 @@ int found_host_read(
 	return 0;
 }
 
+bool found_host_exists(const char *run_dir)
+{
+	struct found_host found;
+
+	if (found_host_read(run_dir, &found, NULL))
+		return false;
+	found_host_deinit(&found);
+	return true;
+}
+
 int found_host_drop(const char *run_dir, struct problem *problem)
 {
 	return drop(run_dir, NULL, problem);

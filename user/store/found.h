@@ -27,4 +27,8 @@ int found_host_write(
 	const char *run_dir, const struct found_host *found, struct problem *problem);
 int found_host_read(
 	const char *run_dir, struct found_host *ret_found, struct problem *problem);
+
+/* Is there a record of the host, and one that can be read? */
+bool found_host_exists(const char *run_dir);
+
 int found_host_drop(const char *run_dir, struct problem *problem);
