@@ -9,30 +9,9 @@ import time
 
 import host
 import two_vms
+from account import CAUSES, bound, difference, kernel_thread, totals
 
-CAUSES = ["user", "other_vm", "own_vm", "kthread"]
 LOUNGE = host.SLICE + "/lounge"
-
-
-def totals(counters, on_cpus=None):
-    """Counts and ns by class and cause, summed over CPUs, as bpftool reads them."""
-    sums = {}
-    for cpu, value in counters.items():
-        if on_cpus is not None and cpu not in on_cpus:
-            continue
-        rows = {"off_set": value["off_set"], "settling": value["settling"],
-                "bound_kthread": value["bound_kthread"]}
-        rows.update(zip(CAUSES, value["foreign"]))
-        for name, row in rows.items():
-            count, ns = sums.get(name, (0, 0))
-            sums[name] = (count + row["count"], ns + row["ns"])
-        sums["switches"] = sums.get("switches", 0) + value["switches"]
-    return sums
-
-
-def difference(after, before):
-    return {k: after[k] - before[k] if k == "switches" else
-            (after[k][0] - before[k][0], after[k][1] - before[k][1]) for k in after}
 
 
 class Observer(two_vms.TwoVMs):
@@ -59,13 +38,6 @@ class Observer(two_vms.TwoVMs):
                 for cpu in host.cpus(two_vms.LEAVES[guest.name][two_vms.leaf_of(guest, tid)][0]):
                     may.get(cpu, set()).add(tid)
         return may
-
-    def bound(self, tid):
-        try:
-            flags = int(host.read("/proc/%d/stat" % tid).rpartition(")")[2].split()[6])
-        except FileNotFoundError:
-            return True  # only kernel threads of one CPU come and go there unasked
-        return bool(flags & 0x00200000) and len(host.affinity(tid)) == 1
 
     def test_1_clean_run(self):
         """a clean run of 200,000 switches on reserved CPUs: violations 0, and ftrace agrees"""
@@ -94,7 +66,7 @@ class Observer(two_vms.TwoVMs):
         kthreads = 0
         for (cpu, tid), (count, _, comm) in runs.items():
             if tid and tid not in may[cpu]:
-                self.assertTrue(self.bound(tid), "CPU %d: %s (%d)" % (cpu, comm, tid))
+                self.assertTrue(bound(tid), "CPU %d: %s (%d)" % (cpu, comm, tid))
                 kthreads += count
         self.assertLessEqual(inner["bound_kthread"][0], kthreads + len(two_vms.RESERVED))
         self.assertGreaterEqual(outer["bound_kthread"][0], kthreads)
@@ -104,13 +76,6 @@ class Observer(two_vms.TwoVMs):
         code, check = host.cpuwarden_json("check")
         self.assertEqual((code, check["verdict"]), (0, "ok"))
         self.assertGreaterEqual(check["coverage"]["switches"], 200000)
-
-    def kernel_thread(self, tid, comm):
-        try:
-            return bool(int(host.read("/proc/%d/stat" % tid).rpartition(")")[2].split()[6])
-                        & 0x00200000)
-        except FileNotFoundError:
-            return comm.startswith("kworker")
 
     def window(self, on_cpus, act):
         """Counters' difference and ftrace's runs over act(), which begins and ends in order."""
@@ -184,7 +149,7 @@ class Observer(two_vms.TwoVMs):
         vcpu = self.guests[0].vcpu(0)
         runs = self.measure([2], lambda: self.visit(LOUNGE, 2),
                             lambda cpu, tid, comm: tid and tid != vcpu and
-                            not self.kernel_thread(tid, comm), "user", ["kthread"])
+                            not kernel_thread(tid, comm), "user", ["kthread"])
         self.assertGreaterEqual(runs[2, self.visitor][0], 40)
         # The latest violation is named, and others come through the same door: so by one that goes on.
         process = host.intrude(1, 5000000, 0, 2, LOUNGE)
@@ -276,8 +241,8 @@ class Observer(two_vms.TwoVMs):
             host.set_cgroup("", "cgroup.procs", str(pid))
             os.sched_setaffinity(pid, before)
         runs = self.measure([1, 2], act, lambda cpu, tid, comm: tid and
-                            self.kernel_thread(tid, comm) and
-                            (tid == pid or not self.bound(tid)), "kthread")
+                            kernel_thread(tid, comm) and
+                            (tid == pid or not bound(tid)), "kthread")
         self.assertGreater(sum(r[0] for k, r in runs.items() if k[1] == pid), 0)
         self.assert_named("CPU 1 of web1", "kthread")
 

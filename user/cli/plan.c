@@ -29,7 +29,7 @@ static void print_json(
 		const struct desired_vm *vm = &cycle->desired.vms[i];
 		struct json_object *row;
 
-		if (vm->kind != DESIRED_KEPT)
+		if (!vm->reason)
 			continue;
 		row = json_object_new_object();
 		cli_json_string(row, "vm", vm->vm->name);
@@ -56,7 +56,7 @@ static void print_text(const struct cycle *cycle, const struct plan *plan)
 		}
 	}
 	for (size_t i = 0; i < cycle->desired.n_vms; i++)
-		if (cycle->desired.vms[i].kind == DESIRED_KEPT)
+		if (cycle->desired.vms[i].reason)
 			printf("%s: left as it is: %s\n", cycle->desired.vms[i].vm->name,
 				cycle->desired.vms[i].reason);
 	if (!plan->n_units)

@@ -137,12 +137,15 @@ static int add_groups(
 	struct cpuset claimed = found_claims(
 		cycle->actual.records, cycle->actual.n_records, vm->vm->name);
 	struct found_group *group;
+	struct cpuset still = {};
 	int r = 0;
 
 	cpuset_or(&claimed, &found->claimed);
 	for (size_t i = 0; !r && i < tree->n_groups; i++)
-		if (path_is_inside(vm->groups[0].path, tree->groups[i].path))
+		if (path_is_inside(vm->groups[0].path, tree->groups[i].path)) {
+			cpuset_or(&still, &tree->groups[i].exclusive);
 			r = add_group(found, &tree->groups[i], false, &claimed, &group);
+		}
 	for (size_t i = 1; !r && i < vm->n_groups; i++) {
 		const struct desired_group *wanted = &vm->groups[i];
 		const struct group *now = tree_find(tree, wanted->path);
@@ -155,6 +158,8 @@ static int add_groups(
 		group->set = true;
 		group->written = wanted->cpus;
 	}
+	/* What nobody claims any more has been given up. */
+	cpuset_and(&found->claimed, &still);
 	cpuset_or(&found->claimed, &vm->reserved);
 	return r;
 }

@@ -42,12 +42,14 @@ static bool places_any(const struct cycle *cycle)
 	return false;
 }
 
-/* What is claimed in libvirt's groups cannot be had beside them, and is mended there. */
-static void drop_claimed(const struct tree *tree, struct cpuset *cpus)
+/* What a vCPU of libvirt's still runs on, in a partition that is invalid, is mended where
+ * it is: taken back it would push the vCPU off. */
+static void drop_used(const struct tree *tree, struct cpuset *cpus)
 {
 	for (size_t i = 0; i < tree->n_groups; i++)
-		if (!path_is_inside(tree->groups[i].path, SLICE))
-			cpuset_andnot(cpus, &tree->groups[i].exclusive);
+		if (!path_is_inside(tree->groups[i].path, SLICE) &&
+			tree->groups[i].partition.kind != PARTITION_MEMBER)
+			cpuset_andnot(cpus, &tree->groups[i].effective);
 }
 
 /*
@@ -71,7 +73,7 @@ static int walk_lost(const struct walk *walk, struct problem *problem)
 		if (r)
 			return r;
 		cpuset_andnot(&lost, &accounted);
-		drop_claimed(walk->tree, &lost);
+		drop_used(walk->tree, &lost);
 	}
 	if (cpuset_empty(&lost) && !hierarchy_has_reclaim(&cycle->hierarchy))
 		return 0;
@@ -103,7 +105,8 @@ static int release_one(
 	if (!is_in_libvirts(item->record))
 		return diff_release(
 			&item->vm, item->group, item->alive, walk->tree, ret_unit);
-	others = found_claims(actual->records, actual->n_records, item->vm.vm);
+	others = diff_others_claims(
+		walk->tree, actual->records, actual->n_records, item->vm.vm);
 	return diff_release_libvirt(
 		&item->vm, item->record, &others, item->alive, walk->tree, ret_unit);
 }

@@ -10,6 +10,23 @@
  */
 #include "user/model/diff_parts.h"
 
+#include <string.h>
+
+struct cpuset diff_others_claims(const struct tree *tree, const struct found_vm *records,
+	size_t n_records, const char *except)
+{
+	struct cpuset cpus = {};
+
+	for (size_t i = 0; i < n_records; i++) {
+		const char *top = found_vm_top(&records[i]);
+		const struct group *group = top ? tree_find(tree, top) : NULL;
+
+		if (group && strcmp(records[i].name, except))
+			cpuset_or(&cpus, &group->exclusive);
+	}
+	return cpus;
+}
+
 /* Valid partitions below the top as they are: if one ended without its claim above, 6.12
  * would lose its CPUs. */
 static struct cpuset held_below(const struct tree *tree, const char *top)

@@ -52,14 +52,18 @@ int diff_reclaim(
 {
 	struct unit unit = {};
 	struct diff diff = {.tree = tree, .unit = &unit};
-	const struct group *slice = tree_find(tree, SLICE);
 
-	/* What the slice claims its sibling cannot have. */
-	if (slice && cpuset_intersects(&slice->exclusive, lost)) {
-		struct cpuset rest = slice->exclusive;
+	/* What others claim the group that takes them cannot have. In the slice it is enough
+	 * that that does not; of libvirt's the VM's unit knows only as it is. */
+	for (size_t i = tree->n_groups; i-- > 0;) {
+		struct cpuset rest = tree->groups[i].exclusive;
 
+		if (path_is_below(tree->groups[i].path, SLICE) ||
+			!cpuset_intersects(&rest, lost))
+			continue;
 		cpuset_andnot(&rest, lost);
-		diff_add(&diff, STEP_SET_EXCLUSIVE, SLICE, "what it cannot have had")
+		diff_add(&diff, STEP_SET_EXCLUSIVE, tree->groups[i].path,
+			"what it cannot have had")
 			->cpus = rest;
 	}
 	if (!tree->root_gives_cpuset)

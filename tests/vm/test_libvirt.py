@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Two domains of real libvirt and a bare VM on a host that systemd runs (tools/vm --systemd). What admins, virsh and
+systemd do to them is found and named by status, told by plan before apply does it, repaired; what ran where
+meanwhile is counted as ftrace counts it; and all of it is given back.
+"""
+import os
+import re
+import time
+import unittest
+
+import account
+import host
+
+DOMAIN = """<domain type='qemu'>
+<name>%s</name><memory unit='MiB'>32</memory><vcpu placement='static' current='%d'>3</vcpu><iothreads>1</iothreads>
+<cputune>%s</cputune>
+<os><type arch='x86_64' machine='pc'>hvm</type><loader readonly='yes' type='rom'>%s/calm.bin</loader></os>
+<devices><emulator>/usr/bin/qemu-system-x86_64</emulator><controller type='usb' model='none'/>
+<memballoon model='none'/></devices>
+</domain>
+"""
+PINS = {"vm1": "<vcpupin vcpu='0' cpuset='4'/><vcpupin vcpu='1' cpuset='5'/><emulatorpin cpuset='0'/>",
+        "vm2": "<vcpupin vcpu='0' cpuset='6'/>"}
+BARE = "[vm]\npolicy = dedicated\n[vcpupin]\n0 = 2\n[emulatorpin]\ncpus = 1\n"
+SWITCH = "/sys/devices/system/cpu/cpu5/online"
+# A step, and the file that it writes.
+FILES = {"set-cpus": "cpuset.cpus", "set-exclusive": "cpuset.cpus.exclusive", "set-partition": "cpuset.cpus.partition",
+         "move-thread": "cgroup.threads", "move-process": "cgroup.procs", "give-cpuset": "cgroup.subtree_control",
+         "take-cpuset": "cgroup.subtree_control", "make-threaded": "cgroup.type"}
+
+
+def virsh(*args):
+    done = host.run("virsh", *args)
+    if done.returncode:
+        raise AssertionError(done.stdout + done.stderr)
+    return done.stdout
+
+
+def systemctl(*args):
+    done = host.run("systemctl", *args)
+    if done.returncode:
+        raise AssertionError(done.stdout + done.stderr)
+
+
+class Domain:
+    def __init__(self, name, vcpus):
+        self.name = name
+        path = "/tmp/%s.xml" % name
+        with open(path, "w") as f:
+            f.write(DOMAIN % (name, vcpus, PINS[name], host.GUESTS))
+        virsh("create", path)
+        self.pid = int(host.read("/run/libvirt/qemu/%s.pid" % name))
+
+    @property
+    def group(self):
+        return os.path.dirname(host.thread_cgroup(self.pid, self.pid))
+
+    def leaf(self, name):
+        return "%s/%s" % (self.group, name)
+
+    def vcpu(self, index):
+        return int(re.search(r"<vcpu id='%d' pid='(\d+)'/>" % index,
+                             host.read("/run/libvirt/qemu/%s.xml" % self.name)).group(1))
+
+
+def offline():
+    host.write(SWITCH, "0")
+    time.sleep(0.2)
+    host.write(SWITCH, "1")
+
+
+class Libvirt(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        host.forget_configuration()
+        # All that this test runs runs there, whatever doors are opened.
+        os.sched_setaffinity(0, {0})
+        host.configure(None, "[host]\nhousekeeping = 0\n[defaults]\npolicy = dedicated\n")
+        host.configure("bare", BARE)
+        cls.bare = host.Guest("bare", 1, "calm", wait=False)
+        for tid in cls.bare.threads():
+            os.sched_setaffinity(tid, range(8))
+        cls.vm1, cls.vm2 = Domain("vm1", 2), Domain("vm2", 1)
+        cls.bare.wait_until_all_run()
+        for tid in cls.bare.threads():
+            os.sched_setaffinity(tid, range(8))
+        time.sleep(1)
+        cls.found = host.dump()
+
+    @classmethod
+    def tearDownClass(cls):
+        host.stop_all([cls.bare])
+        for name in PINS:
+            host.run("virsh", "destroy", name)
+        host.cpuwarden("release", "--all")
+        host.forget_configuration()
+
+    def apply(self):
+        done = host.cpuwarden("apply")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def vms(self):
+        return {vm["name"]: vm for vm in host.cpuwarden_json("status")[1]["vms"]}
+
+    def assert_placed(self, isolated="2,4-6"):
+        """By the kernel's files: what is isolated is what the vCPUs have, and the root has none of it."""
+        self.assertEqual(host.cgroup("", "cpuset.cpus.isolated"), isolated)
+        self.assertEqual(host.cpus(host.cgroup("", "cpuset.cpus.effective")),
+                         set(range(8)) - host.cpus(isolated) - {1})
+        for domain, vcpus in ((self.vm1, {0: "4", 1: "5"}), (self.vm2, {0: "6"})):
+            for index, cpus in vcpus.items():
+                leaf = domain.leaf("vcpu%d" % index)
+                self.assertEqual(host.thread_cgroup(domain.pid, domain.vcpu(index)), leaf)
+                for name, value in (("", cpus), (".effective", cpus), (".partition", "isolated"), (".exclusive", "")):
+                    self.assertEqual(host.cgroup(leaf, "cpuset.cpus" + name), value, leaf)
+                self.assertEqual(host.affinity(domain.vcpu(index)), host.cpus(cpus))
+        self.assertEqual(host.affinity(self.vm1.pid), {0})
+        for name, vm in self.vms().items():
+            self.assertEqual((vm["state"], vm["reason"]), ("placed", None), name)
+        self.assertEqual(host.cpuwarden("plan").stdout, "nothing to do\n")
+
+    def reservations(self):
+        """What policy says, once more by hand."""
+        everywhere = set(range(8))
+        return account.Reservations(
+            {1: ("bare", None), 2: ("bare", {self.bare.vcpu(0)}), 4: ("vm1", {self.vm1.vcpu(0)}),
+             5: ("vm1", {self.vm1.vcpu(1)}), 6: ("vm2", {self.vm2.vcpu(0)})},
+            {"bare": (self.bare.pid, {self.bare.vcpu(0): {2}}, {1}),
+             "vm1": (self.vm1.pid, {self.vm1.vcpu(0): {4}, self.vm1.vcpu(1): {5},
+                                    self.iothread(self.vm1): everywhere - {4, 5}}, {0}),
+             "vm2": (self.vm2.pid, {self.vm2.vcpu(0): {6}}, everywhere - {6})})
+
+    def iothread(self, domain):
+        return int(host.cgroup(domain.leaf("iothread1"), "cgroup.threads").split()[0])
+
+    def writes(self, trace):
+        """Files of cgroupfs that were written, in order; to reclaim CPUs is one step, with a group of its own."""
+        found = []
+        for line in host.read(trace).splitlines():
+            match = re.search(r"\bwrite\(\d+<%s/([^>]*)>" % host.CGROUP, line)
+            if match and not re.match(r"cpuwarden\.reclaim/|cgroup\.subtree_control", match.group(1)):
+                found.append(match.group(1).encode().decode("unicode_escape"))
+        return found
+
+    def repair(self, first_is_all=True):
+        """apply does what plan said, writes those files and no others, and then there is nothing to do."""
+        planned = host.cpuwarden_json("plan")[1]["steps"]
+        self.assertTrue(planned)
+        done = host.run("strace", "-f", "-y", "-e", "trace=write", "-o", "/tmp/strace", host.PROGRAM, "apply", "--json")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        did = host.json.loads(done.stdout)["steps"]
+        # Where kernel threads stay away by themselves nothing is done to keep them so.
+        told, did_so = ([step["text"] for step in steps if step["step"] != "keep-off"] for steps in (planned, did))
+        self.assertEqual(did_so[:len(told)], told)
+        if first_is_all:
+            self.assertEqual(len(did_so), len(told), did)
+        self.assertEqual(self.writes("/tmp/strace"),
+                         ["%s/%s" % (step["cgroup"], FILES[step["step"]]) for step in did if step["step"] in FILES])
+
+    def test_1_placed(self):
+        """libvirt's domains and a bare VM are placed, where their groups are; a second apply writes nothing"""
+        self.apply()
+        self.assert_placed()
+        self.assertEqual(host.cpuwarden("check").returncode, 0, host.cpuwarden("check").stdout)
+        done = host.run("strace", "-f", "-y", "-e", "trace=write,openat,mkdir,mkdirat,rmdir,sched_setaffinity",
+                        "-o", "/tmp/strace", host.PROGRAM, "apply")
+        self.assertEqual(done.stdout, "nothing to do\n", done.stderr)
+        self.assertEqual([line for line in host.read("/tmp/strace").splitlines()
+                          if "sched_setaffinity(" in line or (host.CGROUP in line and any(
+                              word in line for word in ("O_WRONLY", "O_RDWR", "mkdir", "rmdir", " write(")))], [])
+        vm = self.vms()["vm1"]
+        self.assertEqual((vm["layout"], vm["policy"], vm["source"]), ("libvirt", "dedicated", SOURCE))
+        rows = {(t["class"], t["index"]): t for t in vm["threads"] if t["class"] == "vcpu" or t["tid"] == vm["pid"]}
+        self.assertEqual({key: (t["declared"], t["effective"], t["partition"]) for key, t in rows.items()},
+                         {("vcpu", 0): ("4", "4", "isolated"), ("vcpu", 1): ("5", "5", "isolated"),
+                          ("emulator", 0): ("0", "0", "member")})
+        self.assertEqual(sorted(virsh("list", "--name").split()), ["vm1", "vm2"])
+        self.assertRegex(virsh("vcpupin", "vm1"), r" 0 +4\n 1 +5\n")
+
+    def units(self):
+        machine = "machine.slice"
+        return [
+            ("daemon-reload", lambda: systemctl("daemon-reload")),
+            ("libvirtd restarts", lambda: systemctl("restart", "libvirtd")),
+            ("AllowedCPUs= on machine.slice", lambda: systemctl("set-property", "--runtime", machine, "AllowedCPUs=0,3")),
+            ("and of more again", lambda: systemctl("set-property", "--runtime", machine, "AllowedCPUs=0-7")),
+        ]
+
+    def test_2_units(self):
+        """daemon-reload, set-property on machine.slice and restarts of libvirtd leave them as they are"""
+        self.apply()
+        for name, event in self.units():
+            with self.subTest(name):
+                def act():
+                    event()
+                    time.sleep(0.3)
+                seen = account.compare(self, self.reservations(), act)
+                print("    %s: %s" % (name, seen), flush=True)
+                states = {vm["name"]: (vm["state"], vm["reason"]) for vm in self.vms().values()}
+                if any(state != "placed" for state, _ in states.values()):
+                    print("    %s: %s" % (name, states), flush=True)
+                    self.repair(False)
+                self.assert_placed()
+
+    def damages(self):
+        vm1, vm2 = self.vm1, self.vm2
+        machine = vm1.group.split("/")[0]
+        rival = "rival"
+        os.makedirs(os.path.join(host.CGROUP, rival), exist_ok=True)
+
+        def toggle():
+            host.set_cgroup("cpuwarden.slice/bare", "cpuset.cpus.partition", "member")
+            host.set_cgroup("cpuwarden.slice/bare", "cpuset.cpus.partition", "root")
+
+        def lose():
+            host.set_cgroup(machine, "cpuset.cpus.exclusive", "")
+            host.set_cgroup(vm1.leaf("vcpu0"), "cpuset.cpus.partition", "member")
+
+        return [
+            ("a vCPU's partition ends", lambda: host.set_cgroup(vm1.leaf("vcpu0"), "cpuset.cpus.partition", "member")),
+            ("a vCPU is moved to the emulator", lambda: host.set_cgroup(vm1.leaf("emulator"), "cgroup.threads",
+                                                                        str(vm1.vcpu(1)))),
+            ("the emulator is moved to a vCPU", lambda: host.set_cgroup(vm1.leaf("vcpu0"), "cgroup.threads",
+                                                                        str(vm1.pid))),
+            ("a vCPU's CPUs are overwritten", lambda: host.set_cgroup(vm1.leaf("vcpu1"), "cpuset.cpus", "3")),
+            ("the claim above is cleared", lambda: host.set_cgroup(machine, "cpuset.cpus.exclusive", "")),
+            ("the claim above is cleared, and a partition ends: 6.12 loses its CPU", lose),
+            ("the scope's claim is cleared", lambda: host.set_cgroup(os.path.dirname(vm1.group),
+                                                                     "cpuset.cpus.exclusive", "")),
+            ("a group beside takes a CPU", lambda: host.set_cgroup(rival, "cpuset.cpus", "6")),
+            ("taskset across the set", lambda: host.run("taskset", "-p", "-c", "3", str(vm1.vcpu(0)))),
+            ("a bare VM's group is toggled", toggle),
+            ("a CPU goes and comes back", offline),
+        ]
+
+    def tearDown(self):
+        """What one test could not mend is not the next one's."""
+        if host.cpuwarden("apply").returncode:
+            host.cpuwarden("release", "--all")
+            print(host.cpuwarden("apply").stderr, flush=True)
+
+    def test_3_damage(self):
+        """damage is found by status, its repair told by plan, made by apply; what ran meanwhile is counted as by ftrace"""
+        self.apply()
+        for name, event in self.damages():
+            if ONLY and ONLY not in name:
+                continue
+            with self.subTest(name):
+                def act():
+                    event()
+                    time.sleep(0.3)
+                cpus = set(range(8)) - ({5} if event == offline else set())
+                seen = account.compare(self, self.reservations(), act, cpus)
+                states = {vm["name"]: vm["reason"] for vm in self.vms().values() if vm["state"] != "placed"}
+                print("    %s: %s, %s" % (name, seen, states), flush=True)
+                plan = host.cpuwarden("plan")
+                if "CPUs are overwritten" in name:
+                    # It is libvirt's to say where a vCPU is: what virsh could have written is adopted.
+                    self.repair(False)
+                    self.assert_vcpu(self.vm1, 1, "3")
+                    virsh("vcpupin", "vm1", "1", "5", "--live")
+                if states or plan.returncode:
+                    self.repair(False)
+                self.assert_placed()
+        host.set_cgroup("rival", "cpuset.cpus", "")
+        os.rmdir(os.path.join(host.CGROUP, "rival"))
+
+    def assert_vcpu(self, domain, index, cpus):
+        leaf = domain.leaf("vcpu%d" % index)
+        self.assertEqual([host.cgroup(leaf, "cpuset.cpus" + name) for name in ("", ".effective", ".partition")],
+                         [cpus, cpus, "isolated"])
+        self.assertLessEqual(host.cpus(cpus), host.cpus(host.cgroup("", "cpuset.cpus.isolated")))
+        self.assertFalse(host.cpus(cpus) & host.cpus(host.cgroup("", "cpuset.cpus.effective")))
+        self.assertEqual(host.affinity(domain.vcpu(index)), host.cpus(cpus))
+
+    def test_4_virsh(self):
+        """vcpupin, emulatorpin and setvcpus go on working, and what they did is adopted"""
+        self.apply()
+        for cpus in ("7", "3", "0-7", "4"):
+            with self.subTest(vcpupin=cpus):
+                def pin():
+                    virsh("vcpupin", "vm1", "0", cpus, "--live")
+                    time.sleep(0.3)
+                seen = account.compare(self, self.reservations(), pin)
+                print("    vcpupin to %s: %s" % (cpus, seen), flush=True)
+                if host.cpuwarden("plan").returncode:
+                    self.assertEqual(self.vms()["vm1"]["state"], "degraded")
+                    self.repair(False)
+                if cpus == "0-7": # nobody says where: policy chooses
+                    cpus = host.cgroup(self.vm1.leaf("vcpu0"), "cpuset.cpus")
+                    self.assertEqual(len(host.cpus(cpus)), 1)
+                self.assert_vcpu(self.vm1, 0, cpus)
+                self.assertEqual(host.cpuwarden("plan").stdout, "nothing to do\n")
+                if cpus != "4":
+                    virsh("vcpupin", "vm1", "0", "4", "--live")
+                    self.apply()
+        self.assert_placed()
+        with self.subTest("emulatorpin"):
+            virsh("emulatorpin", "vm1", "0,3", "--live")
+            self.apply()
+            self.assertEqual(host.affinity(self.vm1.pid), {0, 3})
+            self.assertEqual(self.vms()["vm1"]["state"], "placed")
+            virsh("emulatorpin", "vm1", "0", "--live")
+            self.apply()
+            self.assert_placed()
+        with self.subTest("setvcpus"):
+            def plug():
+                virsh("setvcpus", "vm1", "3", "--live")
+                time.sleep(0.5)
+            seen = account.compare(self, self.reservations(), plug)
+            print("    setvcpus: %s" % seen, flush=True)
+            self.assertEqual(self.vms()["vm1"]["state"], "degraded")
+            self.repair(False)
+            self.assertEqual(len(host.affinity(self.vm1.vcpu(2))), 1)
+            self.assert_vcpu(self.vm1, 2, host.cgroup(self.vm1.leaf("vcpu2"), "cpuset.cpus"))
+
+    def test_5_release(self):
+        """release --all gives libvirt's groups back as they were, but what somebody else has changed since"""
+        virsh("vcpupin", "vm2", "0", "7", "--live")
+        done = host.cpuwarden("release", "--all")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        virsh("vcpupin", "vm2", "0", "6", "--live")
+        groups, threads = host.dump()
+        changed = {path: (value, groups.get(path)) for path, value in self.found[0].items()
+                   if groups.get(path) != value and self.matters(path)}
+        self.assertEqual(changed, {})
+        self.assertEqual([path for path in groups if path not in self.found[0] and "/vcpu2/" not in path
+                          and self.matters(path)], [])
+        for thread, was in self.found[1].items():
+            if thread in threads and self.is_ours(thread):
+                self.assertEqual(threads[thread], was, thread)
+        for name in ("cpuset.cpus", "cpuset.cpus.partition"):
+            self.assertEqual(host.cgroup(self.vm1.leaf("vcpu2"), name), {"cpuset.cpus": ""}.get(name, "member"))
+
+    def matters(self, path):
+        """Units of systemd's come and go; libvirt sets memory nodes when it restarts or plugs, and AllowedCPUs= was set."""
+        return not re.search(r"system\.slice|user\.slice|init\.scope|cpuset\.mems$|machine\.slice/cpuset\.cpus$", path)
+
+    def is_ours(self, thread):
+        return any(os.path.isdir("/proc/%d/task/%d" % (pid, thread[1]))
+                   for pid in (self.bare.pid, self.vm1.pid, self.vm2.pid))
+
+    def test_6_own_pins(self):
+        """pins of our own go before libvirt's: what virsh changes is corrected, and release gives libvirt's back"""
+        host.configure("vm2", "[vm]\npolicy = dedicated\n[vcpupin]\n0 = 3\n[emulatorpin]\ncpus = 0\n")
+        self.addCleanup(os.unlink, os.path.join(host.ETC, "vms.d/vm2.conf"))
+        self.apply()
+        self.assert_vcpu(self.vm2, 0, "3")
+        self.assertEqual(host.affinity(self.vm2.pid), {0})
+        virsh("vcpupin", "vm2", "0", "6", "--live")
+        self.assertEqual(self.vms()["vm2"]["state"], "degraded")
+        self.apply()
+        self.assert_vcpu(self.vm2, 0, "3")
+        done = host.cpuwarden("release", "vm2")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(host.cgroup(self.vm2.leaf("vcpu0"), "cpuset.cpus"), "6")
+        self.assertEqual(host.cgroup(self.vm2.leaf("emulator"), "cpuset.cpus"), "")
+        self.assertEqual(host.affinity(self.vm2.vcpu(0)), {6})
+
+    def test_7_stopped_and_started(self):
+        """a domain that stops leaves nothing claimed, and one that starts is placed again"""
+        self.apply()
+        virsh("destroy", "vm1")
+        time.sleep(0.3)
+        self.apply()
+        self.assertNotIn("vm1", self.vms())
+        self.assertEqual(host.cpus(host.cgroup("machine.slice", "cpuset.cpus.exclusive")), {6})
+        self.assertEqual(host.cpus(host.cgroup("", "cpuset.cpus.effective")), {0, 3, 4, 5, 7})
+        type(self).vm1 = Domain("vm1", 2)
+        self.apply()
+        self.assert_placed()
+
+
+SOURCE = "libvirt"
+ONLY = os.environ.get("ONLY")
+
+if not host.REMOTE:
+    del Libvirt
