@@ -119,7 +119,7 @@ static void the_advice(void **state)
 
 static void by_qmp(void **state)
 {
-	struct qmp_vcpu vcpus[] = {{1, 103}, {0, 102}};
+	struct told_vcpu vcpus[] = {{1, 103}, {0, 102}};
 	struct qmp_iothread iothreads[] = {{"disk", 104}, {"iothread1", 101}};
 	struct qmp_answer answer = {vcpus, 2, iothreads, 2};
 	struct problem problem = {0};
@@ -136,7 +136,7 @@ static void by_qmp(void **state)
 /* A container's QEMU speaks of its own numbers. */
 static void by_qmp_in_a_pid_namespace(void **state)
 {
-	struct qmp_vcpu vcpus[] = {{0, 7}, {1, 3}};
+	struct told_vcpu vcpus[] = {{0, 7}, {1, 3}};
 	struct qmp_answer answer = {vcpus, 2, NULL, 0};
 	const pid_t inner[] = {1, 7, 0, 3};
 	struct sample sample;
@@ -151,7 +151,7 @@ static void by_qmp_in_a_pid_namespace(void **state)
 static void qmp_that_does_not_fit(void **state)
 {
 	struct {
-		struct qmp_vcpu vcpus[2];
+		struct told_vcpu vcpus[2];
 		struct qmp_iothread iothread;
 		const char *says;
 	} cases[] = {

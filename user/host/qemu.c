@@ -20,10 +20,12 @@
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
 #include "user/host/classify.h"
+#include "user/host/fatal.h"
 #include "user/host/naming.h"
 #include "user/host/proc.h"
 #include "user/host/qemu_args.h"
 #include "user/host/qmp.h"
+#include "user/host/threads.h"
 
 enum {
 	SILENT_MAX = 3,	  /* that many time-outs in a pass are waited for in full */
@@ -45,13 +47,6 @@ static void pass_deinit(struct pass *pass)
 		vm_deinit(&pass->items[i].vm);
 	free(pass->items);
 	free(pass->vector);
-}
-
-/* Failures of ours or of the host's, which no QEMU brings about: they end the pass. */
-static bool is_fatal(int r)
-{
-	return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EACCES ||
-	       r == -EPERM || r == -ENODATA || r == -EXDEV;
 }
 
 static bool is_qemu_name(const char *name)
@@ -87,114 +82,6 @@ static bool calls_itself_qemu(pid_t pid)
 	       is_qemu_name(stat.comm);
 }
 
-/* ---- threads ---- */
-
-struct listing {
-	int procfd;
-	pid_t pid;
-	struct vm *vm;
-	pid_t unread; /* a thread that could not be read, though it is there, or 0 */
-};
-
-static int add_thread(pid_t tid, void *data)
-{
-	struct listing *listing = data;
-	struct vm_thread thread, *slot;
-	int r;
-
-	if (listing->vm->n_threads >= THREADS_MAX)
-		return 1;
-	r = proc_read_thread_at(listing->procfd, tid, &thread);
-	if (r && is_fatal(r))
-		return r;
-	if (r) {
-		/* A cgroup path can be made too long for the kernel to tell. */
-		listing->unread = r == -ESRCH ? listing->unread : tid;
-		return 0;
-	}
-	slot = array_push(&listing->vm->threads, &listing->vm->n_threads);
-	if (!slot) {
-		free(thread.cgroup);
-		return -ENOMEM;
-	}
-	*slot = thread;
-	return 0;
-}
-
-static int add_other_thread(pid_t tid, void *data)
-{
-	const struct listing *listing = data;
-
-	return tid == listing->pid ? 0 : add_thread(tid, data);
-}
-
-static int compare_threads(const void *a, const void *b)
-{
-	const struct vm_thread *x = a, *y = b;
-
-	return (x->tid > y->tid) - (x->tid < y->tid);
-}
-
-static void drop_threads(struct vm *vm)
-{
-	for (size_t i = 0; i < vm->n_threads; i++)
-		free(vm->threads[i].cgroup);
-	free(vm->threads);
-	vm->threads = NULL;
-	vm->n_threads = 0;
-}
-
-/* The main thread first, also where numbers have wrapped; the others by number. */
-static int read_threads(int procfd, struct vm *vm, pid_t *ret_unread)
-{
-	struct listing listing = {.procfd = procfd, .pid = vm->pid, .vm = vm};
-	int r;
-
-	drop_threads(vm);
-	r = add_thread(vm->pid, &listing);
-	if (!r && !vm->n_threads)
-		r = -ESRCH;
-	if (!r)
-		r = proc_for_each_tid(procfd, add_other_thread, &listing);
-	if (r < 0)
-		return r;
-	qsort(vm->threads + 1, vm->n_threads - 1, sizeof(*vm->threads), compare_threads);
-	*ret_unread = listing.unread;
-	return 0;
-}
-
-/*
- * The threads' ids in QEMU's own pid namespace. *ret_inner stays NULL where it is ours:
- * that is so for all threads of a process or for none.
- */
-static int read_inner_ids(int procfd, const struct vm *vm, pid_t **ret_inner)
-{
-	cleanup_free pid_t *inner = NULL;
-	unsigned int depth;
-	pid_t own;
-	int r = proc_read_nspid_at(procfd, &depth, &own);
-
-	if (r == -ENODATA || (!r && depth == 1))
-		return 0;
-	if (r)
-		return r;
-	inner = calloc(vm->n_threads, sizeof(*inner));
-	if (!inner)
-		return -ENOMEM;
-	for (size_t i = 0; i < vm->n_threads; i++) {
-		cleanup_close int fd = -1;
-		char path[32];
-
-		snprintf(path, sizeof(path), "task/%d", vm->threads[i].tid);
-		fd = openat(procfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		/* One that has gone keeps 0, which QMP can't name. */
-		if (fd >= 0)
-			(void)proc_read_nspid_at(fd, &depth, &inner[i]);
-	}
-	*ret_inner = take_ptr(inner);
-	return 0;
-}
-
 /* ---- QMP ---- */
 
 static int query(struct pass *pass, int procfd, pid_t pid, const struct qemu_args *args,
@@ -228,12 +115,12 @@ static int ask_and_read(struct pass *pass, int procfd, const struct qemu_args *a
 	asked = query(pass, procfd, vm->pid, args, &answer, problem);
 	if (asked == -ENOMEM)
 		return asked;
-	r = read_threads(procfd, vm, ret_unread);
+	r = threads_read(procfd, vm, ret_unread);
 	if (r)
 		return r;
 	if (asked)
 		return 1;
-	r = read_inner_ids(procfd, vm, &inner);
+	r = threads_read_inner_ids(procfd, vm, &inner);
 	if (r && r != -ESRCH && !is_fatal(r))
 		return problem_set(problem, 1, "its pid namespace: %s", strerror(-r));
 	return r ? r : classify_by_qmp(vm, &answer, inner, problem);
@@ -248,7 +135,7 @@ static int find_threads(
 	int r = -EBADMSG;
 
 	if (!args->n_qmp_paths)
-		r = read_threads(procfd, vm, &unread);
+		r = threads_read(procfd, vm, &unread);
 	for (int i = 0; args->n_qmp_paths && r == -EBADMSG && i < ATTEMPTS; i++)
 		r = ask_and_read(pass, procfd, args, vm, &unread, &problem);
 	if (r < 0 && r != -EBADMSG)
