@@ -111,11 +111,12 @@ static inline void end(pid_t pid)
 
 #define START(...) start((const char *const[]){__VA_ARGS__, NULL})
 
+/* Not with this machine's libvirt, whatever it runs: its files would be the test's. */
 static inline void discover(struct vms *ret_vms)
 {
 	struct problem problem = {0};
 
-	if (qemu_discover(ret_vms, &problem))
+	if (qemu_discover_with(dir, ret_vms, &problem))
 		fail_msg("%s", problem.text);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What somebody tells of a VM's vCPUs. Untrusted until it was held against the threads
- * that /proc shows (classify.h).
+ * What somebody tells of a VM's vCPUs, be it QEMU or libvirt. Untrusted until it was held
+ * against the threads that /proc shows (classify.h).
  */
 #include <sys/types.h>
 
