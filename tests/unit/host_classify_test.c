@@ -119,7 +119,7 @@ static void the_advice(void **state)
 
 static void by_qmp(void **state)
 {
-	struct qmp_vcpu vcpus[] = {{1, 103}, {0, 102}};
+	struct told_vcpu vcpus[] = {{1, 103}, {0, 102}};
 	struct qmp_iothread iothreads[] = {{"disk", 104}, {"iothread1", 101}};
 	struct qmp_answer answer = {vcpus, 2, iothreads, 2};
 	struct problem problem = {0};
@@ -136,7 +136,7 @@ static void by_qmp(void **state)
 /* A container's QEMU speaks of its own numbers. */
 static void by_qmp_in_a_pid_namespace(void **state)
 {
-	struct qmp_vcpu vcpus[] = {{0, 7}, {1, 3}};
+	struct told_vcpu vcpus[] = {{0, 7}, {1, 3}};
 	struct qmp_answer answer = {vcpus, 2, NULL, 0};
 	const pid_t inner[] = {1, 7, 0, 3};
 	struct sample sample;
@@ -151,7 +151,7 @@ static void by_qmp_in_a_pid_namespace(void **state)
 static void qmp_that_does_not_fit(void **state)
 {
 	struct {
-		struct qmp_vcpu vcpus[2];
+		struct told_vcpu vcpus[2];
 		struct qmp_iothread iothread;
 		const char *says;
 	} cases[] = {
@@ -177,6 +177,110 @@ static void qmp_that_does_not_fit(void **state)
 		assert_non_null(strstr(problem.text, cases[i].says));
 		assert_classes(&sample, "h h h h"); /* unchanged */
 	}
+}
+
+/* What QMP tells must fit, and so must what libvirt tells. */
+static void libvirt_that_does_not_fit(void **state)
+{
+	struct {
+		struct told_vcpu vcpus[2];
+		const char *says;
+	} cases[] = {
+		{{{0, 101}, {1, 999}}, "libvirt names thread 999, which the process"},
+		{{{0, 101}, {1, 101}}, "libvirt names thread 101 twice"},
+		{{{0, 101}, {1, 100}}, "libvirt names the main thread"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct libvirt_answer answer = {100, cases[i].vcpus, 2};
+		struct problem problem = {0};
+		struct sample sample;
+
+		sample_init(&sample, COMMS("q", "CPU 0/KVM", "CPU 1/KVM"));
+		for (size_t k = 0; k < 3; k++)
+			sample.threads[k].class = THREAD_VHOST;
+		assert_int_equal(
+			classify_by_libvirt(&sample.vm, &answer, &problem), -EBADMSG);
+		assert_non_null(strstr(problem.text, cases[i].says));
+		assert_classes(&sample, "h h h"); /* unchanged */
+	}
+}
+
+/* `names` are those of the threads' groups, in a scope as libvirt's. */
+static void set_groups(struct sample *sample, const char *const *names)
+{
+	static char paths[MAX][64];
+
+	for (size_t i = 0; names[i]; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "machine.slice/vm1.scope/libvirt/%s",
+			names[i]);
+		sample->threads[i].cgroup = paths[i];
+	}
+}
+
+static void by_libvirt(void **state)
+{
+	struct told_vcpu vcpus[] = {{1, 102}, {0, 103}};
+	struct libvirt_answer answer = {100, vcpus, 2};
+	struct problem problem = {0};
+	struct sample sample;
+
+	(void)state;
+	/* names of vCPUs do not count, groups do: also over names of iothreads */
+	sample_init(&sample, COMMS("CPU 9/KVM", "CPU 0/KVM", "q", "IO x", "q",
+				     "IO iothread2", "vhost-100", "IO mon_iothread"));
+	set_groups(&sample, COMMS("emulator", "emulator", "vcpu1", "vcpu0", "iothread2",
+				    "iothread7", "iothread3", "emulator"));
+	assert_int_equal(classify_by_libvirt(&sample.vm, &answer, &problem), 0);
+	assert_classes(&sample, "e e v1 v0 i2 i7 h e");
+	assert_string_equal(problem.text, "");
+}
+
+/* The group's first is the iothread; the others were started by it, and bear its name
+ * until they are given their own. */
+static void workers_of_an_iothread(void **state)
+{
+	struct told_vcpu vcpus[] = {{0, 101}};
+	struct libvirt_answer answer = {100, vcpus, 1};
+	struct sample sample;
+
+	(void)state;
+	sample_init(&sample, COMMS("q", "q", "worker", "IO iothread1", "IO iothread1"));
+	set_groups(&sample,
+		COMMS("iothread1", "iothread1", "iothread1", "iothread1", "iothread1"));
+	for (size_t i = 0; i < sample.vm.n_threads; i++)
+		sample.threads[i].start_time = 50 + i;
+	sample.threads[2].start_time = 90; /* numbers have wrapped */
+	assert_int_equal(classify_by_libvirt(&sample.vm, &answer, NULL), 0);
+	assert_classes(&sample, "e v0 e i1 e");
+	for (size_t i = 0; i < sample.vm.n_threads; i++)
+		sample.threads[i].start_time = 50; /* of one clock tick */
+	assert_int_equal(classify_by_libvirt(&sample.vm, &answer, NULL), 0);
+	assert_classes(&sample, "e v0 i1 e e");
+}
+
+/* libvirt has no such groups where it has no controllers. */
+static void iothreads_without_groups(void **state)
+{
+	struct told_vcpu vcpus[] = {{0, 101}};
+	struct libvirt_answer answer = {100, vcpus, 1};
+	struct sample sample;
+
+	(void)state;
+	sample_init(&sample, COMMS("IO q", "IO v", "IO iothread2", "IO x", "IO a2", "q"));
+	assert_int_equal(classify_by_libvirt(&sample.vm, &answer, NULL), 0);
+	assert_classes(&sample, "e v0 i2 i1 i3 e");
+	/* none of these is a number of libvirt's; the last one's is taken by a group */
+	sample_init(&sample, COMMS("q", "q", "a", "b", "c", "d", "IO iothread1", "e"));
+	set_groups(&sample, COMMS("", "", "iothread", "iothread0", "iothread01",
+				    "iothread4097", "emulator", "iothread1"));
+	assert_int_equal(classify_by_libvirt(&sample.vm, &answer, NULL), 0);
+	assert_classes(&sample, "e v0 e e e e i2 i1");
+	sample_init(&sample, COMMS("q", "q", "q"));
+	set_groups(&sample, COMMS("", "", "iothread4096"));
+	assert_int_equal(classify_by_libvirt(&sample.vm, &answer, NULL), 0);
+	assert_classes(&sample, "e v0 i4096");
 }
 
 /* ---- naming ---- */
@@ -292,6 +396,10 @@ int main(void)
 		cmocka_unit_test(by_qmp),
 		cmocka_unit_test(by_qmp_in_a_pid_namespace),
 		cmocka_unit_test(qmp_that_does_not_fit),
+		cmocka_unit_test(libvirt_that_does_not_fit),
+		cmocka_unit_test(by_libvirt),
+		cmocka_unit_test(workers_of_an_iothread),
+		cmocka_unit_test(iothreads_without_groups),
 		cmocka_unit_test(names_are_unique),
 		cmocka_unit_test(the_owner_of_a_name_is_said),
 		cmocka_unit_test(shadows_are_no_vms),

@@ -1,162 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * user/host/qemu.c on real QEMUs (TCG, no guest, stopped). Names bear the test's pid, so
- * other VMs of the host don't matter. Without a QEMU the tests are skipped, loudly.
- */
+/* user/host/qemu.c on real QEMUs: see host_start_qemu.h. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <time.h>
 
+#include "tests/unit/host_start_qemu.h"
 #include "user/base/cleanup.h"
 #include "user/host/proc.h"
-#include "user/host/qemu.h"
 
-#define QEMU "qemu-system-x86_64"
-
-enum { MAX_ARGS = 64, THREADS = 6 };
-
-static char dir[64];
-static char name[64]; /* a VM name of this test run */
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st, (void)flag, (void)ftw;
-	return remove(path);
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/qemu-test.XXXXXX");
-	snprintf(name, sizeof(name), "t%d", getpid());
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static bool have_qemu(void)
-{
-	return !system("command -v " QEMU " >/dev/null");
-}
-
-#define NEEDS_QEMU()                                             \
-	do {                                                     \
-		if (!have_qemu()) {                              \
-			print_message("SKIPPED: no " QEMU "\n"); \
-			skip();                                  \
-		}                                                \
-	} while (0)
-
-/* Starts a QEMU in `dir`, with arguments after the usual ones; "@" in them is the VM's
- * name. */
-static pid_t start(const char *const *more)
-{
-	static const char *const usual[] = {QEMU, "-accel", "tcg", "-machine", "pc",
-		"-nodefaults", "-display", "none", "-S", "-m", "32", "-smp", "2", NULL};
-	char *argv[MAX_ARGS] = {NULL};
-	int n = 0;
-	pid_t pid;
-
-	for (size_t i = 0; usual[i]; i++)
-		argv[n++] = strdup(usual[i]);
-	for (size_t i = 0; more[i]; i++) {
-		const char *at = strchr(more[i], '@');
-
-		assert_true(n < MAX_ARGS - 1);
-		if (!at)
-			argv[n++] = strdup(more[i]);
-		else
-			assert_true(asprintf(&argv[n++], "%.*s%s%s", (int)(at - more[i]),
-					    more[i], name, at + 1) > 0);
-	}
-	pid = fork();
-	if (!pid) {
-		int fd = open("/dev/null", O_RDWR);
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		dup2(fd, 2);
-		if (chdir(dir) < 0)
-			_exit(1);
-		execvp(QEMU, argv);
-		_exit(1);
-	}
-	for (int i = 0; i < n; i++)
-		free(argv[i]);
-	return pid;
-}
-
-static void end(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-}
-
-#define START(...) start((const char *const[]){__VA_ARGS__, NULL})
-
-static void discover(struct vms *ret_vms)
-{
-	struct problem problem = {0};
-
-	if (qemu_discover(ret_vms, &problem))
-		fail_msg("%s", problem.text);
-}
-
-static const struct vm *find_pid(const struct vms *vms, pid_t pid)
-{
-	for (size_t i = 0; i < vms->n_items; i++)
-		if (vms->items[i].pid == pid)
-			return &vms->items[i];
-	return NULL;
-}
-
-static size_t count(const struct vm *vm, enum thread_class class)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < vm->n_threads; i++)
-		n += vm->threads[i].class == class;
-	return n;
-}
-
-/* Until that QEMU has all its threads and, when `quiet`, nothing is left to say about it.
- */
-static const struct vm *await(struct vms *vms, pid_t pid, size_t n_threads, bool quiet)
-{
-	for (int i = 0; i < 100; i++) {
-		const struct vm *vm;
-
-		discover(vms);
-		vm = find_pid(vms, pid);
-		if (vm && vm->n_threads >= n_threads && (!quiet || !vm->problem))
-			return vm;
-		vms_deinit(vms);
-		usleep(100000);
-	}
-	fail_msg("QEMU %d did not come up", pid);
-	return NULL;
-}
+enum { THREADS = 6 };
 
 /* What /proc says of that thread, read in the simplest way. */
 static void assert_comm(pid_t pid, const struct vm_thread *thread)
@@ -484,8 +346,6 @@ static void in_a_pid_namespace(void **state)
 	kill(vm->pid, SIGKILL);
 	waitpid(outer, NULL, 0);
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -2,8 +2,8 @@
 /*
  * Names are QEMU's to choose (util/qemu-thread-posix.c, accel/, iothread.c): `CPU 3/KVM`,
  * `IO disk1`, and only with debug-threads=on; a vhost worker is named by the kernel after
- * the process it serves. They are hints; QMP's answer goes before them, and it too must
- * fit the threads that /proc shows.
+ * the process it serves. They are hints; what QMP or libvirt tells goes before them, and
+ * it too must fit the threads that /proc shows.
  *
  * libvirt and virsh number iothreads, QEMU names them. An id `iothreadN`, as libvirt
  * gives it, is N; else the number that the id ends with; else, or where that is taken,
@@ -176,8 +176,11 @@ int classify_by_name(struct vm *vm, struct problem *problem)
 	return 0;
 }
 
-/* Finds threads by QEMU's own numbering, and remembers which were named already. */
+/* ---- by what was told ---- */
+
+/* Finds threads by the teller's numbering, and remembers which were named already. */
 struct lookup {
+	const char *teller; /* for sentences */
 	struct entry {
 		pid_t tid;
 		size_t at; /* in vm->threads */
@@ -193,11 +196,13 @@ static int compare_entries(const void *a, const void *b)
 	return (x->tid > y->tid) - (x->tid < y->tid);
 }
 
-static int lookup_init(struct lookup *lookup, const struct vm *vm, const pid_t *inner)
+static int lookup_init(struct lookup *lookup, const char *teller, const struct vm *vm,
+	const pid_t *inner)
 {
 	lookup->entries = calloc(vm->n_threads + 1, sizeof(*lookup->entries));
 	if (!lookup->entries)
 		return -ENOMEM;
+	lookup->teller = teller;
 	lookup->n = vm->n_threads;
 	for (size_t i = 0; i < lookup->n; i++) {
 		lookup->entries[i].tid = inner ? inner[i] : vm->threads[i].tid;
@@ -221,15 +226,50 @@ static int find_thread(
 	entry = bsearch(&key, lookup->entries, lookup->n, sizeof(key), compare_entries);
 	if (!entry)
 		return problem_set(problem, -EBADMSG,
-			"QMP names thread %d, which the process does not have", tid);
+			"%s names thread %d, which the process does not have",
+			lookup->teller, tid);
 	if (!entry->at)
 		return problem_set(problem, -EBADMSG,
-			"QMP names the main thread a vCPU or iothread");
+			"%s names the main thread a vCPU or iothread", lookup->teller);
 	if (entry->named)
-		return problem_set(problem, -EBADMSG, "QMP names thread %d twice", tid);
+		return problem_set(problem, -EBADMSG, "%s names thread %d twice",
+			lookup->teller, tid);
 	entry->named = true;
 	*ret_at = entry->at;
 	return 0;
+}
+
+/* Where in vm->threads each vCPU is. The caller frees *ret_at. */
+static int find_vcpus(struct lookup *lookup, const struct told_vcpu *vcpus, size_t n,
+	size_t **ret_at, struct problem *problem)
+{
+	cleanup_free size_t *at = calloc(n + 1, sizeof(*at));
+	int r = at ? 0 : problem_nomem(problem);
+
+	for (size_t i = 0; !r && i < n; i++)
+		r = find_thread(lookup, vcpus[i].tid, &at[i], problem);
+	if (!r)
+		*ret_at = take_ptr(at);
+	return r;
+}
+
+/* The vCPUs as told; what is none, by name. */
+static void set_classes(
+	struct vm *vm, const struct told_vcpu *vcpus, const size_t *at, size_t n)
+{
+	for (size_t i = 0; i < vm->n_threads; i++)
+		set_class(&vm->threads[i],
+			is_vhost(vm->threads[i].comm) ? THREAD_VHOST : THREAD_EMULATOR,
+			0);
+	for (size_t i = 0; i < n; i++)
+		set_class(&vm->threads[at[i]], THREAD_VCPU, vcpus[i].index);
+}
+
+static void set_iothreads(struct iothread *iothreads, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		set_class(iothreads[i].thread, THREAD_IOTHREAD, 0);
+	number_iothreads(iothreads, n);
 }
 
 static void cleanup_iothreads_fn(struct iothread **iothreads)
@@ -244,14 +284,12 @@ int classify_by_qmp(struct vm *vm, const struct qmp_answer *answer, const pid_t 
 	CLEANUP(lookup_deinit) struct lookup lookup = {0};
 	cleanup_free size_t *vcpus = NULL;
 	size_t at = 0;
-	int r = 0;
+	int r;
 
-	vcpus = calloc(answer->n_vcpus + 1, sizeof(*vcpus));
 	iothreads = calloc(answer->n_iothreads + 1, sizeof(*iothreads));
-	if (!vcpus || !iothreads || lookup_init(&lookup, vm, inner))
+	if (!iothreads || lookup_init(&lookup, "QMP", vm, inner))
 		return problem_nomem(problem);
-	for (size_t i = 0; !r && i < answer->n_vcpus; i++)
-		r = find_thread(&lookup, answer->vcpus[i].tid, &vcpus[i], problem);
+	r = find_vcpus(&lookup, answer->vcpus, answer->n_vcpus, &vcpus, problem);
 	for (size_t i = 0; !r && i < answer->n_iothreads; i++) {
 		r = find_thread(&lookup, answer->iothreads[i].tid, &at, problem);
 		iothreads[i] = (struct iothread){
@@ -260,14 +298,80 @@ int classify_by_qmp(struct vm *vm, const struct qmp_answer *answer, const pid_t 
 	if (r)
 		return r;
 	/* All of it holds: from here on nothing can fail. */
-	for (size_t i = 0; i < vm->n_threads; i++)
-		set_class(&vm->threads[i],
-			is_vhost(vm->threads[i].comm) ? THREAD_VHOST : THREAD_EMULATOR,
-			0);
-	for (size_t i = 0; i < answer->n_vcpus; i++)
-		set_class(&vm->threads[vcpus[i]], THREAD_VCPU, answer->vcpus[i].index);
-	for (size_t i = 0; i < answer->n_iothreads; i++)
-		set_class(iothreads[i].thread, THREAD_IOTHREAD, 0);
-	number_iothreads(iothreads, answer->n_iothreads);
+	set_classes(vm, answer->vcpus, vcpus, answer->n_vcpus);
+	set_iothreads(iothreads, answer->n_iothreads);
+	return 0;
+}
+
+/*
+ * libvirt gives each iothread a group of its own. What else is in there was started by
+ * the iothread (QEMU's workers) and bears its name for a moment, so the oldest of a group
+ * is the iothread, and the names of the others don't count.
+ */
+struct by_group {
+	struct vm_thread *oldest[IOTHREADS_MAX + 1];
+	struct iothread iothreads[IOTHREADS_MAX];
+	size_t n_iothreads;
+};
+
+/* The last part of its group's path. */
+static const char *group_name(const struct vm_thread *thread)
+{
+	const char *slash = thread->cgroup ? strrchr(thread->cgroup, '/') : NULL;
+
+	return slash ? slash + 1 : "";
+}
+
+static void take_iothread(struct by_group *by, const char *id, struct vm_thread *thread)
+{
+	if (by->n_iothreads < IOTHREADS_MAX)
+		by->iothreads[by->n_iothreads++] = (struct iothread){id, thread, false};
+}
+
+/* Those of groups go first: where a number is wanted twice, it is theirs. */
+static void find_iothreads(struct vm *vm, struct by_group *by)
+{
+	uint64_t number;
+
+	for (size_t i = 1; i < vm->n_threads; i++) {
+		struct vm_thread *thread = &vm->threads[i], **oldest;
+
+		if (thread->class != THREAD_EMULATOR ||
+			!libvirt_number(group_name(thread), &number))
+			continue;
+		oldest = &by->oldest[number];
+		if (!*oldest || thread->start_time < (*oldest)->start_time)
+			*oldest = thread;
+	}
+	for (size_t i = 0; i <= IOTHREADS_MAX; i++)
+		if (by->oldest[i])
+			take_iothread(by, group_name(by->oldest[i]), by->oldest[i]);
+	for (size_t i = 1; i < vm->n_threads; i++) {
+		struct vm_thread *thread = &vm->threads[i];
+		const char *id = iothread_id(thread->comm);
+
+		if (thread->class == THREAD_EMULATOR && id &&
+			!libvirt_number(group_name(thread), &number))
+			take_iothread(by, id, thread);
+	}
+}
+
+int classify_by_libvirt(
+	struct vm *vm, const struct libvirt_answer *answer, struct problem *problem)
+{
+	CLEANUP(lookup_deinit) struct lookup lookup = {0};
+	cleanup_free struct by_group *by = NULL;
+	cleanup_free size_t *vcpus = NULL;
+	int r;
+
+	by = calloc(1, sizeof(*by));
+	if (!by || lookup_init(&lookup, "libvirt", vm, NULL))
+		return problem_nomem(problem);
+	r = find_vcpus(&lookup, answer->vcpus, answer->n_vcpus, &vcpus, problem);
+	if (r)
+		return r; // cppcheck-suppress memleak ; the cleanup attribute frees it
+	set_classes(vm, answer->vcpus, vcpus, answer->n_vcpus);
+	find_iothreads(vm, by);
+	set_iothreads(by->iothreads, by->n_iothreads);
 	return 0;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Which thread of a VM is what. Pure: from thread names, or from what QMP said. */
+/* Which thread of a VM is what. Pure: from thread names, or from what QMP or libvirt
+ * tells. */
 #include "user/base/problem.h"
+#include "user/host/libvirt.h"
 #include "user/host/qmp_talk.h"
 #include "user/model/vm.h"
 
@@ -19,3 +21,10 @@ int classify_by_name(struct vm *vm, struct problem *problem);
  */
 int classify_by_qmp(struct vm *vm, const struct qmp_answer *answer, const pid_t *inner,
 	struct problem *problem);
+
+/*
+ * As classify_by_qmp(), by libvirt's answer. It names no iothreads: the group iothreadN
+ * tells them, and a thread's name where it is in no such group.
+ */
+int classify_by_libvirt(
+	struct vm *vm, const struct libvirt_answer *answer, struct problem *problem);

@@ -20,18 +20,22 @@
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
 #include "user/host/classify.h"
+#include "user/host/fatal.h"
+#include "user/host/libvirt.h"
 #include "user/host/naming.h"
 #include "user/host/proc.h"
 #include "user/host/qemu_args.h"
 #include "user/host/qmp.h"
+#include "user/host/threads.h"
 
 enum {
 	SILENT_MAX = 3,	  /* that many time-outs in a pass are waited for in full */
 	HURRIED_MS = 100, /* the others get this long */
-	ATTEMPTS = 2, /* a vCPU may come or go between QMP's answer and the thread list */
+	ATTEMPTS = 2, /* a vCPU may come or go between an answer and the thread list */
 };
 
 struct pass {
+	const char *libvirt_dir;
 	struct candidate *items;
 	size_t n_items;
 	unsigned int n_silent;
@@ -45,13 +49,6 @@ static void pass_deinit(struct pass *pass)
 		vm_deinit(&pass->items[i].vm);
 	free(pass->items);
 	free(pass->vector);
-}
-
-/* Failures of ours or of the host's, which no QEMU brings about: they end the pass. */
-static bool is_fatal(int r)
-{
-	return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EACCES ||
-	       r == -EPERM || r == -ENODATA || r == -EXDEV;
 }
 
 static bool is_qemu_name(const char *name)
@@ -87,126 +84,38 @@ static bool calls_itself_qemu(pid_t pid)
 	       is_qemu_name(stat.comm);
 }
 
-/* ---- threads ---- */
+/* ---- its threads ---- */
 
-struct listing {
+/* What is asked of a VM: which of its threads is what. */
+struct inquiry {
+	struct pass *pass;
 	int procfd;
-	pid_t pid;
+	const struct qemu_args *args;
 	struct vm *vm;
-	pid_t unread; /* a thread that could not be read, though it is there, or 0 */
+	pid_t unread; /* see threads_read() */
 };
 
-static int add_thread(pid_t tid, void *data)
-{
-	struct listing *listing = data;
-	struct vm_thread thread, *slot;
-	int r;
-
-	if (listing->vm->n_threads >= THREADS_MAX)
-		return 1;
-	r = proc_read_thread_at(listing->procfd, tid, &thread);
-	if (r && is_fatal(r))
-		return r;
-	if (r) {
-		/* A cgroup path can be made too long for the kernel to tell. */
-		listing->unread = r == -ESRCH ? listing->unread : tid;
-		return 0;
-	}
-	slot = array_push(&listing->vm->threads, &listing->vm->n_threads);
-	if (!slot) {
-		free(thread.cgroup);
-		return -ENOMEM;
-	}
-	*slot = thread;
-	return 0;
-}
-
-static int add_other_thread(pid_t tid, void *data)
-{
-	const struct listing *listing = data;
-
-	return tid == listing->pid ? 0 : add_thread(tid, data);
-}
-
-static int compare_threads(const void *a, const void *b)
-{
-	const struct vm_thread *x = a, *y = b;
-
-	return (x->tid > y->tid) - (x->tid < y->tid);
-}
-
-static void drop_threads(struct vm *vm)
-{
-	for (size_t i = 0; i < vm->n_threads; i++)
-		free(vm->threads[i].cgroup);
-	free(vm->threads);
-	vm->threads = NULL;
-	vm->n_threads = 0;
-}
-
-/* The main thread first, also where numbers have wrapped; the others by number. */
-static int read_threads(int procfd, struct vm *vm, pid_t *ret_unread)
-{
-	struct listing listing = {.procfd = procfd, .pid = vm->pid, .vm = vm};
-	int r;
-
-	drop_threads(vm);
-	r = add_thread(vm->pid, &listing);
-	if (!r && !vm->n_threads)
-		r = -ESRCH;
-	if (!r)
-		r = proc_for_each_tid(procfd, add_other_thread, &listing);
-	if (r < 0)
-		return r;
-	qsort(vm->threads + 1, vm->n_threads - 1, sizeof(*vm->threads), compare_threads);
-	*ret_unread = listing.unread;
-	return 0;
-}
-
 /*
- * The threads' ids in QEMU's own pid namespace. *ret_inner stays NULL where it is ours:
- * that is so for all threads of a process or for none.
+ * Reads the threads and has them told apart by somebody. With a sentence, and the threads
+ * are read all the same: SILENT, there is no answer, or not one to believe; ABSENT,
+ * nobody to ask, which is all right as long as another knows; -EBADMSG, the answer does
+ * not fit the threads.
  */
-static int read_inner_ids(int procfd, const struct vm *vm, pid_t **ret_inner)
+typedef int (*ask_fn)(struct inquiry *inquiry, struct problem *problem);
+enum { SILENT = 1, ABSENT };
+
+static int query(
+	struct inquiry *inquiry, struct qmp_answer *ret_answer, struct problem *problem)
 {
-	cleanup_free pid_t *inner = NULL;
-	unsigned int depth;
-	pid_t own;
-	int r = proc_read_nspid_at(procfd, &depth, &own);
-
-	if (r == -ENODATA || (!r && depth == 1))
-		return 0;
-	if (r)
-		return r;
-	inner = calloc(vm->n_threads, sizeof(*inner));
-	if (!inner)
-		return -ENOMEM;
-	for (size_t i = 0; i < vm->n_threads; i++) {
-		cleanup_close int fd = -1;
-		char path[32];
-
-		snprintf(path, sizeof(path), "task/%d", vm->threads[i].tid);
-		fd = openat(procfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		/* One that has gone keeps 0, which QMP can't name. */
-		if (fd >= 0)
-			(void)proc_read_nspid_at(fd, &depth, &inner[i]);
-	}
-	*ret_inner = take_ptr(inner);
-	return 0;
-}
-
-/* ---- QMP ---- */
-
-static int query(struct pass *pass, int procfd, pid_t pid, const struct qemu_args *args,
-	struct qmp_answer *ret_answer, struct problem *problem)
-{
+	const struct qemu_args *args = inquiry->args;
+	struct pass *pass = inquiry->pass;
 	unsigned int timeout = pass->n_silent < SILENT_MAX ? QMP_TIMEOUT_MS : HURRIED_MS;
 	bool silent = false;
 	int r = -ENOENT;
 
 	/* Several sockets share the time of one. */
 	for (size_t i = 0; r && r != -ENOMEM && i < args->n_qmp_paths; i++) {
-		r = qmp_query(procfd, pid, args->qmp_paths[i],
+		r = qmp_query(inquiry->procfd, inquiry->vm->pid, args->qmp_paths[i],
 			timeout / (unsigned int)args->n_qmp_paths, ret_answer, problem);
 		silent |= r == -ETIMEDOUT;
 	}
@@ -214,57 +123,99 @@ static int query(struct pass *pass, int procfd, pid_t pid, const struct qemu_arg
 	return r;
 }
 
-/*
- * Asks QMP, reads the threads, joins the two. 1: QMP gave no answer; -EBADMSG: the answer
- * doesn't fit the threads. Both with a sentence, and the threads are read all the same.
- */
-static int ask_and_read(struct pass *pass, int procfd, const struct qemu_args *args,
-	struct vm *vm, pid_t *ret_unread, struct problem *problem)
+static int ask_qmp(struct inquiry *inquiry, struct problem *problem)
 {
 	CLEANUP(qmp_answer_deinit) struct qmp_answer answer = {0};
 	cleanup_free pid_t *inner = NULL;
+	struct vm *vm = inquiry->vm;
 	int asked, r;
 
-	asked = query(pass, procfd, vm->pid, args, &answer, problem);
+	asked = query(inquiry, &answer, problem);
 	if (asked == -ENOMEM)
 		return asked;
-	r = read_threads(procfd, vm, ret_unread);
+	r = threads_read(inquiry->procfd, vm, &inquiry->unread);
 	if (r)
 		return r;
 	if (asked)
-		return 1;
-	r = read_inner_ids(procfd, vm, &inner);
+		return SILENT;
+	r = threads_read_inner_ids(inquiry->procfd, vm, &inner);
 	if (r && r != -ESRCH && !is_fatal(r))
-		return problem_set(problem, 1, "its pid namespace: %s", strerror(-r));
+		return problem_set(
+			problem, SILENT, "its pid namespace: %s", strerror(-r));
 	return r ? r : classify_by_qmp(vm, &answer, inner, problem);
+}
+
+static int ask_libvirt(struct inquiry *inquiry, struct problem *problem)
+{
+	CLEANUP(libvirt_answer_deinit) struct libvirt_answer answer = {0};
+	const char *name = inquiry->args->name;
+	struct vm *vm = inquiry->vm;
+	int r;
+
+	/* In this order a vCPU that comes meanwhile makes the two not fit. */
+	r = threads_read(inquiry->procfd, vm, &inquiry->unread);
+	if (r)
+		return r;
+	r = libvirt_read(
+		inquiry->pass->libvirt_dir, name ? name : "", vm->pid, &answer, problem);
+	if (r)
+		return r > 0 ? ABSENT : is_fatal(r) ? r : SILENT;
+	return classify_by_libvirt(vm, &answer, problem);
+}
+
+/* Why there is no answer is noted, unless there is nobody to ask. */
+static int ask(struct inquiry *inquiry, ask_fn fn, enum vm_source source,
+	struct problem *problem)
+{
+	int r = -EBADMSG;
+
+	for (int i = 0; r == -EBADMSG && i < ATTEMPTS; i++)
+		r = fn(inquiry, problem);
+	if (!r)
+		inquiry->vm->source = source;
+	if (r != -EBADMSG && r != SILENT)
+		return r;
+	return naming_note(inquiry->vm, problem) ? -ENOMEM : SILENT;
+}
+
+static int use_names(struct inquiry *inquiry, const struct problem *absent)
+{
+	struct vm *vm = inquiry->vm;
+	struct problem problem;
+	int r = 0;
+
+	vm->source = SOURCE_NAME;
+	if (!vm->n_threads)
+		r = threads_read(inquiry->procfd, vm, &inquiry->unread);
+	if (!r)
+		r = classify_by_name(vm, &problem);
+	if (r != 1)
+		return r;
+	r = absent->text[0] ? naming_note(vm, absent) : 0;
+	return r ? r : naming_note(vm, &problem);
 }
 
 /* Reads the threads and tells them apart, by what serves best. */
 static int find_threads(
 	struct pass *pass, int procfd, const struct qemu_args *args, struct vm *vm)
 {
-	struct problem problem = {0};
-	pid_t unread = 0;
-	int r = -EBADMSG;
+	struct inquiry inquiry = {.pass = pass, .procfd = procfd, .args = args, .vm = vm};
+	struct problem problem = {0}, absent = {0};
+	int r = ABSENT;
 
-	if (!args->n_qmp_paths)
-		r = read_threads(procfd, vm, &unread);
-	for (int i = 0; args->n_qmp_paths && r == -EBADMSG && i < ATTEMPTS; i++)
-		r = ask_and_read(pass, procfd, args, vm, &unread, &problem);
-	if (r < 0 && r != -EBADMSG)
-		return r;
-	vm->source = args->n_qmp_paths && !r ? SOURCE_QMP : SOURCE_NAME;
-	if (vm->source == SOURCE_NAME) {
-		if (args->n_qmp_paths && naming_note(vm, &problem))
-			return -ENOMEM;
-		r = classify_by_name(vm, &problem);
-		if (r == 1)
-			r = naming_note(vm, &problem);
-		if (r)
-			return r;
+	if (args->libvirt) {
+		r = ask(&inquiry, ask_libvirt, SOURCE_LIBVIRT, &problem);
+		if (r == ABSENT)
+			absent = problem;
 	}
-	if (unread) {
-		problem_set(&problem, 0, "its thread %d cannot be read", unread);
+	if (r > 0 && args->n_qmp_paths)
+		r = ask(&inquiry, ask_qmp, SOURCE_QMP, &problem);
+	if (r > 0)
+		r = use_names(&inquiry, &absent);
+	if (r)
+		return r;
+	if (inquiry.unread) {
+		problem_set(&problem, 0, "its thread %d cannot be read", inquiry.unread);
 		if (naming_note(vm, &problem))
 			return -ENOMEM;
 	}
@@ -374,9 +325,11 @@ static int discover_pid(pid_t pid, void *data)
 	return r && r != -ESRCH ? explain(pass, pid, r) : 0;
 }
 
-int qemu_discover(struct vms *ret_vms, struct problem *problem)
+int qemu_discover_with(
+	const char *libvirt_dir, struct vms *ret_vms, struct problem *problem)
 {
-	CLEANUP(pass_deinit) struct pass pass = {.problem = problem};
+	CLEANUP(pass_deinit)
+	struct pass pass = {.libvirt_dir = libvirt_dir, .problem = problem};
 	int r;
 
 	pass.vector = malloc(QEMU_ARGS_MAX + 1);
@@ -387,4 +340,9 @@ int qemu_discover(struct vms *ret_vms, struct problem *problem)
 		return r;
 	r = naming_resolve(pass.items, pass.n_items, ret_vms);
 	return r ? problem_nomem(problem) : 0;
+}
+
+int qemu_discover(struct vms *ret_vms, struct problem *problem)
+{
+	return qemu_discover_with(LIBVIRT_DIR, ret_vms, problem);
 }

@@ -10,8 +10,9 @@
 #include "user/model/vm.h"
 
 /*
- * All VMs of the host. Threads are classified by QMP where the command line names a
- * socket that can be reached and is not libvirt's, else by thread name. Processes that
+ * All VMs of the host. Threads are classified by libvirt's file where libvirt runs the
+ * VM, else by QMP where the command line names a socket that can be reached and is not
+ * libvirt's, else by thread name: each where the one before does not tell. Processes that
  * vanish meanwhile are left out. A VM that does not answer costs a second, after three
  * such in one pass a tenth of it. The caller owns the result: vms_deinit().
  *
@@ -19,3 +20,7 @@
  * -EACCES with a sentence where a QEMU's /proc entry may not be read.
  */
 int qemu_discover(struct vms *ret_vms, struct problem *problem);
+
+/* As qemu_discover(), with libvirt's files in that folder instead of its own. */
+int qemu_discover_with(
+	const char *libvirt_dir, struct vms *ret_vms, struct problem *problem);

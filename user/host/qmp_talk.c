@@ -24,7 +24,6 @@
 enum {
 	OPENINGS_MAX = 8 * VCPUS_MAX, /* a vCPU of query-cpus-fast has 2, an iothread 1 */
 	COMMAS_MAX = 32 * VCPUS_MAX,  /* a vCPU has 8, an iothread 7 */
-	PID_MAX = 4 << 20,	      /* PID_MAX_LIMIT, include/linux/threads.h */
 };
 
 struct qmp_talk {
@@ -119,7 +118,7 @@ static int read_nothing(
 
 static int read_vcpu(struct qmp_talk *talk, json_object *entry, struct problem *problem)
 {
-	struct qmp_vcpu vcpu = {0}, *slot;
+	struct told_vcpu vcpu = {0}, *slot;
 
 	if (!json_object_is_type(entry, json_type_object) ||
 		!get_int(entry, "cpu-index", VCPUS_MAX - 1, &vcpu.index))

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "user/base/problem.h"
+#include "user/host/told.h"
 
 enum {
 	QMP_BYTES_MAX = 4 << 20, /* of all that one monitor says */
@@ -18,19 +19,14 @@ enum {
 	QMP_ID_SIZE = 128,
 };
 
-/* Threads as QEMU numbers them: in its own pid namespace. */
-struct qmp_vcpu {
-	int index; /* below VCPUS_MAX; each once */
-	pid_t tid; /* above 0 */
-};
-
 struct qmp_iothread {
 	char id[QMP_ID_SIZE]; /* a longer one is cut; not for printing */
 	pid_t tid;
 };
 
+/* Threads as QEMU numbers them: in its own pid namespace. */
 struct qmp_answer {
-	struct qmp_vcpu *vcpus; /* at least one */
+	struct told_vcpu *vcpus; /* at least one */
 	size_t n_vcpus;
 	struct qmp_iothread
 		*iothreads; /* at most IOTHREADS_MAX, in the order that QEMU gave */
