@@ -94,9 +94,7 @@ int hierarchy_reclaim(const struct hierarchy *hierarchy, const struct cpuset *cp
 	if (r)
 		return r;
 	if (!cpuset_empty(cpus)) {
-		/* Its exclusive CPUs may be in a sibling's cpuset.cpus; cpuset.cpus of its
-		 * own may not. */
-		r = group_set_exclusive(hierarchy, RECLAIM, cpus, problem);
+		r = group_set_cpus(hierarchy, RECLAIM, cpus, problem);
 		if (!r)
 			r = group_set_partition(
 				hierarchy, RECLAIM, PARTITION_ROOT, problem);

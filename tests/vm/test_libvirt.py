@@ -70,7 +70,7 @@ def offline():
     host.write(SWITCH, "1")
 
 
-class Libvirt(unittest.TestCase):
+class Domains(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         host.forget_configuration()
@@ -103,6 +103,8 @@ class Libvirt(unittest.TestCase):
     def vms(self):
         return {vm["name"]: vm for vm in host.cpuwarden_json("status")[1]["vms"]}
 
+
+class InPlace(Domains):
     def assert_placed(self, isolated="2,4-6"):
         """By the kernel's files: what is isolated is what the vCPUs have, and the root has none of it."""
         self.assertEqual(host.cgroup("", "cpuset.cpus.isolated"), isolated)
@@ -157,6 +159,12 @@ class Libvirt(unittest.TestCase):
             self.assertEqual(len(did_so), len(told), did)
         self.assertEqual(self.writes("/tmp/strace"),
                          ["%s/%s" % (step["cgroup"], FILES[step["step"]]) for step in did if step["step"] in FILES])
+
+    def tearDown(self):
+        """What one test could not mend is not the next one's."""
+        if host.cpuwarden("apply").returncode:
+            host.cpuwarden("release", "--all")
+            print(host.cpuwarden("apply").stderr, flush=True)
 
     def test_1_placed(self):
         """libvirt's domains and a bare VM are placed, where their groups are; a second apply writes nothing"""
@@ -233,12 +241,6 @@ class Libvirt(unittest.TestCase):
             ("a bare VM's group is toggled", toggle),
             ("a CPU goes and comes back", offline),
         ]
-
-    def tearDown(self):
-        """What one test could not mend is not the next one's."""
-        if host.cpuwarden("apply").returncode:
-            host.cpuwarden("release", "--all")
-            print(host.cpuwarden("apply").stderr, flush=True)
 
     def test_3_damage(self):
         """damage is found by status, its repair told by plan, made by apply; what ran meanwhile is counted as by ftrace"""
@@ -372,8 +374,54 @@ class Libvirt(unittest.TestCase):
         self.assert_placed()
 
 
+class Watched(Domains):
+    """A kernel without cpuset.cpus.exclusive."""
+
+    def test_1_degraded_with_the_reason(self):
+        """libvirt's domains are degraded, and it is said what is missing; their pins are watched, the bare VM is placed"""
+        done = host.cpuwarden("apply")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        for name in PINS:
+            self.assertRegex(done.stderr, name + ": this kernel has no cpuset.cpus.exclusive .*Linux 6.7.*pins hold")
+        vms = self.vms()
+        self.assertEqual({name: vm["state"] for name, vm in vms.items()},
+                         {"bare": "placed", "vm1": "degraded", "vm2": "degraded"})
+        self.assertEqual(host.cgroup("", "cpuset.cpus.effective"), "0,3-7")
+        declared = {(t["class"], t["index"]): t["declared"] for t in vms["vm1"]["threads"] if t["class"] == "vcpu"}
+        self.assertEqual(declared, {("vcpu", 0): "4", ("vcpu", 1): "5"})
+        self.assertEqual(host.cpuwarden("check").returncode, 1)
+
+    def test_2_pins_are_watched(self):
+        """virsh goes on; a vCPU that leaves its pin is off its set until apply adopts where virsh has put it"""
+        host.cpuwarden("apply")
+        before = host.cpuwarden_json("check")[1]["off_set"]["count"]
+        virsh("vcpupin", "vm1", "0", "7", "--live")
+        time.sleep(0.3)
+        self.assertGreater(host.cpuwarden_json("check")[1]["off_set"]["count"], before)
+        host.cpuwarden("apply")
+        vcpu = next(t for t in self.vms()["vm1"]["threads"] if t["class"] == "vcpu" and t["index"] == 0)
+        self.assertEqual((vcpu["declared"], vcpu["effective"]), ("7", "7"))
+        virsh("vcpupin", "vm1", "0", "4", "--live")
+
+    def test_3_members(self):
+        """partition = member asks for no more than such a kernel has"""
+        host.configure("vm2", "[vm]\npolicy = dedicated\npartition = member\n[vcpupin]\n0 = 3\n")
+        self.addCleanup(host.run, host.PROGRAM, "release", "vm2")
+        self.addCleanup(os.unlink, os.path.join(host.ETC, "vms.d/vm2.conf"))
+        host.cpuwarden("apply")
+        self.assertEqual((self.vms()["vm2"]["state"], self.vms()["vm2"]["reason"]), ("placed", None))
+        self.assertEqual(host.affinity(self.vm2.vcpu(0)), {3})
+        done = host.cpuwarden("release", "vm2")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(host.cgroup(self.vm2.leaf("vcpu0"), "cpuset.cpus"), "6")
+        self.assertEqual(host.affinity(self.vm2.vcpu(0)), {6})
+
+
 SOURCE = "libvirt"
 ONLY = os.environ.get("ONLY")
 
-if not host.REMOTE:
-    del Libvirt
+if host.REMOTE:
+    del Watched
+else:
+    del InPlace
+del Domains

@@ -187,7 +187,8 @@ static int do_move(
 	if (r)
 		return r == -ESRCH ? NOTHING_TO_DO : r;
 	/* A binding that its user made earlier survives the move, and may be narrower. */
-	return thread_bind(pid, step->tid, step->start_time, &step->cpus, problem);
+	r = thread_bind(pid, step->tid, step->start_time, &step->cpus, problem);
+	return r > 0 && step->kind == STEP_MOVE_THREAD ? 0 : r;
 }
 
 static int do_record(struct journal *journal, struct problem *problem)

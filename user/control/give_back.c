@@ -47,16 +47,16 @@ int thread_bind(pid_t pid, pid_t tid, uint64_t start_time, const struct cpuset *
 
 	r = proc_read_thread(pid, tid, &now);
 	if (r)
-		return r == -ESRCH ? 0
+		return r == -ESRCH ? 1
 				   : problem_set(problem, r, "cannot read thread %d: %s",
 					     tid, strerror(-r));
 	same = now.start_time != start_time || cpuset_equal(&now.affinity, cpus);
 	free(now.cgroup);
 	if (same)
-		return 0;
+		return 1;
 	r = set_affinity(tid, cpus);
 	if (!r || r == -ESRCH)
-		return 0;
+		return r ? 1 : 0;
 	list = cpulist_format(cpus);
 	return problem_set(problem, r, "cannot set the affinity of thread %d to %s: %s",
 		tid, list ? list : "?", strerror(-r));
@@ -222,7 +222,7 @@ int return_bindings(const struct found_host *found, struct problem *problem)
 			&thread->affinity, problem);
 
 		/* EINVAL: a kernel thread that nobody may bind (PF_NO_SETAFFINITY). */
-		if (r && r != -EINVAL)
+		if (r < 0 && r != -EINVAL)
 			return r;
 	}
 	return 0;

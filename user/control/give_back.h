@@ -23,6 +23,6 @@ int return_affinities(
 /* Affinities of the host's threads as recorded. */
 int return_bindings(const struct found_host *found, struct problem *problem);
 
-/* Sets a thread's affinity if it is not so already. 0 also for a thread that is gone. */
+/* Sets a thread's affinity. 1: it is so already, or the thread is gone. */
 int thread_bind(pid_t pid, pid_t tid, uint64_t start_time, const struct cpuset *cpus,
 	struct problem *problem);

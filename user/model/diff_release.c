@@ -47,30 +47,65 @@ int diff_release(const struct unit *vm, const char *group, bool alive,
 	return diff_finish(&diff, ret_unit);
 }
 
+/* What the groups below claim. */
+static struct cpuset claims_below(const struct tree *tree, const char *path)
+{
+	struct cpuset cpus = {};
+
+	for (size_t i = 0; i < tree->n_groups; i++)
+		if (path_is_below(tree->groups[i].path, path))
+			cpuset_or(&cpus, &tree->groups[i].exclusive);
+	return cpus;
+}
+
+static void claim_without(struct diff *diff, const struct cpuset *lost, bool after)
+{
+	const struct tree *tree = diff->tree;
+
+	for (size_t i = tree->n_groups; i-- > 0;) {
+		const struct group *group = &tree->groups[i];
+		bool top = !strchr(group->path, '/') && strcmp(group->path, SLICE);
+		bool needed = top && cpuset_intersects(&group->cpus, lost);
+		struct cpuset rest = group->exclusive;
+
+		if (path_is_below(group->path, SLICE) ||
+			(!needed && !cpuset_intersects(&rest, lost)))
+			continue;
+		if (top)
+			rest = claims_below(tree, group->path);
+		cpuset_andnot(&rest, lost);
+		/* With no claim its cpuset.cpus would count, which may be all CPUs. */
+		if (needed && !after && cpuset_empty(&rest))
+			cpuset_add(&rest,
+				(unsigned int)cpuset_next(&tree->root_effective, 0));
+		else if (after && (!needed || !cpuset_empty(&rest)))
+			continue;
+		if (after || !cpuset_equal(&rest, &group->exclusive))
+			diff_add(diff, STEP_SET_EXCLUSIVE, group->path,
+				after ? "it was for the moment"
+				      : "what it cannot have had")
+				->cpus = rest;
+	}
+}
+
+/*
+ * What others claim the group that takes the CPUs cannot have. In the slice it is enough
+ * that that does not. Of the others, those next to the root count: by what they claim,
+ * where they claim something.
+ */
 int diff_reclaim(
 	const struct cpuset *lost, const struct tree *tree, struct unit *ret_unit)
 {
 	struct unit unit = {};
 	struct diff diff = {.tree = tree, .unit = &unit};
 
-	/* What others claim the group that takes them cannot have. In the slice it is enough
-	 * that that does not; of libvirt's the VM's unit knows only as it is. */
-	for (size_t i = tree->n_groups; i-- > 0;) {
-		struct cpuset rest = tree->groups[i].exclusive;
-
-		if (path_is_below(tree->groups[i].path, SLICE) ||
-			!cpuset_intersects(&rest, lost))
-			continue;
-		cpuset_andnot(&rest, lost);
-		diff_add(&diff, STEP_SET_EXCLUSIVE, tree->groups[i].path,
-			"what it cannot have had")
-			->cpus = rest;
-	}
+	claim_without(&diff, lost, false);
 	if (!tree->root_gives_cpuset)
 		diff_add(&diff, STEP_GIVE_CPUSET, "", NULL);
 	diff_add(&diff, STEP_RECLAIM, NULL, NULL)->cpus = *lost;
 	if (!tree->root_gives_cpuset)
 		diff_add(&diff, STEP_TAKE_CPUSET, "", "it was not enabled");
+	claim_without(&diff, lost, true);
 	return diff_finish(&diff, ret_unit);
 }
 
