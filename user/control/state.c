@@ -22,27 +22,28 @@ static bool is_placed(const struct cycle *cycle, size_t index)
 		       : tree_find(&cycle->actual.tree, vm->groups[0].path) != NULL;
 }
 
+static int tell(enum vm_state *ret_state, enum vm_state state, const char *reason,
+	char **ret_reason)
+{
+	*ret_state = state;
+	*ret_reason = reason ? strdup(reason) : NULL;
+	return reason && !*ret_reason ? -ENOMEM : 0;
+}
+
 int cycle_vm_state(const struct cycle *cycle, size_t index, enum vm_state *ret_state,
 	char **ret_reason)
 {
 	const struct desired_vm *vm = &cycle->desired.vms[index];
-	char *reason = NULL;
-	int r = 0;
+	int r;
 
-	if (vm->reason) {
-		*ret_state = STATE_DEGRADED;
-		reason = strdup(vm->reason);
-		r = reason ? 0 : -ENOMEM;
-	} else if (vm->kind == DESIRED_OBSERVED) {
-		*ret_state = STATE_OBSERVED;
-	} else if (!is_placed(cycle, index)) {
-		*ret_state = STATE_PENDING;
-		reason = strdup("it has not been placed yet");
-		r = reason ? 0 : -ENOMEM;
-	} else {
-		r = health_check(vm, &cycle->actual.tree, &reason);
-		*ret_state = reason ? STATE_DEGRADED : STATE_PLACED;
-	}
-	*ret_reason = r ? NULL : reason;
+	if (vm->reason)
+		return tell(ret_state, STATE_DEGRADED, vm->reason, ret_reason);
+	if (vm->kind == DESIRED_OBSERVED)
+		return tell(ret_state, STATE_OBSERVED, NULL, ret_reason);
+	if (!is_placed(cycle, index))
+		return tell(ret_state, STATE_PENDING, "it has not been placed yet",
+			ret_reason);
+	r = health_check(vm, &cycle->actual.tree, ret_reason);
+	*ret_state = !r && !*ret_reason ? STATE_PLACED : STATE_DEGRADED;
 	return r;
 }
