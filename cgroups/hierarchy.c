@@ -244,6 +244,19 @@ int group_set_exclusive(const struct hierarchy *hierarchy, const char *path,
 	return r;
 }
 
+int group_set_mems(const struct hierarchy *hierarchy, const char *path,
+	const struct cpuset *mems, struct problem *problem)
+{
+	struct group group = {};
+	int r = set_list(hierarchy, path, "cpuset.mems", mems, &group, problem);
+
+	if (!r && !cpuset_equal(&group.mems, mems))
+		r = problem_set(problem, -EIO,
+			"the memory nodes of /%s are not what was written", path);
+	group_deinit(&group);
+	return r;
+}
+
 int group_set_partition(const struct hierarchy *hierarchy, const char *path,
 	enum partition partition, struct problem *problem)
 {

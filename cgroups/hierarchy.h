@@ -71,6 +71,10 @@ int group_set_cpus(const struct hierarchy *hierarchy, const char *path,
 int group_set_exclusive(const struct hierarchy *hierarchy, const char *path,
 	const struct cpuset *cpus, struct problem *problem);
 
+/* As group_set_cpus(), for `cpuset.mems`: the kernel moves pages of the tasks there. */
+int group_set_mems(const struct hierarchy *hierarchy, const char *path,
+	const struct cpuset *mems, struct problem *problem);
+
 /*
  * Sets `cpuset.cpus.partition` and reads it back: the write succeeds even when the result
  * is invalid. -EINVAL with the kernel's reason when it is not valid afterwards.

@@ -48,6 +48,8 @@ static int read_cpuset(int dir, struct group *group)
 	group->has_cpuset = true;
 	if (!r)
 		r = cpus_read(dir, "cpuset.cpus.effective", &group->effective);
+	if (!r)
+		r = cpus_read(dir, "cpuset.mems", &group->mems);
 	if (!r) {
 		r = cpus_read(dir, "cpuset.cpus.exclusive", &group->exclusive);
 		r = r == -ENOENT ? 0 : r;

@@ -138,7 +138,7 @@ static void test_long_names_are_refused(void **state)
 		if (len < 49)
 			snprintf(expected, sizeof(expected),
 				VM ":2: unknown key %0*d in [vm]: allowed are policy, "
-				   "partition, emulator, numa, smt",
+				   "partition, emulator, numa, smt, memory",
 				len, 0);
 		else
 			strcpy(expected, VM

@@ -10,16 +10,16 @@ static void test_each_value_means_what_it_says(void **state)
 		struct policy expected;
 	} rows[] = {
 		{"policy = dedicated\npartition = member\nemulator = own\nnuma = any\n"
-		 "smt = require\n",
+		 "smt = require\nmemory = follow\n",
 			{POLICY_DEDICATED, PARTITION_MEMBER, EMULATOR_OWN, {{0}},
-				NUMA_ANY, SMT_REQUIRE}},
+				NUMA_ANY, SMT_REQUIRE, MEMORY_FOLLOW}},
 		{"policy = shared\npartition = isolated\nemulator = 0,2\nnuma = prefer\n"
-		 "smt = prefer\n",
+		 "smt = prefer\nmemory = leave\n",
 			{POLICY_SHARED, PARTITION_ISOLATED, EMULATOR_LIST, {{5}},
-				NUMA_PREFER, SMT_PREFER}},
+				NUMA_PREFER, SMT_PREFER, MEMORY_LEAVE}},
 		{"policy = ignore\nemulator = all\n",
 			{POLICY_IGNORE, PARTITION_ISOLATED, EMULATOR_LIST, {{255}},
-				NUMA_PREFER, SMT_PREFER}},
+				NUMA_PREFER, SMT_PREFER, MEMORY_LEAVE}},
 	};
 
 	(void)state;
@@ -62,7 +62,7 @@ static void test_host_errors(void **state)
 			"2: unknown key policy in [host]: allowed are housekeeping"},
 		{"[defaults]\n\nPolicy = ignore\n",
 			"3: unknown key Policy in [defaults]: allowed are policy, partition, "
-			"emulator, numa, smt"},
+			"emulator, numa, smt, memory"},
 		{"[defaults]\npolicy = ignore\n# x\npolicy = ignore\n",
 			"4: policy is given twice in [defaults]: it is allowed once, and line 2 "
 			"has it"},
@@ -162,10 +162,10 @@ static void test_vm_errors(void **state)
 			"1: unknown section [host]: allowed are vm, vcpupin, emulatorpin, "
 			"iothreadpin"},
 		{"[vm]\nname = x\n", "2: unknown key name in [vm]: allowed are policy, "
-				     "partition, emulator, numa, smt"},
+				     "partition, emulator, numa, smt, memory"},
 		{"[vm]\n0 = 1\n",
 			"2: unknown key 0 in [vm]: allowed are policy, partition, "
-			"emulator, numa, smt"},
+			"emulator, numa, smt, memory"},
 		{"[vcpupin]\npolicy = 1\n",
 			"2: unknown key policy in [vcpupin]: allowed are "
 			"vCPU numbers from 0 to 8191"},

@@ -163,6 +163,7 @@ static int read_rest(struct cycle *cycle, struct problem *problem)
 		.tree = &cycle->actual.tree,
 		.online = cycle->cpus.online,
 		.first_cores = cycle->cpus.first_cores,
+		.nodes = &cycle->cpus.nodes,
 	};
 	int r;
 

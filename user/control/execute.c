@@ -77,11 +77,10 @@ static int do_give_cpuset(
 	return group_give_cpuset(hierarchy_of(journal), step->path, true, problem);
 }
 
-/* `cpuset.cpus` or, with STEP_SET_EXCLUSIVE, `cpuset.cpus.exclusive`. */
+/* `cpuset.cpus`, `cpuset.cpus.exclusive` or `cpuset.mems`. */
 static int do_set_list(
 	struct journal *journal, const struct step *step, struct problem *problem)
 {
-	bool exclusive = step->kind == STEP_SET_EXCLUSIVE;
 	struct group group = {};
 	struct cpuset now;
 	struct undo *undo;
@@ -90,7 +89,9 @@ static int do_set_list(
 	r = group_read(hierarchy_of(journal), step->path, &group, problem);
 	if (r)
 		return r;
-	now = exclusive ? group.exclusive : group.cpus;
+	now = step->kind == STEP_SET_CPUS   ? group.cpus
+	      : step->kind == STEP_SET_MEMS ? group.mems
+					    : group.exclusive;
 	group_deinit(&group);
 	if (cpuset_equal(&now, &step->cpus))
 		return NOTHING_TO_DO;
@@ -98,10 +99,7 @@ static int do_set_list(
 	if (!undo)
 		return problem_nomem(problem);
 	undo->cpus = now;
-	return exclusive ? group_set_exclusive(hierarchy_of(journal), step->path,
-				   &step->cpus, problem)
-			 : group_set_cpus(hierarchy_of(journal), step->path, &step->cpus,
-				   problem);
+	return journal_set_list(journal, step->kind, step->path, &step->cpus, problem);
 }
 
 static int do_set_partition(
@@ -318,6 +316,7 @@ static int do_step(
 		return group_make_threaded(hierarchy_of(journal), step->path, problem);
 	case STEP_SET_CPUS:
 	case STEP_SET_EXCLUSIVE:
+	case STEP_SET_MEMS:
 		return do_set_list(journal, step, problem);
 	case STEP_SET_PARTITION:
 		return do_set_partition(journal, step, problem);

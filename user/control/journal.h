@@ -30,6 +30,10 @@ struct journal {
  */
 void journal_undo(struct journal *journal, struct problem *problem);
 
+/* Sets what a step of that kind (cpus, exclusive CPUs, memory nodes) sets. */
+int journal_set_list(const struct journal *journal, enum step_kind kind, const char *path,
+	const struct cpuset *set, struct problem *problem);
+
 static inline const struct hierarchy *hierarchy_of(const struct journal *journal)
 {
 	return &journal->execution->cycle->hierarchy;

@@ -19,6 +19,18 @@ static int undo_rules(struct journal *journal)
 	return r ? r : observer_commit(observer, &journal->rules, NULL);
 }
 
+int journal_set_list(const struct journal *journal, enum step_kind kind, const char *path,
+	const struct cpuset *set, struct problem *problem)
+{
+	const struct hierarchy *hierarchy = hierarchy_of(journal);
+
+	if (kind == STEP_SET_CPUS)
+		return group_set_cpus(hierarchy, path, set, problem);
+	if (kind == STEP_SET_MEMS)
+		return group_set_mems(hierarchy, path, set, problem);
+	return group_set_exclusive(hierarchy, path, set, problem);
+}
+
 static int undo_one(
 	struct journal *journal, const struct undo *undo, struct problem *problem)
 {
@@ -32,9 +44,10 @@ static int undo_one(
 	case STEP_TAKE_CPUSET:
 		return group_give_cpuset(hierarchy, undo->path, false, problem);
 	case STEP_SET_CPUS:
-		return group_set_cpus(hierarchy, undo->path, &undo->cpus, problem);
 	case STEP_SET_EXCLUSIVE:
-		return group_set_exclusive(hierarchy, undo->path, &undo->cpus, problem);
+	case STEP_SET_MEMS:
+		return journal_set_list(
+			journal, undo->kind, undo->path, &undo->cpus, problem);
 	case STEP_SET_PARTITION:
 		r = group_set_partition(hierarchy, undo->path, undo->partition, problem);
 		return r && undo->valid ? r : 0;

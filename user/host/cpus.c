@@ -79,11 +79,10 @@ static int add_first_core(int sysfs, const struct cpuset *node, struct host_cpus
 	return 0;
 }
 
-static bool is_node(const char *name)
+static bool is_node(const char *name, uint64_t *ret_number)
 {
-	uint64_t number;
-
-	return !strncmp(name, "node", 4) && !parse_u64(name + 4, INT_MAX, &number);
+	return !strncmp(name, "node", 4) &&
+	       !parse_u64(name + 4, NODES_MAX - 1, ret_number);
 }
 
 static int add_nodes(int sysfs, struct host_cpus *cpus, struct problem *problem)
@@ -93,8 +92,15 @@ static int add_nodes(int sysfs, struct host_cpus *cpus, struct problem *problem)
 	cleanup_close int fd = -1;
 	struct dirent *entry;
 	struct cpuset node;
-	int r = 0;
+	uint64_t number;
+	int r;
 
+	r = read_list(sysfs, "devices/system/node/has_memory", &cpus->nodes.with_memory,
+		problem);
+	if (r == -ENOENT)
+		r = 0;
+	if (r)
+		return r;
 	fd = openat(sysfs, where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return 0; /* a kernel without NUMA */
@@ -112,12 +118,15 @@ static int add_nodes(int sysfs, struct host_cpus *cpus, struct problem *problem)
 			return errno ? problem_set(problem, -errno, "sysfs: %s: %s",
 					       where, strerror(errno))
 				     : 0;
-		if (!is_node(entry->d_name))
+		if (!is_node(entry->d_name, &number))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s/cpulist", where, entry->d_name);
 		r = read_list(sysfs, path, &node, problem);
-		if (!r)
-			r = add_first_core(sysfs, &node, cpus, problem);
+		if (r)
+			break;
+		cpuset_for_each (cpu, &node)
+			cpus->nodes.of_cpu[cpu] = (uint16_t)number;
+		r = add_first_core(sysfs, &node, cpus, problem);
 	}
 	return r;
 }

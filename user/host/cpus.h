@@ -6,10 +6,12 @@
  */
 #include "user/base/problem.h"
 #include "user/model/cpuset.h"
+#include "user/model/nodes.h"
 
 struct host_cpus {
 	struct cpuset possible, present, online;
 	struct cpuset first_cores; /* the first core of each node, its online siblings */
+	struct cpu_nodes nodes;
 };
 
 int host_cpus_read(struct host_cpus *ret_cpus, struct problem *problem);

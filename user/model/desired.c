@@ -103,6 +103,21 @@ static int add_groups(struct desired_vm *vm, const struct claim *claim)
 	return 0;
 }
 
+/* Of libvirt's VMs memory is libvirt's (numatune). */
+static void set_memory(struct desired_vm *vm, const struct claim *claim,
+	const struct desired_input *input)
+{
+	struct cpuset cpus = {};
+
+	if (vm->policy.memory != MEMORY_FOLLOW || vm->layout != LAYOUT_OWN ||
+		!input->nodes)
+		return;
+	for (size_t i = 0; i < claim->n_sets; i++)
+		if (claim->sets[i].class == THREAD_VCPU)
+			cpuset_or(&cpus, &claim->sets[i].cpus);
+	vm->groups[0].mems = cpu_nodes_of(input->nodes, &cpus);
+}
+
 static size_t find_set(const struct claim *claim, const struct vm_thread *thread)
 {
 	for (size_t i = 1; i < claim->n_sets; i++)
@@ -210,15 +225,18 @@ static int observe_claim(struct desired_vm *vm, const struct claim *claim)
 	return 0;
 }
 
-static int compute_vm(
-	struct desired_vm *vm, const struct claims *claims, const struct vm_policy *pins)
+static int compute_vm(struct desired_vm *vm, const struct claims *claims,
+	const struct vm_policy *pins, const struct desired_input *input)
 {
 	const struct claim *claim = claims_find(claims, vm->vm->name);
 
 	init_rules(vm);
 	if (claim && !claim->reason) {
 		vm->kind = DESIRED_PLACED;
-		return add_groups(vm, claim) || add_threads(vm, claim) ? -ENOMEM : 0;
+		if (add_groups(vm, claim) || add_threads(vm, claim))
+			return -ENOMEM;
+		set_memory(vm, claim, input);
+		return 0;
 	}
 	if (vm->policy.kind == POLICY_OBSERVE) {
 		vm->kind = DESIRED_OBSERVED;
@@ -257,7 +275,7 @@ int desired_compute(const struct desired_input *input, struct desired *ret_desir
 		vm->vm = &input->vms->items[i];
 		vm->policy = policy;
 		vm->layout = layout_of(vm->vm);
-		r = compute_vm(vm, &claims, pins);
+		r = compute_vm(vm, &claims, pins, input);
 	}
 	claims_deinit(&claims);
 	if (r) {

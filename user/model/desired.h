@@ -5,6 +5,7 @@
 #include "user/base/problem.h"
 #include "user/model/found.h"
 #include "user/model/layout.h"
+#include "user/model/nodes.h"
 #include "user/model/policy.h"
 #include "user/model/rules.h"
 #include "user/model/tree.h"
@@ -22,6 +23,7 @@ struct desired_group {
 	struct cpuset cpus;
 	/* libvirt's: it sets no CPUs, and what it runs on is to be within `cpus`. */
 	bool floats;
+	struct cpuset mems; /* memory nodes; empty: whatever they are */
 };
 
 struct desired_vm {
@@ -52,7 +54,8 @@ struct desired_input {
 	const struct found_vm *records;
 	size_t n_records;
 	struct cpuset online;
-	struct cpuset first_cores; /* housekeeping, unless configured */
+	struct cpuset first_cores;     /* housekeeping, unless configured */
+	const struct cpu_nodes *nodes; /* NULL: memory is left */
 };
 
 /* The record of that VM, this very process; NULL: there is none. */

@@ -216,10 +216,25 @@ static void drop_stale_leaves(struct diff *diff)
 	}
 }
 
+/* Before the threads come, so that it can be undone once they have gone: later kernels
+ * refuse to clear it while they are there. */
+static void bring_memory(struct diff *diff)
+{
+	const struct desired_group *wanted = &diff->vm->groups[0];
+	const struct group *top = tree_find(diff->tree, wanted->path);
+
+	if (!cpuset_empty(&wanted->mems) &&
+		(!top || !cpuset_equal(&top->mems, &wanted->mems)))
+		diff_add(diff, STEP_SET_MEMS, wanted->path,
+			"the kernel moves pages of the VM that are on other nodes there")
+			->cpus = wanted->mems;
+}
+
 void diff_inside(struct diff *diff)
 {
 	reset_leaves(diff);
 	bring_leaves(diff);
+	bring_memory(diff);
 	move_threads(diff);
 	if (diff->vm->layout == LAYOUT_OWN)
 		drop_stale_leaves(diff);

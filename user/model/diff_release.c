@@ -166,6 +166,8 @@ int diff_assume(struct tree *tree, const struct unit *unit)
 			group->cpus = group->effective = step->cpus;
 		} else if (step->kind == STEP_SET_EXCLUSIVE && group) {
 			group->exclusive = step->cpus;
+		} else if (step->kind == STEP_SET_MEMS && group) {
+			group->mems = step->cpus;
 		} else if (step->kind == STEP_SET_PARTITION && group) {
 			group->partition = (struct partition_state){
 				.kind = step->partition, .valid = true};

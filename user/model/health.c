@@ -169,6 +169,23 @@ static int check_threads(
 	return 0;
 }
 
+static int check_memory(
+	const struct desired_vm *vm, const struct tree *tree, char **ret_reason)
+{
+	const struct desired_group *wanted = &vm->groups[0];
+	const struct group *group = tree_find(tree, wanted->path);
+	cleanup_free char *should = NULL, *is = NULL;
+
+	if (cpuset_empty(&wanted->mems) || cpuset_equal(&group->mems, &wanted->mems))
+		return 0;
+	should = cpulist_format(&wanted->mems);
+	is = cpulist_format(&group->mems);
+	if (!should || !is)
+		return -ENOMEM;
+	return fault(ret_reason, "the memory nodes of /%s should be %s and are %s",
+		wanted->path, should, *is ? is : "not set");
+}
+
 /*
  * The whole proof that nobody else may come: what the VM holds is gone from the root, and
  * what is isolated the kernel counts as such. 7.2 can have a group whose own files are
@@ -211,6 +228,8 @@ int health_check(const struct desired_vm *vm, const struct tree *tree, char **re
 		r = check_root(vm, tree, &reason);
 	if (!r)
 		r = check_threads(vm, tree, &reason);
+	if (!r)
+		r = check_memory(vm, tree, &reason);
 	if (r < 0)
 		return r;
 	*ret_reason = reason;

@@ -20,6 +20,7 @@ static const char *const step_names[] = {
 	[STEP_MAKE_THREADED] = "make-threaded",
 	[STEP_SET_CPUS] = "set-cpus",
 	[STEP_SET_EXCLUSIVE] = "set-exclusive",
+	[STEP_SET_MEMS] = "set-mems",
 	[STEP_SET_PARTITION] = "set-partition",
 	[STEP_BEGIN_RULES] = "begin-rules",
 	[STEP_COMMIT_RULES] = "commit-rules",
@@ -117,6 +118,10 @@ char *step_describe(const struct step *step, const struct unit *unit)
 		break;
 	case STEP_SET_EXCLUSIVE:
 		n = asprintf(&text, "set the exclusive CPUs of /%s to %s", path,
+			*list ? list : "nothing");
+		break;
+	case STEP_SET_MEMS:
+		n = asprintf(&text, "set the memory nodes of /%s to %s", path,
 			*list ? list : "nothing");
 		break;
 	case STEP_SET_PARTITION:

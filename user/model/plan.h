@@ -20,6 +20,7 @@ enum step_kind {
 	STEP_MAKE_THREADED,
 	STEP_SET_CPUS,
 	STEP_SET_EXCLUSIVE, /* cpuset.cpus.exclusive */
+	STEP_SET_MEMS,	    /* memory nodes, in `cpus` */
 	STEP_SET_PARTITION,
 	STEP_BEGIN_RULES,  /* old and new: settling */
 	STEP_COMMIT_RULES, /* only the new */

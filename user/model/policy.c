@@ -14,6 +14,7 @@ void config_init(struct config *config)
 				.emulator = EMULATOR_OWN,
 				.numa = NUMA_PREFER,
 				.smt = SMT_PREFER,
+				.memory = MEMORY_LEAVE,
 			},
 		.listen = "127.0.0.1:9753",
 	};

@@ -11,6 +11,7 @@ enum policy_kind { POLICY_OBSERVE, POLICY_DEDICATED, POLICY_SHARED, POLICY_IGNOR
 enum partition { PARTITION_MEMBER, PARTITION_ROOT, PARTITION_ISOLATED };
 enum emulator_place { EMULATOR_OWN, EMULATOR_HOUSEKEEPING, EMULATOR_LIST };
 enum numa_wish { NUMA_PREFER, NUMA_SINGLE, NUMA_ANY };
+enum memory_wish { MEMORY_LEAVE, MEMORY_FOLLOW };
 enum smt_wish { SMT_PREFER, SMT_REQUIRE, SMT_ISOLATE };
 
 /* [defaults] of the host, overridden key by key by [vm] of one VM. */
@@ -21,6 +22,7 @@ struct policy {
 	struct cpuset emulator_cpus; /* with EMULATOR_LIST */
 	enum numa_wish numa;
 	enum smt_wish smt;
+	enum memory_wish memory;
 };
 
 struct pin {
@@ -49,7 +51,8 @@ struct config {
 	size_t n_vms;
 };
 
-/* observe, isolated, emulator own, numa prefer, smt prefer, 127.0.0.1:9753, no VM. */
+/* observe, isolated, emulator own, numa prefer, smt prefer, memory leave, 127.0.0.1:9753,
+ * no VM. */
 void config_init(struct config *config);
 void config_deinit(struct config *config);
 void vm_policy_deinit(struct vm_policy *policy);

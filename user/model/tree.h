@@ -33,6 +33,7 @@ struct group {
 	bool has_cpuset;   /* the parent gives it: the files below exist */
 	bool populated;
 	struct cpuset cpus, effective;
+	struct cpuset mems;	 /* cpuset.mems: memory nodes */
 	struct cpuset exclusive; /* cpuset.cpus.exclusive; empty on kernels without it */
 	struct partition_state partition;
 };

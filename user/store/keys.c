@@ -118,6 +118,17 @@ static int set_smt(struct target *target, const char *value, struct problem *pro
 	return 0;
 }
 
+static int set_memory(struct target *target, const char *value, struct problem *problem)
+{
+	if (!strcmp(value, "leave"))
+		target->policy->memory = MEMORY_LEAVE;
+	else if (!strcmp(value, "follow"))
+		target->policy->memory = MEMORY_FOLLOW;
+	else
+		return bad_value(target, value, problem);
+	return 0;
+}
+
 static bool is_address(char *text)
 {
 	unsigned char binary[sizeof(struct in6_addr)];
@@ -201,6 +212,7 @@ static int set_iothread_pin(
 #define EMULATORS "own, housekeeping, a CPU list"
 #define NUMAS "single, prefer, any"
 #define SMTS "require, isolate, prefer"
+#define MEMORIES "leave, follow"
 #define LISTENS \
 	"ADDRESS:PORT with an address like 127.0.0.1 or [::1] and a port from 1 to 65535"
 
@@ -211,6 +223,7 @@ static const struct key host_keys[] = {
 	{"defaults", "emulator", EMULATORS, set_emulator, 1},
 	{"defaults", "numa", NUMAS, set_numa, 1},
 	{"defaults", "smt", SMTS, set_smt, 1},
+	{"defaults", "memory", MEMORIES, set_memory, 1},
 	{"exporter", "listen", LISTENS, set_listen, 1},
 	{0},
 };
@@ -221,6 +234,7 @@ static const struct key vm_keys[] = {
 	{"vm", "emulator", EMULATORS, set_emulator, 1},
 	{"vm", "numa", NUMAS, set_numa, 1},
 	{"vm", "smt", SMTS, set_smt, 1},
+	{"vm", "memory", MEMORIES, set_memory, 1},
 	{"vcpupin", NULL, "vCPU numbers from 0 to 8191", set_vcpu_pin, VCPUS_MAX},
 	{"emulatorpin", "cpus", NULL, set_emulator_pin, 1},
 	{"iothreadpin", NULL, "iothread numbers from 0 to 4095", set_iothread_pin,
