@@ -236,6 +236,15 @@ int group_set_exclusive(const struct hierarchy *hierarchy, const char *path,
 {
 	struct group group = {};
 	int r = set_list(hierarchy, path, "cpuset.cpus.exclusive", cpus, &group, problem);
+	cleanup_free char *rival = NULL;
+
+	if (r == -EINVAL)
+		rival = group_rival(hierarchy, path, cpus);
+	if (rival && problem) {
+		struct problem said = *problem;
+
+		problem_set(problem, r, "%s; /%s has some of them", said.text, rival);
+	}
 
 	if (!r && !cpuset_equal(&group.exclusive, cpus))
 		r = problem_set(problem, -EIO,

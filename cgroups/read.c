@@ -208,6 +208,24 @@ static bool has_remote(const struct hierarchy *hierarchy)
 	       !faccessat(hierarchy->root, "cpuset.cpus.isolated", F_OK, 0);
 }
 
+/* One that vanishes meanwhile has nothing. */
+static void read_beside(const struct hierarchy *hierarchy, struct tree *tree)
+{
+	DIR *children = children_open(hierarchy->root, "");
+	const char *name;
+
+	while (children && (name = children_next(children))) {
+		cleanup_close int dir =
+			strcmp(name, SLICE) ? group_open(hierarchy->root, name) : -1;
+		struct cpuset cpus;
+
+		if (dir >= 0 && !cpus_read(dir, "cpuset.cpus", &cpus))
+			cpuset_or(&tree->beside, &cpus);
+	}
+	if (children)
+		closedir(children);
+}
+
 static bool tree_has(const struct tree *tree, const char *path)
 {
 	for (size_t i = 0; i < tree->n_groups; i++)
@@ -246,6 +264,7 @@ int tree_read(const struct hierarchy *hierarchy, char *const *tops, size_t n_top
 		return problem_set(problem, -EIO, "cannot read %s/cgroup.subtree_control",
 			hierarchy->mount);
 	tree.root_gives_cpuset = has_word(text, "cpuset");
+	read_beside(hierarchy, &tree);
 	r = read_below(hierarchy, SLICE, 0, &tree, problem);
 	for (size_t i = 0; !r && i < n_tops; i++)
 		r = read_foreign(hierarchy, tops[i], &tree, problem);

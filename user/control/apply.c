@@ -12,10 +12,15 @@
 
 enum { PASSES = 4 };
 
+struct failure {
+	char vm[VM_NAME_SIZE];
+	struct problem why;
+};
+
 struct work {
 	struct cycle *cycle;
 	const struct report *report;
-	char (*failed)[VM_NAME_SIZE]; /* VMs that are left alone from here on */
+	struct failure *failed; /* VMs that are left alone from here on */
 	size_t n_failed;
 	bool changed; /* in this pass */
 };
@@ -23,23 +28,50 @@ struct work {
 static bool has_failed(const struct work *work, const char *vm)
 {
 	for (size_t i = 0; i < work->n_failed; i++)
-		if (!strcmp(work->failed[i], vm))
+		if (!strcmp(work->failed[i].vm, vm))
 			return true;
 	return false;
 }
 
 static int note_failure(struct work *work, const char *vm, const char *why)
 {
-	char(*slot)[VM_NAME_SIZE];
+	struct failure *slot;
 
 	if (has_failed(work, vm))
 		return 0;
 	slot = array_push(&work->failed, &work->n_failed);
 	if (!slot)
 		return -ENOMEM;
-	snprintf(*slot, sizeof(*slot), "%s", vm);
-	work->report->failed(vm, why, work->report->data);
+	snprintf(slot->vm, sizeof(slot->vm), "%s", vm);
+	problem_set(&slot->why, 0, "%s", why);
 	return 0;
+}
+
+/* CPUs that were taken back may be what a VM lacked: it may try again. */
+static void forgive(struct work *work)
+{
+	free(work->failed);
+	work->failed = NULL;
+	work->n_failed = 0;
+}
+
+static int tell_failures(struct work *work)
+{
+	int n = (int)work->n_failed;
+
+	for (size_t i = 0; i < work->n_failed; i++)
+		work->report->failed(
+			work->failed[i].vm, work->failed[i].why.text, work->report->data);
+	forgive(work);
+	return n;
+}
+
+static bool takes_back(const struct unit *unit)
+{
+	for (size_t i = 0; i < unit->n_steps; i++)
+		if (unit->steps[i].kind == STEP_RECLAIM)
+			return true;
+	return false;
 }
 
 /* Groups are read again for whoever comes next. */
@@ -63,6 +95,8 @@ static int take_unit(struct unit *unit, const struct desired_vm *vm, void *data,
 			tree_deinit(&cycle->actual.tree);
 			r = cycle_read_tree(cycle, &cycle->actual.tree, problem);
 		}
+		if (!failed && takes_back(unit))
+			forgive(work);
 	}
 	unit_deinit(unit);
 	return r ? r : failed;
@@ -119,7 +153,7 @@ int control_apply(
 {
 	struct work work = {.cycle = cycle, .report = report, .changed = true};
 	const struct walk walk = walk_of(&work);
-	int r = 0;
+	int r = 0, n;
 
 	for (int pass = 0; !r && work.changed && pass < PASSES; pass++) {
 		if (pass)
@@ -132,8 +166,8 @@ int control_apply(
 		r = note_unrest(&work, problem);
 	if (!r)
 		r = note_kept(&work, problem);
-	free(work.failed);
-	return r ? r : (int)work.n_failed;
+	n = tell_failures(&work);
+	return r ? r : n;
 }
 
 int control_release(struct cycle *cycle, const char *vm_name, const struct report *report,
@@ -141,12 +175,12 @@ int control_release(struct cycle *cycle, const char *vm_name, const struct repor
 {
 	struct work work = {.cycle = cycle, .report = report};
 	const struct walk walk = walk_of(&work);
-	int r;
+	int r, n;
 
 	r = walk_release(&walk, vm_name, problem);
 	if (!r && vm_name)
 		r = problem_set(
 			problem, -ESRCH, "nothing of a VM named %s is held", vm_name);
-	free(work.failed);
-	return r < 0 ? r : (int)work.n_failed;
+	n = tell_failures(&work);
+	return r < 0 ? r : n;
 }

@@ -34,10 +34,12 @@ struct away {
 
 static struct cpuset away_from(const struct away *away, const struct cpuset *found)
 {
-	struct cpuset wanted = *found;
+	struct cpuset wanted = *found, usable;
 
 	cpuset_andnot(&wanted, away->cpus);
-	if (cpuset_empty(&wanted)) {
+	usable = wanted;
+	cpuset_and(&usable, away->online);
+	if (cpuset_empty(&usable)) {
 		wanted = *away->online;
 		cpuset_andnot(&wanted, away->cpus);
 	}

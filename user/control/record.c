@@ -104,6 +104,15 @@ static void disown(struct found_vm *found, const struct cpuset *all)
 		}
 }
 
+/* Who has all that others have left open is not bound: with the partitions that goes. */
+static void unbind(
+	struct found_vm *found, const struct cpuset *open, const struct cpuset *online)
+{
+	for (size_t i = 0; i < found->n_threads; i++)
+		if (cpuset_equal(&found->threads[i].affinity, open))
+			found->threads[i].affinity = *online;
+}
+
 /* Adds a group as it is, unless it is recorded; *ret_group: its entry. */
 static int add_group(struct found_vm *found, const struct group *now, bool leaf,
 	const struct cpuset *claimed, struct found_group **ret_group)
@@ -186,6 +195,7 @@ static int begin_record(const struct cycle *cycle, const struct desired_vm *vm,
 	if (found_vm_of(vm->vm, ret_found))
 		return -ENOMEM;
 	disown(ret_found, &cycle->cpus.online);
+	unbind(ret_found, &cycle->actual.tree.root_effective, &cycle->cpus.online);
 	ret_found->claimed = claimed;
 	return 0;
 }

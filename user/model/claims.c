@@ -27,6 +27,26 @@ const struct claim *claims_find(const struct claims *claims, const char *vm_name
 	return NULL;
 }
 
+/*
+ * Without remote partitions the slice must be the only one of its level with its CPUs: if
+ * it were not, all VMs' partitions would be invalid.
+ */
+static int check_beside(struct claim *claim, const struct desired_input *input)
+{
+	const struct group *slice = tree_find(input->tree, SLICE);
+	struct cpuset both = claim->all;
+
+	cpuset_and(&both, &input->tree->beside);
+	if (slice)
+		cpuset_andnot(&both, &slice->cpus);
+	if (input->tree->remote || claim->layout != LAYOUT_OWN || cpuset_empty(&both))
+		return 0;
+	return claim_refuse(claim,
+		"CPU %d is in the cpuset.cpus of a group next to /" SLICE
+		", which this kernel does not share with partitions",
+		cpuset_next(&both, 0));
+}
+
 static int check_others(struct claim *claim, const struct claims *claims)
 {
 	for (size_t i = 0; i < claims->n_items; i++) {
@@ -190,10 +210,14 @@ static int rank(const struct desired_input *input, const struct claim *claim)
 static int check_held(struct claim *claim, const struct desired_input *input,
 	const struct claims *claims)
 {
+	struct cpuset own = held_cpus(input, claim);
+
 	for (size_t i = 0; i < claims->n_items; i++) {
 		struct cpuset both = held_cpus(input, &claims->items[i]);
 
 		cpuset_and(&both, &claim->all);
+		/* What both have somebody has written over the other's. */
+		cpuset_andnot(&both, &own);
 		if (&claims->items[i] != claim && !cpuset_empty(&both))
 			return claim_refuse(claim, "CPU %d is still held by VM %s",
 				cpuset_next(&both, 0), claims->items[i].vm->name);
@@ -224,13 +248,23 @@ static int grant(const struct desired_input *input, struct claims *claims)
 		if (claim->reason)
 			continue;
 		available = available_cpus(input, claims, claim);
-		if (choose(claim, input, &available) || claim_sum_up(claim, input))
+		if (choose(claim, input, &available) || claim_sum_up(claim, input) ||
+			check_beside(claim, input))
 			return -ENOMEM;
 	}
 	for (size_t i = 0; i < claims->n_items; i++)
 		if (check_held(&claims->items[i], input, claims))
 			return -ENOMEM;
 	return 0;
+}
+
+/* Without remote partitions the slice takes a CPU more while a VM's group grows. */
+static bool needs_spare(const struct desired_input *input, const struct claim *claim)
+{
+	const struct group *group = claim_group(input, claim, NULL);
+
+	return !input->tree->remote && claim->layout == LAYOUT_OWN && group &&
+	       group->populated && !cpuset_subset(&claim->all, &group->cpus);
 }
 
 /*
@@ -246,6 +280,9 @@ static int leave_some(const struct desired_input *input, struct claims *claims)
 			const struct claim *claim = &claims->items[j];
 			struct cpuset held = held_cpus(input, claim);
 
+			/* The kernel leaves the host something, whatever is written. */
+			if (cpuset_subset(&input->online, &held))
+				held = claim->all;
 			if (j <= i && !claim->reason)
 				cpuset_andnot(&left, &claim->all);
 			if (j >= i || claim->reason)
@@ -254,6 +291,11 @@ static int leave_some(const struct desired_input *input, struct claims *claims)
 		if (!claims->items[i].reason && cpuset_empty(&left) &&
 			claim_refuse(
 				&claims->items[i], "no CPU would be left for the host"))
+			return -ENOMEM;
+		if (needs_spare(input, &claims->items[i]) && cpuset_weight(&left) < 2 &&
+			claim_refuse(&claims->items[i],
+				"this kernel gives a VM in use more CPUs only where the host has "
+				"one to spare meanwhile (Linux 6.7 does without)"))
 			return -ENOMEM;
 	}
 	return 0;

@@ -137,6 +137,9 @@ static void bring_leaves(struct diff *diff)
 			diff_add(diff, STEP_MAKE_GROUP, wanted->path, NULL);
 		if (!leaf || leaf->type != GROUP_THREADED)
 			diff_add(diff, STEP_MAKE_THREADED, wanted->path, NULL);
+		if (leaf && !cpuset_empty(&leaf->exclusive))
+			diff_add(diff, STEP_SET_EXCLUSIVE, wanted->path,
+				"its CPUs say it all");
 		if (!leaf_has_cpus(leaf, wanted))
 			diff_set_cpus(diff, wanted->path,
 				wanted->floats ? &none : &wanted->cpus, NULL);

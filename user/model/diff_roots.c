@@ -28,6 +28,16 @@ static bool is_sound_root(const struct tree *tree, const struct group *group)
 	       !(tree->remote && cpuset_intersects(&tree->root_effective, &group->cpus));
 }
 
+/* Is the group, or one below it, a partition, valid or not? */
+static bool has_partitions(const struct tree *tree, const char *top)
+{
+	for (size_t i = 0; i < tree->n_groups; i++)
+		if (path_is_inside(tree->groups[i].path, top) &&
+			tree->groups[i].partition.kind != PARTITION_MEMBER)
+			return true;
+	return false;
+}
+
 struct cpuset diff_claim_again(
 	struct diff *diff, const struct group *slice, const struct group *top)
 {
@@ -36,7 +46,7 @@ struct cpuset diff_claim_again(
 	if (slice)
 		claimed = slice->exclusive;
 	if (!slice || !top || !diff->tree->remote ||
-		top->partition.kind == PARTITION_MEMBER ||
+		!has_partitions(diff->tree, top->path) ||
 		cpuset_subset(&top->exclusive, &claimed))
 		return claimed;
 	claimed = diff_other_cpus(diff->tree, "");
@@ -214,7 +224,8 @@ static void grow_roots(struct diff *diff)
 		struct cpuset needed = all;
 
 		cpuset_and(&needed, &slice->cpus);
-		diff_set_cpus(diff, SLICE, &needed, "what it no longer needs");
+		if (!cpuset_empty(&needed))
+			diff_set_cpus(diff, SLICE, &needed, "what it no longer needs");
 	}
 	spare = add_spare(diff, &all);
 	diff->slice_cpus = all;

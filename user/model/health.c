@@ -75,6 +75,25 @@ static int check_claim(const struct tree *tree, const char *path,
 		path, should, *is ? is : "none");
 }
 
+/* With a claim of its own a leaf would not follow its cpuset.cpus. */
+static int check_own_claims(
+	const struct desired_vm *vm, const struct tree *tree, char **ret_reason)
+{
+	for (size_t i = 1; i < vm->n_groups; i++) {
+		const struct group *group = tree_find(tree, vm->groups[i].path);
+		cleanup_free char *is = NULL;
+
+		if (!group || cpuset_empty(&group->exclusive))
+			continue;
+		is = cpulist_format(&group->exclusive);
+		return is ? fault(ret_reason,
+				    "the exclusive CPUs of /%s should be none and are %s",
+				    vm->groups[i].path, is)
+			  : -ENOMEM;
+	}
+	return 0;
+}
+
 static int check_own_groups(
 	const struct desired_vm *vm, const struct tree *tree, char **ret_reason)
 {
@@ -224,6 +243,8 @@ int health_check(const struct desired_vm *vm, const struct tree *tree, char **re
 
 	r = vm->layout == LAYOUT_LIBVIRT ? check_libvirt_groups(vm, tree, &reason)
 					 : check_own_groups(vm, tree, &reason);
+	if (!r)
+		r = check_own_claims(vm, tree, &reason);
 	if (!r)
 		r = check_root(vm, tree, &reason);
 	if (!r)
