@@ -104,13 +104,24 @@ static void disown(struct found_vm *found, const struct cpuset *all)
 		}
 }
 
-/* Who has all that others have left open is not bound: with the partitions that goes. */
+/*
+ * As they are now, after whatever was done before this VM's turn. Who has all that others
+ * have left open is not bound: with their partitions that goes.
+ */
 static void unbind(
 	struct found_vm *found, const struct cpuset *open, const struct cpuset *online)
 {
-	for (size_t i = 0; i < found->n_threads; i++)
-		if (cpuset_equal(&found->threads[i].affinity, open))
-			found->threads[i].affinity = *online;
+	for (size_t i = 0; i < found->n_threads; i++) {
+		struct found_thread *thread = &found->threads[i];
+		struct vm_thread now = {};
+
+		if (!proc_read_thread(found->pid, thread->tid, &now) &&
+			now.start_time == thread->start_time)
+			thread->affinity = now.affinity;
+		free(now.cgroup);
+		if (cpuset_equal(&thread->affinity, open))
+			thread->affinity = *online;
+	}
 }
 
 /* Adds a group as it is, unless it is recorded; *ret_group: its entry. */
@@ -194,8 +205,8 @@ static int begin_record(const struct cycle *cycle, const struct desired_vm *vm,
 	}
 	if (found_vm_of(vm->vm, ret_found))
 		return -ENOMEM;
-	disown(ret_found, &cycle->cpus.online);
 	unbind(ret_found, &cycle->actual.tree.root_effective, &cycle->cpus.online);
+	disown(ret_found, &cycle->cpus.online);
 	ret_found->claimed = claimed;
 	return 0;
 }

@@ -14,6 +14,7 @@ struct diff {
 	bool rebuild;	    /* the VM's group becomes a partition again */
 	/* While the change is made; with remote partitions, the exclusive ones. */
 	struct cpuset slice_cpus, top_cpus;
+	struct cpuset grown; /* cpuset.cpus of the VM's group meanwhile */
 	bool failed;
 };
 

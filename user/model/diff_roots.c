@@ -132,6 +132,30 @@ static void bring_root(struct diff *diff, const char *path, const struct cpuset 
 		diff_add(diff, STEP_GIVE_CPUSET, path, NULL);
 }
 
+/*
+ * What the VM's group must not lose before its leaves have changed: what they have now.
+ * The rest of its CPUs somebody has written there, perhaps another VM's.
+ */
+static struct cpuset used_cpus(const struct diff *diff, const struct group *top)
+{
+	struct cpuset used = {}, others = diff_other_cpus(diff->tree, top->path);
+	bool all = false;
+
+	for (size_t i = 0; i < diff->tree->n_groups; i++) {
+		const struct group *leaf = &diff->tree->groups[i];
+
+		if (!path_is_below(leaf->path, top->path))
+			continue;
+		cpuset_or(&used, &leaf->cpus);
+		all |= cpuset_empty(&leaf->cpus);
+	}
+	if (all)
+		used = top->cpus;
+	cpuset_and(&used, &top->cpus);
+	cpuset_andnot(&used, &others);
+	return used;
+}
+
 /* Claims CPUs beside those that are claimed already, and tells which they all are. */
 static struct cpuset grow_exclusive(struct diff *diff, const char *path,
 	const struct cpuset *now, const struct cpuset *cpus)
@@ -156,14 +180,15 @@ static void grow_remote(struct diff *diff)
 	const struct desired_group *wanted = &diff->vm->groups[0];
 	const struct group *slice = tree_find(diff->tree, SLICE);
 	const struct group *top = tree_find(diff->tree, wanted->path);
-	struct cpuset grown = wanted->cpus,
+	struct cpuset grown = wanted->cpus, used = {},
 		      all = diff_other_cpus(diff->tree, wanted->path);
 
+	if (top)
+		used = used_cpus(diff, top);
 	if (!slice)
 		diff_add(diff, STEP_MAKE_GROUP, SLICE, NULL);
-	cpuset_or(&all, &wanted->cpus);
-	if (top)
-		cpuset_or(&all, &top->cpus);
+	cpuset_or(&grown, &used);
+	cpuset_or(&all, &grown);
 	if (top)
 		cpuset_or(&all, &top->exclusive);
 	diff->slice_cpus =
@@ -172,10 +197,9 @@ static void grow_remote(struct diff *diff)
 		diff_add(diff, STEP_GIVE_CPUSET, SLICE, NULL);
 	if (!top)
 		diff_add(diff, STEP_MAKE_GROUP, wanted->path, NULL);
-	else
-		cpuset_or(&grown, &top->cpus);
 	diff->top_cpus =
 		grow_exclusive(diff, wanted->path, top ? &top->exclusive : NULL, &grown);
+	diff->grown = grown;
 	bring_root(diff, wanted->path, &grown, diff->rebuild, NULL);
 }
 
@@ -185,7 +209,7 @@ static void shrink_remote(struct diff *diff)
 	const struct group *top = tree_find(diff->tree, wanted->path);
 	struct cpuset all = diff_other_cpus(diff->tree, wanted->path);
 
-	if (top && !cpuset_subset(&top->cpus, &wanted->cpus))
+	if (top && !cpuset_subset(&diff->grown, &wanted->cpus))
 		diff_set_cpus(
 			diff, wanted->path, &wanted->cpus, "what it no longer needs");
 	if (!cpuset_subset(&diff->top_cpus, &wanted->cpus))
@@ -213,9 +237,19 @@ static void grow_roots(struct diff *diff)
 		      all = diff_other_cpus(diff->tree, wanted->path);
 	bool spare;
 
-	if (top)
-		cpuset_or(&grown, &top->cpus);
+	if (top) {
+		struct cpuset used = used_cpus(diff, top);
+
+		cpuset_or(&grown, &used);
+	}
 	cpuset_or(&all, &grown);
+	/* Not from under what the VM's group has until that is written. */
+	if (top && slice) {
+		struct cpuset still = top->cpus;
+
+		cpuset_and(&still, &slice->cpus);
+		cpuset_or(&all, &still);
+	}
 	if (group_is_partition(slice, PARTITION_ROOT) &&
 		cpuset_subset(&all, &slice->cpus)) {
 		all = slice->cpus;
@@ -231,6 +265,7 @@ static void grow_roots(struct diff *diff)
 	diff->slice_cpus = all;
 	bring_root(
 		diff, SLICE, &all, false, spare ? "one to spare for the change" : NULL);
+	diff->grown = grown;
 	bring_root(diff, wanted->path, &grown, diff->rebuild, NULL);
 }
 
@@ -240,7 +275,7 @@ static void shrink_roots(struct diff *diff)
 	const struct group *group = tree_find(diff->tree, top->path);
 	struct cpuset cpus = diff_other_cpus(diff->tree, top->path);
 
-	if (group && !cpuset_subset(&group->cpus, &top->cpus))
+	if (group && !cpuset_subset(&diff->grown, &top->cpus))
 		diff_set_cpus(diff, top->path, &top->cpus, "what it no longer needs");
 	cpuset_or(&cpus, &top->cpus);
 	if (!cpuset_subset(&diff->slice_cpus, &cpus))
