@@ -11,57 +11,14 @@ import unittest
 
 import account
 import host
+from domains import PINS, Domain, systemctl, virsh
 
-DOMAIN = """<domain type='qemu'>
-<name>%s</name><memory unit='MiB'>32</memory><vcpu placement='static' current='%d'>3</vcpu><iothreads>1</iothreads>
-<cputune>%s</cputune>
-<os><type arch='x86_64' machine='pc'>hvm</type><loader readonly='yes' type='rom'>%s/calm.bin</loader></os>
-<devices><emulator>/usr/bin/qemu-system-x86_64</emulator><controller type='usb' model='none'/>
-<memballoon model='none'/></devices>
-</domain>
-"""
-PINS = {"vm1": "<vcpupin vcpu='0' cpuset='4'/><vcpupin vcpu='1' cpuset='5'/><emulatorpin cpuset='0'/>",
-        "vm2": "<vcpupin vcpu='0' cpuset='6'/>"}
 BARE = "[vm]\npolicy = dedicated\n[vcpupin]\n0 = 2\n[emulatorpin]\ncpus = 1\n"
 SWITCH = "/sys/devices/system/cpu/cpu5/online"
 # A step, and the file that it writes.
 FILES = {"set-cpus": "cpuset.cpus", "set-exclusive": "cpuset.cpus.exclusive", "set-partition": "cpuset.cpus.partition",
          "move-thread": "cgroup.threads", "move-process": "cgroup.procs", "give-cpuset": "cgroup.subtree_control",
          "take-cpuset": "cgroup.subtree_control", "make-threaded": "cgroup.type"}
-
-
-def virsh(*args):
-    done = host.run("virsh", *args)
-    if done.returncode:
-        raise AssertionError(done.stdout + done.stderr)
-    return done.stdout
-
-
-def systemctl(*args):
-    done = host.run("systemctl", *args)
-    if done.returncode:
-        raise AssertionError(done.stdout + done.stderr)
-
-
-class Domain:
-    def __init__(self, name, vcpus):
-        self.name = name
-        path = "/tmp/%s.xml" % name
-        with open(path, "w") as f:
-            f.write(DOMAIN % (name, vcpus, PINS[name], host.GUESTS))
-        virsh("create", path)
-        self.pid = int(host.read("/run/libvirt/qemu/%s.pid" % name))
-
-    @property
-    def group(self):
-        return os.path.dirname(host.thread_cgroup(self.pid, self.pid))
-
-    def leaf(self, name):
-        return "%s/%s" % (self.group, name)
-
-    def vcpu(self, index):
-        return int(re.search(r"<vcpu id='%d' pid='(\d+)'/>" % index,
-                             host.read("/run/libvirt/qemu/%s.xml" % self.name)).group(1))
 
 
 def offline():

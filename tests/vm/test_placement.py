@@ -170,6 +170,39 @@ class Placement(two_vms.TwoVMs):
         self.assert_placed()
         self.assertEqual(host.cpuwarden("plan").returncode, 0)
 
+    def pages(self, guest):
+        """{memory node: pages of the guest's own}"""
+        found = {}
+        for line in host.read("/proc/%d/numa_maps" % guest.pid).splitlines():
+            if " anon=" in line:
+                for word in line.split():
+                    if word[0] == "N" and "=" in word:
+                        node, _, count = word[1:].partition("=")
+                        found[int(node)] = found.get(int(node), 0) + int(count)
+        return found
+
+    def test_10_memory_follows(self):
+        """memory = follow: a VM's pages move to the node of its vCPUs, what is set otherwise is found, and set again"""
+        guest, group = self.guests[1], two_vms.group(self.guests[1])
+        self.apply()
+        self.assertEqual(host.cgroup(group, "cpuset.mems"), "")
+        host.configure("web2", two_vms.WEB2.replace("dedicated", "dedicated\nmemory = follow"))
+        self.addCleanup(host.cpuwarden, "release", "web2")
+        self.addCleanup(two_vms.configure)
+        print("    pages by node before: %s" % self.pages(guest), flush=True)
+        self.assertIn("set the memory nodes of /%s to 1: the kernel moves pages" % group, host.cpuwarden("plan").stdout)
+        self.assertEqual(host.cpuwarden_json("status")[1]["vms"][1]["state"], "degraded")
+        self.apply()
+        pages = self.pages(guest)
+        print("    and after: %s" % pages, flush=True)
+        self.assertEqual(host.cgroup(group, "cpuset.mems"), "1")
+        self.assertGreater(pages[1], 1000)
+        self.assertLess(pages.get(0, 0), pages[1] / 20)
+        host.set_cgroup(group, "cpuset.mems", "0-1")
+        self.assertRegex(host.cpuwarden_json("status")[1]["vms"][1]["reason"], "memory nodes of .* should be 1 and are 0-1")
+        self.apply()
+        self.assert_placed()
+
     def lost_cpus(self):
         """CPUs that the kernel loses with a claim are taken back: by apply, and by release"""
         group = two_vms.group(self.guests[0])

@@ -4,27 +4,15 @@ A host that systemd runs, with libvirt (tools/vm --systemd): whatever an admin d
 where they were placed, and libvirt's own domains are libvirt's.
 """
 import os
+import subprocess
 import time
 
 import host
 import two_vms
-
-DOMAIN = """<domain type='qemu'>
-<name>%s</name><memory unit='MiB'>32</memory><vcpu placement='static' current='1'>2</vcpu>
-<cputune><vcpupin vcpu='0' cpuset='%s'/><emulatorpin cpuset='0'/></cputune>
-<os><type arch='x86_64' machine='pc'>hvm</type><loader readonly='yes' type='rom'>%s/calm.bin</loader></os>
-<devices><emulator>/usr/bin/qemu-system-x86_64</emulator><controller type='usb' model='none'/>
-<memballoon model='none'/></devices>
-</domain>
-"""
+from domains import Domain, systemctl, virsh
 
 
 class Systemd(two_vms.TwoVMs):
-    def run_well(self, *args):
-        done = host.run(*args)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        return done.stdout
-
     def assert_left_alone(self):
         self.assert_placed()
         self.assertEqual(host.cpuwarden("plan").stdout, "nothing to do\n")
@@ -50,15 +38,15 @@ class Systemd(two_vms.TwoVMs):
                         "set-property --runtime machine.slice AllowedCPUs=",
                         "start cpuwarden.slice", "stop cpuwarden.slice"):
             with self.subTest(command):
-                self.run_well("systemctl", *command.split())
+                systemctl(*command.split())
                 time.sleep(0.2)
                 self.assert_left_alone()
         done = host.cpuwarden("release", "--all")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.root_and_slice(), before)
 
-    def state(self, name):
-        return next(vm["state"] for vm in host.cpuwarden_json("status")[1]["vms"] if vm["name"] == name)
+    def vm(self, name):
+        return next(vm for vm in host.cpuwarden_json("status")[1]["vms"] if vm["name"] == name)
 
     def test_3_a_slice_takes_a_cpu(self):
         """a slice that is allowed a placed VM's CPU: the VM keeps it, or status, check and apply say what is wrong"""
@@ -66,7 +54,7 @@ class Systemd(two_vms.TwoVMs):
         host.configure("web2", "[vm]\npolicy = observe\n")
         self.addCleanup(two_vms.configure)
         self.apply()
-        self.run_well("systemctl", "set-property", "--runtime", "machine.slice", "AllowedCPUs=0-1")
+        systemctl("set-property", "--runtime", "machine.slice", "AllowedCPUs=0-1")
         self.addCleanup(host.run, "systemctl", "set-property", "--runtime", "machine.slice", "AllowedCPUs=")
         vm = host.cpuwarden_json("status")[1]["vms"][0]
         if vm["state"] != "placed":
@@ -77,46 +65,38 @@ class Systemd(two_vms.TwoVMs):
             self.assertEqual(done.returncode, 1, done.stdout)
             self.assertRegex(done.stderr, r"root invalid \(.*\); /machine\.slice has some of its CPUs")
         # Not the empty list: systemd's clearing does not reach every kernel.
-        self.run_well("systemctl", "set-property", "--runtime", "machine.slice", "AllowedCPUs=0")
+        systemctl("set-property", "--runtime", "machine.slice", "AllowedCPUs=0")
         self.apply()
-        self.assertEqual(self.state("web1"), "placed")
-
-    def start_domain(self, name, cpu):
-        path = "/tmp/%s.xml" % name
-        with open(path, "w") as f:
-            f.write(DOMAIN % (name, cpu, host.GUESTS))
-        self.run_well("virsh", "create", path)
-        self.addCleanup(host.run, "virsh", "destroy", name)
-
-    def domain(self, name):
-        return next(vm for vm in host.cpuwarden_json("status")[1]["vms"] if vm["name"] == name)
+        self.assertEqual(self.vm("web1")["state"], "placed")
 
     def test_2_domains_of_libvirt(self):
-        """domains of libvirt are seen and watched, and go on as libvirt wants beside placed VMs"""
+        """domains of libvirt that are only watched go on as libvirt wants beside placed VMs"""
         host.configure("web2", "[vm]\npolicy = observe\n")
         self.addCleanup(two_vms.configure)
-        self.start_domain("vm1", 4)
-        self.start_domain("vm2", 5)
+        domains = []
+        for name in ("vm1", "vm2"):
+            domains.append(Domain(name, 1))
+            self.addCleanup(host.run, "virsh", "destroy", name)
         self.apply()
-        vm = self.domain("vm1")
+        vm = self.vm("vm1")
         self.assertEqual((vm["layout"], vm["policy"], vm["state"]), ("libvirt", "observe", "observed"))
         vcpu = next(t for t in vm["threads"] if t["class"] == "vcpu")
-        self.assertEqual(vcpu["effective"], "4")
-        self.assertRegex(vcpu["cgroup"], r"^machine\.slice/machine-qemu.*\.scope/libvirt/vcpu0$")
-        self.assertEqual(vcpu["cgroup"], host.thread_cgroup(vm["pid"], vcpu["tid"]))
-        with self.subTest("one that is to be placed says why it is not"):
-            host.configure("vm1", "[vm]\npolicy = dedicated\n")
-            done = host.cpuwarden("apply")
-            self.assertEqual(done.returncode, 1)
-            self.assertIn("vm1: it is libvirt's", done.stderr)
-            self.assertEqual(self.domain("vm1")["state"], "degraded")
-            os.unlink(os.path.join(host.ETC, "vms.d/vm1.conf"))
-            self.apply()
-        self.assertIn("vm1", self.run_well("virsh", "list", "--name"))
-        self.run_well("virsh", "vcpupin", "vm1", "0", "6", "--live")
-        self.run_well("virsh", "emulatorpin", "vm1", "7", "--live")
-        self.assertEqual(next(t for t in self.domain("vm1")["threads"] if t["class"] == "vcpu")["effective"], "6")
+        self.assertEqual((vcpu["effective"], vcpu["tid"]), ("4", domains[0].vcpu(0)))
+        self.assertEqual(vcpu["cgroup"], domains[0].leaf("vcpu0"))
+        self.assertIn("vm1", virsh("list", "--name"))
+        virsh("vcpupin", "vm1", "0", "6", "--live")
+        virsh("emulatorpin", "vm1", "7", "--live")
+        self.assertEqual(next(t for t in self.vm("vm1")["threads"] if t["class"] == "vcpu")["effective"], "6")
         self.assertEqual(host.cpuwarden("check").returncode, 0)
-        self.run_well("virsh", "destroy", "vm2")
+        virsh("destroy", "vm2")
         self.apply()
         self.assertNotIn("vm2", [vm["name"] for vm in host.cpuwarden_json("status")[1]["vms"]])
+
+    def test_4_why_no_scopes(self):
+        """stopping a slice ends what is in its scopes, and spares what is in a plain group: a VM is in the latter"""
+        scoped = subprocess.Popen(["systemd-run", "--scope", "--quiet", "--slice=cpuwarden.slice", "sleep", "1000"])
+        self.apply()
+        time.sleep(0.5)
+        systemctl("stop", "cpuwarden.slice")
+        self.assertNotEqual(scoped.wait(30), 0)
+        self.assert_left_alone()
