@@ -258,13 +258,15 @@ static int grant(const struct desired_input *input, struct claims *claims)
 	return 0;
 }
 
-/* Without remote partitions the slice takes a CPU more while a VM's group grows. */
+/* Without remote partitions the slice must keep a CPU when a VM's group in use gets more.
+ */
 static bool needs_spare(const struct desired_input *input, const struct claim *claim)
 {
 	const struct group *group = claim_group(input, claim, NULL);
 
 	return !input->tree->remote && claim->layout == LAYOUT_OWN && group &&
-	       group->populated && !cpuset_subset(&claim->all, &group->cpus);
+	       group->populated &&
+	       cpuset_weight(&claim->all) > cpuset_weight(&group->cpus);
 }
 
 /*
