@@ -209,21 +209,32 @@ static bool has_remote(const struct hierarchy *hierarchy)
 }
 
 /* One that vanishes meanwhile has nothing. */
-static void read_beside(const struct hierarchy *hierarchy, struct tree *tree)
+static int read_beside(const struct hierarchy *hierarchy, struct tree *tree)
 {
 	DIR *children = children_open(hierarchy->root, "");
 	const char *name;
+	int r = 0;
 
-	while (children && (name = children_next(children))) {
+	while (!r && children && (name = children_next(children))) {
 		cleanup_close int dir =
 			strcmp(name, SLICE) ? group_open(hierarchy->root, name) : -1;
+		struct beside *beside;
 		struct cpuset cpus;
 
-		if (dir >= 0 && !cpus_read(dir, "cpuset.cpus", &cpus))
-			cpuset_or(&tree->beside, &cpus);
+		if (dir < 0 || cpus_read(dir, "cpuset.cpus", &cpus) ||
+			cpuset_empty(&cpus))
+			continue;
+		beside = array_push(&tree->beside, &tree->n_beside);
+		if (beside)
+			beside->path = strdup(name);
+		if (!beside || !beside->path)
+			r = -ENOMEM;
+		else
+			beside->cpus = cpus;
 	}
 	if (children)
 		closedir(children);
+	return r;
 }
 
 static bool tree_has(const struct tree *tree, const char *path)
@@ -264,8 +275,9 @@ int tree_read(const struct hierarchy *hierarchy, char *const *tops, size_t n_top
 		return problem_set(problem, -EIO, "cannot read %s/cgroup.subtree_control",
 			hierarchy->mount);
 	tree.root_gives_cpuset = has_word(text, "cpuset");
-	read_beside(hierarchy, &tree);
-	r = read_below(hierarchy, SLICE, 0, &tree, problem);
+	r = read_beside(hierarchy, &tree) ? problem_nomem(problem) : 0;
+	if (!r)
+		r = read_below(hierarchy, SLICE, 0, &tree, problem);
 	for (size_t i = 0; !r && i < n_tops; i++)
 		r = read_foreign(hierarchy, tops[i], &tree, problem);
 	if (!r) {

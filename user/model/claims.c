@@ -33,18 +33,24 @@ const struct claim *claims_find(const struct claims *claims, const char *vm_name
  */
 static int check_beside(struct claim *claim, const struct desired_input *input)
 {
-	const struct group *slice = tree_find(input->tree, SLICE);
-	struct cpuset both = claim->all;
+	const struct tree *tree = input->tree;
+	const struct group *slice = tree_find(tree, SLICE);
 
-	cpuset_and(&both, &input->tree->beside);
-	if (slice)
-		cpuset_andnot(&both, &slice->cpus);
-	if (input->tree->remote || claim->layout != LAYOUT_OWN || cpuset_empty(&both))
+	if (tree->remote || claim->layout != LAYOUT_OWN)
 		return 0;
-	return claim_refuse(claim,
-		"CPU %d is in the cpuset.cpus of a group next to /" SLICE
-		", which this kernel does not share with partitions",
-		cpuset_next(&both, 0));
+	for (size_t i = 0; i < tree->n_beside; i++) {
+		struct cpuset both = claim->all;
+
+		cpuset_and(&both, &tree->beside[i].cpus);
+		if (slice)
+			cpuset_andnot(&both, &slice->cpus);
+		if (!cpuset_empty(&both))
+			return claim_refuse(claim,
+				"CPU %d is also set for /%s, and this kernel lets no group share "
+				"with the partitions beside it",
+				cpuset_next(&both, 0), tree->beside[i].path);
+	}
+	return 0;
 }
 
 static int check_others(struct claim *claim, const struct claims *claims)

@@ -18,6 +18,9 @@ void tree_deinit(struct tree *tree)
 	for (size_t i = 0; i < tree->n_groups; i++)
 		group_deinit(&tree->groups[i]);
 	free(tree->groups);
+	for (size_t i = 0; i < tree->n_beside; i++)
+		free(tree->beside[i].path);
+	free(tree->beside);
 	memset(tree, 0, sizeof(*tree));
 }
 

@@ -38,6 +38,11 @@ struct group {
 	struct partition_state partition;
 };
 
+struct beside {
+	char *path; /* owned */
+	struct cpuset cpus;
+};
+
 struct tree {
 	bool root_gives_cpuset;
 	/*
