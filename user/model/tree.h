@@ -52,7 +52,8 @@ struct tree {
 	 */
 	bool remote;
 	struct cpuset root_effective;
-	struct cpuset beside;	/* cpuset.cpus of the groups next to the slice */
+	struct beside *beside; /* groups next to the slice that set CPUs */
+	size_t n_beside;
 	struct cpuset isolated; /* on 6.1 from the groups, else as the kernel says */
 	struct group *groups;	/* the slice and all below it, and libvirt's groups that
 				   matter with those above them; ascending by path (parents
