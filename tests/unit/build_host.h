@@ -27,6 +27,8 @@ struct host {
 	struct config config;
 	struct vms vms;
 	struct tree tree;
+	struct found_vm *records;
+	size_t n_records;
 	struct cpuset online, first_cores;
 	struct desired desired;
 	bool computed;
@@ -74,6 +76,9 @@ static inline void host_deinit(struct host *host)
 {
 	if (host->computed)
 		desired_deinit(&host->desired);
+	for (size_t i = 0; i < host->n_records; i++)
+		found_vm_deinit(&host->records[i]);
+	free(host->records);
 	tree_deinit(&host->tree);
 	vms_deinit(&host->vms);
 	config_deinit(&host->config);
@@ -279,6 +284,8 @@ static inline void compute(struct host *host)
 	struct desired_input input = {.config = &host->config,
 		.vms = &host->vms,
 		.tree = &host->tree,
+		.records = host->records,
+		.n_records = host->n_records,
 		.online = host->online,
 		.first_cores = host->first_cores};
 

@@ -54,20 +54,6 @@ static inline int leave(void **state)
 	return 0;
 }
 
-static inline void expect_steps(const struct unit *unit, const char *expected)
-{
-	char text[4096] = "";
-	size_t n = 0;
-
-	for (size_t i = 0; i < unit->n_steps; i++) {
-		cleanup_free char *line = must(step_describe(&unit->steps[i], unit));
-
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\n", line);
-		assert_true(n < sizeof(text));
-	}
-	assert_string_equal(text, expected);
-}
-
 /* What is to be done for the VM, that it can be done, and that it is enough. */
 static inline void expect_plan(const char *name, const char *expected)
 {

@@ -317,6 +317,21 @@ static inline void run_steps(struct fake *fake, const struct unit *unit,
 	}
 }
 
+/* What a plan is, word for word. */
+static inline void expect_steps(const struct unit *unit, const char *expected)
+{
+	char text[4096] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < unit->n_steps; i++) {
+		cleanup_free char *line = must(step_describe(&unit->steps[i], unit));
+
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\n", line);
+		assert_true(n < sizeof(text));
+	}
+	assert_string_equal(text, expected);
+}
+
 static inline void plan_vm(
 	const struct fake *fake, const char *name, struct unit *ret_unit)
 {
