@@ -187,12 +187,13 @@ static void test_nothing_is_left_for_the_emulator(void **state)
 	virsh(&host, WEB1 "/iothread1", "5");
 	compute(&host);
 	expect_kept(&host, "web1", "its vCPUs' CPUs are all that iothread 1 has");
-	/* Also where the vCPU could not choose another. */
+	/* What is the only one of another thread's is not chosen for a vCPU. */
 	keep_house(&host, "0,2-3,5-7");
 	virsh(&host, WEB1 "/iothread1", "1");
 	virsh(&host, WEB1 "/vcpu1", "");
 	compute(&host);
-	expect_kept(&host, "web1", "its vCPUs' CPUs are all that iothread 1 has");
+	expect_kept(&host, "web1",
+		"no CPU is free for vCPU 1: all others are housekeeping or reserved");
 }
 
 static void test_two_vcpus_on_one_cpu(void **state)

@@ -141,11 +141,33 @@ static int add_group(struct found_vm *found, const struct group *now, bool leaf,
 		group->path = path;
 		group->leaf = leaf;
 		group->partition = now->partition.kind;
-		group->cpus = now->cpus;
 		group->exclusive = now->exclusive;
 		cpuset_andnot(&group->exclusive, claimed);
 	}
+	/* What somebody has set since is what is to be given back. */
+	if (!group->set || !cpuset_equal(&now->cpus, &group->written)) {
+		group->set = false;
+		group->cpus = now->cpus;
+	}
 	*ret_group = group;
+	return 0;
+}
+
+struct others {
+	const char *run, *except;
+	struct cpuset claimed;
+};
+
+static int add_claims(const char *name, void *data)
+{
+	struct others *others = data;
+	struct found_vm found;
+
+	if (!strcmp(name, others->except) ||
+		found_vm_read(others->run, name, &found, NULL))
+		return 0;
+	cpuset_or(&others->claimed, &found.claimed);
+	found_vm_deinit(&found);
 	return 0;
 }
 
@@ -154,17 +176,19 @@ static int add_groups(
 	const struct cycle *cycle, const struct desired_vm *vm, struct found_vm *found)
 {
 	const struct tree *tree = &cycle->actual.tree;
-	struct cpuset claimed = found_claims(
-		cycle->actual.records, cycle->actual.n_records, vm->vm->name);
+	struct others others = {.run = cycle->folders.run, .except = vm->vm->name};
 	struct found_group *group;
 	struct cpuset still = {};
-	int r = 0;
+	int r;
 
-	cpuset_or(&claimed, &found->claimed);
+	/* As they are now: records have been made since this pass began. */
+	r = found_vm_for_each(others.run, add_claims, &others);
+	cpuset_or(&others.claimed, &found->claimed);
 	for (size_t i = 0; !r && i < tree->n_groups; i++)
 		if (path_is_inside(vm->groups[0].path, tree->groups[i].path)) {
 			cpuset_or(&still, &tree->groups[i].exclusive);
-			r = add_group(found, &tree->groups[i], false, &claimed, &group);
+			r = add_group(
+				found, &tree->groups[i], false, &others.claimed, &group);
 		}
 	for (size_t i = 1; !r && i < vm->n_groups; i++) {
 		const struct desired_group *wanted = &vm->groups[i];
@@ -172,7 +196,7 @@ static int add_groups(
 
 		if (!now)
 			continue;
-		r = add_group(found, now, true, &claimed, &group);
+		r = add_group(found, now, true, &others.claimed, &group);
 		if (r || wanted->floats || leaf_has_cpus(now, wanted))
 			continue;
 		group->set = true;

@@ -151,10 +151,15 @@ static int walk_vms(const struct walk *walk, struct problem *problem)
 
 	for (size_t i = 0; r >= 0 && i < cycle->desired.n_vms; i++) {
 		const struct desired_vm *vm = &cycle->desired.vms[i];
+		const struct actual *actual = &cycle->actual;
+		struct actual_vm now = actual->vms[i];
 		struct unit unit;
 		bool records;
 
-		if (diff_vm(vm, &cycle->actual.vms[i], walk->tree, host_record, &unit))
+		/* By the groups as they are after the VMs before. */
+		now.others_claimed = diff_others_claims(
+			walk->tree, actual->records, actual->n_records, vm->vm->name);
+		if (diff_vm(vm, &now, walk->tree, host_record, &unit))
 			return problem_nomem(problem);
 		records = unit.n_steps && unit.steps[0].kind == STEP_RECORD_HOST;
 		r = take(walk, &unit, vm, problem);

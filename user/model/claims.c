@@ -126,19 +126,24 @@ static struct cpuset held_cpus(
 	return held;
 }
 
-/* To what somebody has bound the vCPUs of VMs that are only watched. */
-static struct cpuset watched_pins(const struct desired_input *input)
+static bool has_partitions(const struct claims *claims, const struct vm *vm)
+{
+	const struct claim *claim = claims_find(claims, vm->name);
+
+	return claim && !claim->reason &&
+	       (claim->layout == LAYOUT_OWN || claim_partitions(claim));
+}
+
+/* To what somebody has bound the vCPUs of VMs that get no CPUs of their own. */
+static struct cpuset shared_pins(
+	const struct desired_input *input, const struct claims *claims)
 {
 	struct cpuset cpus = {};
 
 	for (size_t i = 0; i < input->vms->n_items; i++) {
 		const struct vm *vm = &input->vms->items[i];
-		const struct vm_policy *pins = config_find_vm(input->config, vm->name);
 
-		if ((pins ? &pins->policy : &input->config->defaults)->kind ==
-			POLICY_DEDICATED)
-			continue;
-		for (size_t j = 0; j < vm->n_threads; j++)
+		for (size_t j = 0; j < vm->n_threads && !has_partitions(claims, vm); j++)
 			if (vm->threads[j].class == THREAD_VCPU &&
 				!cpuset_subset(&input->tree->root_effective,
 					&vm->threads[j].affinity))
@@ -147,15 +152,26 @@ static struct cpuset watched_pins(const struct desired_input *input)
 	return cpus;
 }
 
+/* The one CPU that libvirt leaves to a VM's other threads is not for its vCPUs. */
+static void spare_others(const struct claim *claim, struct cpuset *cpus)
+{
+	for (size_t i = 0; i < claim->n_sets; i++)
+		if (claim->layout == LAYOUT_LIBVIRT && claim->sets[i].pinned &&
+			claim->sets[i].class != THREAD_VCPU &&
+			cpuset_weight(&claim->sets[i].cpus) == 1)
+			cpuset_andnot(cpus, &claim->sets[i].cpus);
+}
+
 /* What may be given where nobody said which: all but housekeeping and what anybody claims
  * or holds. */
 static struct cpuset available_cpus(const struct desired_input *input,
 	const struct claims *claims, const struct claim *claim)
 {
 	struct cpuset cpus = input->online, open = held_cpus(input, claim);
-	struct cpuset watched = watched_pins(input);
+	struct cpuset shared = shared_pins(input, claims);
 
-	cpuset_andnot(&cpus, &watched);
+	cpuset_andnot(&cpus, &shared);
+	spare_others(claim, &cpus);
 	/* What somebody else's partition holds is not the host's to give. */
 	cpuset_or(&open, &input->tree->root_effective);
 	if (!cpuset_empty(&input->tree->root_effective))

@@ -100,6 +100,8 @@ static struct cpuset grown_cpus(const struct diff *diff)
 {
 	struct cpuset cpus = held_below(diff->tree, diff->vm->groups[0].path);
 
+	/* A damaged partition may say that it has another VM's. */
+	cpuset_andnot(&cpus, &diff->actual->others_claimed);
 	cpuset_or(&cpus, &diff->vm->reserved);
 	return cpus;
 }
@@ -168,6 +170,7 @@ int diff_release_libvirt(const struct unit *vm, const struct found_vm *record,
 	diff_add(&diff, STEP_FORGET_RULES, NULL, NULL);
 	if (tree->remote && top) {
 		held = held_below(tree, top);
+		cpuset_andnot(&held, others_claimed);
 		grow_chain(&diff, top, &held);
 	}
 	for (size_t i = 0; i < record->n_groups; i++) {
