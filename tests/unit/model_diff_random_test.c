@@ -149,7 +149,7 @@ static void give_back(struct fake *fake, bool cpuset_given, const char *what)
 	fake->host->config.defaults.kind = POLICY_OBSERVE;
 	compute(fake->host);
 	clear(fake, what);
-	assert_int_equal(diff_release_host(&found, tree, &unit), 0);
+	assert_int_equal(diff_release_host(&found, false, tree, &unit), 0);
 	run_steps(fake, &unit, NULL, SIZE_MAX, what);
 	unit_deinit(&unit);
 	assert_int_equal(tree->n_groups, 0);

@@ -24,7 +24,7 @@ static void test_giving_one_vm_and_then_the_host_back(void **state)
 		"drop the record\n");
 	run_steps(&fake, &unit, NULL, SIZE_MAX, "back");
 	unit_deinit(&unit);
-	assert_int_equal(diff_release_host(&found, &host.tree, &unit), 0);
+	assert_int_equal(diff_release_host(&found, false, &host.tree, &unit), 0);
 	expect_steps(&unit, "set the partition of " S " to member\n"
 			    "remove the group " S "\n"
 			    "disable cpuset below /\n"
@@ -42,9 +42,9 @@ static void test_a_host_of_which_nothing_is_known_is_left_as_it_is(void **state)
 
 	(void)state;
 	host.tree.root_gives_cpuset = true;
-	assert_int_equal(diff_release_host(NULL, &host.tree, &unit), 0);
+	assert_int_equal(diff_release_host(NULL, false, &host.tree, &unit), 0);
 	assert_int_equal(unit.n_steps, 0);
-	assert_int_equal(diff_release_host(&found, &host.tree, &unit), 0);
+	assert_int_equal(diff_release_host(&found, false, &host.tree, &unit), 0);
 	expect_steps(&unit, "return what was changed of the host's threads\n"
 			    "drop the record\n");
 	unit_deinit(&unit);

@@ -158,7 +158,7 @@ static int add_vm(const struct view *view, size_t index, struct json_object *vms
 	cli_json_string(json, "name", vm->vm->name);
 	cli_json_number(json, "pid", (uint64_t)vm->vm->pid);
 	cli_json_string(json, "source", vm_source_name(vm->vm->source));
-	cli_json_string(json, "layout", vm->vm->libvirt ? "libvirt" : "own");
+	cli_json_string(json, "layout", layout_name(vm->layout));
 	cli_json_string(json, "policy", policy_kind_name(vm->policy.kind));
 	cli_json_string(json, "state", r ? "degraded" : vm_state_name(state));
 	/* A VM that is fine can still have something to say: what could not be found out

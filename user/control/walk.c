@@ -179,7 +179,8 @@ static int walk_host(const struct walk *walk, struct problem *problem)
 	if (walk->cycle->hierarchy.root < 0 || has_groups(walk->tree))
 		return 0;
 	known = !found_host_read(walk->cycle->folders.run, &host, NULL);
-	r = diff_release_host(known ? &host : NULL, walk->tree, &unit);
+	r = diff_release_host(known ? &host : NULL,
+		hierarchy_uses_cpuset(&walk->cycle->hierarchy), walk->tree, &unit);
 	if (known)
 		found_host_deinit(&host);
 	return r ? problem_nomem(problem) : take(walk, &unit, NULL, problem);

@@ -63,9 +63,12 @@ int diff_release_libvirt(const struct unit *vm, const struct found_vm *record,
 int diff_reclaim(
 	const struct cpuset *lost, const struct tree *tree, struct unit *ret_unit);
 
-/* Steps that give the host back when no VM's group is left; `host` may be NULL. */
-int diff_release_host(
-	const struct found_host *host, const struct tree *tree, struct unit *ret_unit);
+/*
+ * Steps that give the host back when no VM's group is left; `host` may be NULL. cpuset
+ * stays enabled below the root where groups of others use it by now.
+ */
+int diff_release_host(const struct found_host *host, bool others_use_it,
+	const struct tree *tree, struct unit *ret_unit);
 
 /* Does to the tree what the unit would do to the groups, so that the next plan starts
  * from there. */

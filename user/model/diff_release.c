@@ -109,8 +109,8 @@ int diff_reclaim(
 	return diff_finish(&diff, ret_unit);
 }
 
-int diff_release_host(
-	const struct found_host *host, const struct tree *tree, struct unit *ret_unit)
+int diff_release_host(const struct found_host *host, bool others_use_it,
+	const struct tree *tree, struct unit *ret_unit)
 {
 	struct unit unit = {};
 	struct diff diff = {.tree = tree, .unit = &unit};
@@ -121,7 +121,8 @@ int diff_release_host(
 	if (slice)
 		diff_add(&diff, STEP_REMOVE_GROUP, SLICE, NULL);
 	if (host && !host->cpuset_given && tree->root_gives_cpuset)
-		diff_add(&diff, STEP_TAKE_CPUSET, "", "it was not enabled");
+		diff_add(&diff, others_use_it ? STEP_LEAVE : STEP_TAKE_CPUSET, "",
+			others_use_it ? "others use it by now" : "it was not enabled");
 	if (host) {
 		diff_add(&diff, STEP_RETURN_HOST, NULL, NULL);
 		diff_add(&diff, STEP_DROP_HOST_RECORD, NULL, NULL);

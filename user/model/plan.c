@@ -175,7 +175,8 @@ char *step_describe(const struct step *step, const struct unit *unit)
 		n = asprintf(&text, "remove the group /%s", path);
 		break;
 	case STEP_LEAVE:
-		n = asprintf(&text, "leave the CPUs of /%s as they are", path);
+		n = *path ? asprintf(&text, "leave the CPUs of /%s as they are", path)
+			  : asprintf(&text, "leave cpuset enabled below /");
 		break;
 	case STEP_DROP_RECORD:
 	case STEP_DROP_HOST_RECORD:

@@ -79,7 +79,3 @@ int observer_list_vms(
 
 /* All counters. The caller owns the result: counters_deinit(). */
 int observer_read(const struct observer *observer, struct counters *ret_counters);
-
-/* Hands each event waiting in the ring to fn, and consumes it. Returns their number. */
-int observer_drain(const struct observer *observer,
-	void (*fn)(const struct culprit *, void *), void *data);

@@ -309,36 +309,3 @@ int observer_read(const struct observer *observer, struct counters *ret_counters
 	*ret_counters = counters;
 	return 0;
 }
-
-struct drain {
-	const struct observer *observer;
-	void (*fn)(const struct culprit *, void *);
-	void *data;
-};
-
-static int drain_one(void *context, void *data, size_t size)
-{
-	struct drain *drain = context;
-	struct culprit culprit = {};
-
-	if (size < sizeof(struct event))
-		return 0;
-	to_culprit(&culprit, drain->observer, data);
-	drain->fn(&culprit, drain->data);
-	return 0;
-}
-
-int observer_drain(const struct observer *observer,
-	void (*fn)(const struct culprit *, void *), void *data)
-{
-	struct drain drain = {.observer = observer, .fn = fn, .data = data};
-	struct ring_buffer *ring =
-		ring_buffer__new(observer->events, drain_one, &drain, NULL);
-	int n;
-
-	if (!ring)
-		return -errno;
-	n = ring_buffer__consume(ring);
-	ring_buffer__free(ring);
-	return n;
-}
