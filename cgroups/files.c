@@ -81,9 +81,9 @@ int partition_read(int dir, struct partition_state *ret_state)
 {
 	char text[256];
 
-	if (file_read_at(dir, "cpuset.cpus.partition", text, sizeof(text)) < 0)
-		return -EIO;
-	return parse_partition(text, ret_state);
+	ssize_t n = file_read_at(dir, "cpuset.cpus.partition", text, sizeof(text));
+
+	return n < 0 ? (int)n : parse_partition(text, ret_state);
 }
 
 DIR *children_open(int above, const char *path)

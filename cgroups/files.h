@@ -23,7 +23,7 @@ int group_open(int above, const char *path);
 /* A CPU list, below an fd of group_open(). -ENOENT: the kernel has no such file. */
 int cpus_read(int dir, const char *file, struct cpuset *ret_cpus);
 
-/* `cpuset.cpus.partition`. -EIO: there is none to read; -EINVAL: it is something else. */
+/* `cpuset.cpus.partition`. -EINVAL: it is something else. */
 int partition_read(int dir, struct partition_state *ret_state);
 
 /* To list the groups next below one, which is given as to group_open(). NULL with errno.

@@ -133,7 +133,8 @@ static inline void look(void)
 		const char *name = host.vms.items[i].name;
 
 		actual->record = found_vm_find(host.records, host.n_records, name);
-		actual->others_claimed = found_claims(host.records, host.n_records, name);
+		actual->others_claimed = diff_others_claims(
+			&host.tree, host.records, host.n_records, name);
 	}
 }
 

@@ -310,6 +310,50 @@ static void test_members_ask_for_nothing_of_the_kernel(void **state)
 	assert_int_equal(vm->groups[2].partition, PARTITION_MEMBER);
 	expect_cpus(&vm->reserved, "");
 	assert_false(vm->rules.threads[1].owns);
+	/* Nor where nobody else of the VM is on its CPU. */
+	virsh(&host, WEB1 "/emulator", "2");
+	virsh(&host, WEB1 "/iothread1", "2");
+	compute(&host);
+	assert_false(wanted(&host, "web1")->rules.threads[1].owns);
+	expect_cpus(&wanted(&host, "web1")->rules.owned, "");
+}
+
+/* What cannot be written is not declared. */
+static void test_pins_of_ours_on_a_kernel_without(void **state)
+{
+	(void)state;
+	host.tree.remote = false;
+	virsh(&host, WEB1 "/vcpu0", "4");
+	pin_vcpu(&host, "web1", 0, "5");
+	compute(&host);
+	assert_int_equal(wanted(&host, "web1")->kind, DESIRED_OBSERVED);
+	expect_cpus(desired_thread_set(wanted(&host, "web1"), 1), "4");
+}
+
+static void test_workers_of_an_iothread(void **state)
+{
+	struct vm_thread *worker;
+	const struct desired_vm *vm;
+
+	(void)state;
+	virsh(&host, WEB1 "/emulator", "1");
+	virsh(&host, WEB1 "/iothread1", "3");
+	worker = add_thread(&host, "web1", THREAD_EMULATOR, 0, 1200);
+	free(worker->cgroup);
+	worker->cgroup = must(strdup(WEB1 "/iothread1"));
+	compute(&host);
+	vm = wanted(&host, "web1");
+	assert_int_equal(vm->rules.threads[4].tid, 1200);
+	expect_cpus(desired_thread_set(vm, 4), "3");
+	assert_string_equal(vm->groups[vm->thread_groups[4]].path, WEB1 "/iothread1");
+	/* And of one that is not known yet. */
+	expect_cpus(&vm->rules.set, "1,3");
+	/* The main thread is nobody's worker. */
+	free(vm->vm->threads[0].cgroup);
+	find_vm(&host, "web1")->threads[0].cgroup = must(strdup(WEB1 "/iothread1"));
+	find_vm(&host, "web1")->threads[1].cgroup[0] = 'm';
+	compute(&host);
+	expect_cpus(desired_thread_set(wanted(&host, "web1"), 0), "1");
 }
 
 static void test_a_leaf_that_is_missing(void **state)
@@ -358,6 +402,8 @@ int main(void)
 		claims_test(test_a_kernel_without_remote_partitions),
 		claims_test(test_pins_that_cannot_be_on_a_kernel_without),
 		claims_test(test_members_ask_for_nothing_of_the_kernel),
+		claims_test(test_pins_of_ours_on_a_kernel_without),
+		claims_test(test_workers_of_an_iothread),
 		claims_test(test_a_leaf_that_is_missing),
 		claims_test(test_threads_that_are_not_in_libvirts_groups),
 	};

@@ -116,24 +116,13 @@ static void test_the_top_is_the_last_that_is_no_leaf(void **state)
 	assert_null(found_vm_group(record, MACHINE "/web1/vcpu"));
 }
 
-static void test_what_all_but_one_have_claimed(void **state)
+static void test_a_record_by_name(void **state)
 {
-	struct cpuset claims;
-
 	(void)state;
 	add_domain(&host, "web2", 1, 0);
-	add_domain(&host, "web3", 1, 0);
-	record_of(&host, "web1")->claimed = cpus("1-2");
-	record_of(&host, "web2")->claimed = cpus("4");
-	record_of(&host, "web3")->claimed = cpus("4-5");
-	claims = found_claims(host.records, host.n_records, "web1");
-	expect_cpus(&claims, "4-5");
-	claims = found_claims(host.records, host.n_records, "web3");
-	expect_cpus(&claims, "1-2,4");
-	claims = found_claims(host.records, host.n_records, "web");
-	expect_cpus(&claims, "1-2,4-5");
-	assert_ptr_equal(
-		found_vm_find(host.records, host.n_records, "web2"), &host.records[1]);
+	record_of(&host, "web2");
+	assert_ptr_equal(found_vm_find(host.records, host.n_records, "web2"),
+		&host.records[host.n_records - 1]);
 	assert_null(found_vm_find(host.records, host.n_records, "web"));
 }
 
@@ -184,6 +173,7 @@ static void test_damaged_groups(void **state)
 		GROUPS(GROUP("\"member\"", "\"\"", "null", "")),
 		GROUPS(GROUP("\"member\"", "\"\"", "\"\"", ",\"written\":\"all\"")),
 		GROUPS(GROUP("\"member\"", "\"\"", "\"\"", ",\"written\":null")),
+		GROUPS(GROUP("\"member\"", "\"\"", "\"\"", ",\"written\":\"5\"")),
 		GROUPS(GROUP("\"member\"", "\"\"", "\"\"", "") ",{}"),
 	};
 	struct found_vm found;
@@ -205,10 +195,10 @@ static void test_groups_that_are_whole(void **state)
 	assert_int_equal(read_text(RECORD("\"groups\":[]," CLAIMED), &found), 0);
 	expect_cpus(&found.claimed, "4");
 	found_vm_deinit(&found);
-	assert_int_equal(
-		read_text(GROUPS(GROUP("\"root\"", "\"1-2\"", "\"3\"", "") "," GROUP(
-				  "\"isolated\"", "\"\"", "\"\"", ",\"written\":\"5\"")),
-			&found),
+	assert_int_equal(read_text(GROUPS(GROUP("\"root\"", "\"1-2\"", "\"3\"",
+					   "") "," GROUP("\"isolated\"", "\"\"", "\"\"",
+					   ",\"written\":\"5\",\"earlier\":\"6\"")),
+				 &found),
 		0);
 	assert_int_equal(found.n_groups, 2);
 	assert_string_equal(found.groups[0].path, "a/b");
@@ -220,6 +210,9 @@ static void test_groups_that_are_whole(void **state)
 	assert_int_equal(found.groups[1].partition, PARTITION_ISOLATED);
 	assert_true(found.groups[1].set);
 	expect_cpus(&found.groups[1].written, "5");
+	expect_cpus(&found.groups[1].earlier, "6");
+	assert_true(found_group_wrote(&found.groups[1], &found.groups[1].earlier));
+	assert_false(found_group_wrote(&found.groups[0], &found.groups[0].cpus));
 	found_vm_deinit(&found);
 }
 
@@ -231,7 +224,7 @@ int main(void)
 		groups_test(test_groups_come_back_as_they_were),
 		groups_test(test_a_record_without_groups),
 		groups_test(test_the_top_is_the_last_that_is_no_leaf),
-		groups_test(test_what_all_but_one_have_claimed),
+		groups_test(test_a_record_by_name),
 		groups_test(test_damaged_groups),
 		groups_test(test_groups_that_are_whole),
 	};

@@ -9,6 +9,7 @@
 #include "user/base/cleanup.h"
 #include "user/control/execute.h"
 #include "user/control/walk.h"
+#include "user/host/proc.h"
 
 enum { PASSES = 4 };
 
@@ -74,6 +75,14 @@ static bool takes_back(const struct unit *unit)
 	return false;
 }
 
+static bool has_ended(const struct unit *unit)
+{
+	uint64_t start_time;
+	int r = proc_start_time(unit->pid, unit->pid, &start_time);
+
+	return r == -ESRCH || (!r && start_time != unit->start_time);
+}
+
 /* Groups are read again for whoever comes next. */
 static int take_unit(struct unit *unit, const struct desired_vm *vm, void *data,
 	struct problem *problem)
@@ -89,7 +98,9 @@ static int take_unit(struct unit *unit, const struct desired_vm *vm, void *data,
 	if (!*unit->vm || !has_failed(work, unit->vm)) {
 		work->changed = true;
 		failed = unit_execute(&execution, unit, vm, &why) != 0;
-		if (failed && note_failure(work, unit->vm, why.text))
+		/* Of a VM that has ended meanwhile nothing is wrong. */
+		if (failed && !(vm && has_ended(unit)) &&
+			note_failure(work, unit->vm, why.text))
 			r = problem_nomem(problem);
 		if (!r) {
 			tree_deinit(&cycle->actual.tree);

@@ -44,7 +44,6 @@ static int read_actual_vm(const struct cycle *cycle, const struct desired_vm *vm
 	actual->record = record;
 	actual->has_record = record && record->pid == vm->vm->pid &&
 			     record->start_time == vm->vm->start_time;
-	actual->others_claimed = found_claims(all->records, all->n_records, vm->vm->name);
 	actual->has_strays = cpuset_intersects(kernel_cpus, &vm->reserved);
 	if (!cycle->observer)
 		return 0;
@@ -177,6 +176,7 @@ static int read_rest(struct cycle *cycle, struct problem *problem)
 	input.records = cycle->actual.records;
 	input.n_records = cycle->actual.n_records;
 	r = cycle_read_tree(cycle, &cycle->actual.tree, problem);
+	cycle->open = cycle->actual.tree.root_effective;
 	if (!r && desired_compute(&input, &cycle->desired))
 		r = problem_nomem(problem);
 	return r ? r : read_actual(cycle, problem);

@@ -30,6 +30,7 @@ struct cycle {
 	struct problem observer_problem;
 	struct desired desired;
 	struct actual actual;
+	struct cpuset open; /* what the root had when all this was read */
 };
 
 int cycle_read(

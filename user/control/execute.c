@@ -290,6 +290,21 @@ static int do_stop_observer(struct journal *journal, struct problem *problem)
 	return observer_remove(OBSERVER_DIR, problem);
 }
 
+/* That of a later process of the same name is not this unit's. */
+static int do_drop_record(const struct journal *journal, struct problem *problem)
+{
+	const char *run = journal->execution->cycle->folders.run;
+	const struct unit *unit = journal->unit;
+	struct found_vm found;
+	bool other = false;
+
+	if (unit->pid && !found_vm_read(run, unit->vm, &found, NULL)) {
+		other = found.pid != unit->pid || found.start_time != unit->start_time;
+		found_vm_deinit(&found);
+	}
+	return other ? NOTHING_TO_DO : found_vm_drop(run, unit->vm, problem);
+}
+
 static int do_step(
 	struct journal *journal, const struct step *step, struct problem *problem)
 {
@@ -346,7 +361,7 @@ static int do_step(
 	case STEP_LEAVE:
 		return 0;
 	case STEP_DROP_RECORD:
-		return found_vm_drop(cycle->folders.run, unit->vm, problem);
+		return do_drop_record(journal, problem);
 	case STEP_DROP_HOST_RECORD:
 		return found_host_drop(cycle->folders.run, problem);
 	}

@@ -43,7 +43,7 @@ static const struct vm *find_by_group(const struct cycle *cycle, const char *pat
 	for (size_t i = 0; i < cycle->vms.n_items; i++) {
 		cleanup_free char *group = vm_group_path(cycle->vms.items[i].name);
 
-		if (group && !strcmp(group, path))
+		if (group && !cycle->vms.items[i].libvirt && !strcmp(group, path))
 			return &cycle->vms.items[i];
 	}
 	return NULL;

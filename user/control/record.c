@@ -105,22 +105,22 @@ static void disown(struct found_vm *found, const struct cpuset *all)
 }
 
 /*
- * As they are now, after whatever was done before this VM's turn. Who has all that others
- * have left open is not bound: with their partitions that goes.
+ * Who has all that others have left open is not bound: with their partitions that goes.
+ * What is open may be more by now, and so may be what such a thread has.
  */
-static void unbind(
-	struct found_vm *found, const struct cpuset *open, const struct cpuset *online)
+static void unbind(struct found_vm *found, const struct cycle *cycle)
 {
 	for (size_t i = 0; i < found->n_threads; i++) {
 		struct found_thread *thread = &found->threads[i];
 		struct vm_thread now = {};
 
-		if (!proc_read_thread(found->pid, thread->tid, &now) &&
-			now.start_time == thread->start_time)
-			thread->affinity = now.affinity;
+		if (!cpuset_equal(&thread->affinity, &cycle->open) ||
+			proc_read_thread(found->pid, thread->tid, &now))
+			continue;
 		free(now.cgroup);
-		if (cpuset_equal(&thread->affinity, open))
-			thread->affinity = *online;
+		if (now.start_time == thread->start_time &&
+			cpuset_equal(&now.affinity, &cycle->actual.tree.root_effective))
+			thread->affinity = cycle->cpus.online;
 	}
 }
 
@@ -145,7 +145,7 @@ static int add_group(struct found_vm *found, const struct group *now, bool leaf,
 		cpuset_andnot(&group->exclusive, claimed);
 	}
 	/* What somebody has set since is what is to be given back. */
-	if (!group->set || !cpuset_equal(&now->cpus, &group->written)) {
+	if (!found_group_wrote(group, &now->cpus)) {
 		group->set = false;
 		group->cpus = now->cpus;
 	}
@@ -199,6 +199,7 @@ static int add_groups(
 		r = add_group(found, now, true, &others.claimed, &group);
 		if (r || wanted->floats || leaf_has_cpus(now, wanted))
 			continue;
+		group->earlier = group->set ? now->cpus : wanted->cpus;
 		group->set = true;
 		group->written = wanted->cpus;
 	}
@@ -229,7 +230,7 @@ static int begin_record(const struct cycle *cycle, const struct desired_vm *vm,
 	}
 	if (found_vm_of(vm->vm, ret_found))
 		return -ENOMEM;
-	unbind(ret_found, &cycle->actual.tree.root_effective, &cycle->cpus.online);
+	unbind(ret_found, cycle);
 	disown(ret_found, &cycle->cpus.online);
 	ret_found->claimed = claimed;
 	return 0;

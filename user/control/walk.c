@@ -143,6 +143,24 @@ static int walk_leftovers(const struct walk *walk, bool all, const char *only,
 	return r < 0 ? r : taken;
 }
 
+/* Also of VMs whose first record was made a moment ago. */
+static void add_wanted_claims(
+	const struct walk *walk, const struct desired_vm *except, struct cpuset *cpus)
+{
+	const struct desired *desired = &walk->cycle->desired;
+
+	for (size_t i = 0; i < desired->n_vms; i++) {
+		const struct desired_vm *vm = &desired->vms[i];
+		const struct group *group =
+			vm->n_groups && vm->layout == LAYOUT_LIBVIRT
+				? tree_find(walk->tree, vm->groups[0].path)
+				: NULL;
+
+		if (group && vm != except)
+			cpuset_or(cpus, &group->exclusive);
+	}
+}
+
 static int walk_vms(const struct walk *walk, struct problem *problem)
 {
 	const struct cycle *cycle = walk->cycle;
@@ -159,6 +177,7 @@ static int walk_vms(const struct walk *walk, struct problem *problem)
 		/* By the groups as they are after the VMs before. */
 		now.others_claimed = diff_others_claims(
 			walk->tree, actual->records, actual->n_records, vm->vm->name);
+		add_wanted_claims(walk, vm, &now.others_claimed);
 		if (diff_vm(vm, &now, walk->tree, host_record, &unit))
 			return problem_nomem(problem);
 		records = unit.n_steps && unit.steps[0].kind == STEP_RECORD_HOST;

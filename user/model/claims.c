@@ -152,7 +152,7 @@ static struct cpuset shared_pins(
 	return cpus;
 }
 
-/* The one CPU that libvirt leaves to a VM's other threads is not for its vCPUs. */
+/* The one CPU that libvirt leaves to a VM's other threads is for nobody's vCPUs. */
 static void spare_others(const struct claim *claim, struct cpuset *cpus)
 {
 	for (size_t i = 0; i < claim->n_sets; i++)
@@ -171,7 +171,8 @@ static struct cpuset available_cpus(const struct desired_input *input,
 	struct cpuset shared = shared_pins(input, claims);
 
 	cpuset_andnot(&cpus, &shared);
-	spare_others(claim, &cpus);
+	for (size_t i = 0; i < claims->n_items; i++)
+		spare_others(&claims->items[i], &cpus);
 	/* What somebody else's partition holds is not the host's to give. */
 	cpuset_or(&open, &input->tree->root_effective);
 	if (!cpuset_empty(&input->tree->root_effective))

@@ -71,7 +71,7 @@ static const struct cpuset *libvirt_pin(const struct desired_input *input,
 	pin = &group->cpus;
 	if (record)
 		found = found_vm_group(record, group->path);
-	if (found && found->set && cpuset_equal(&found->written, pin))
+	if (found && found_group_wrote(found, pin))
 		pin = &found->cpus;
 	if (cpuset_empty(pin) ||
 		(set->class == THREAD_VCPU && cpuset_subset(&input->online, pin)))
@@ -243,6 +243,15 @@ static int check_kernel(struct claim *claim, const struct desired_input *input)
 		input->tree->remote || claim->reason)
 		return 0;
 	claim->pins_hold = true;
+	/* Ours cannot be had either. */
+	for (size_t i = 0; i < claim->n_sets; i++) {
+		struct claim_set *set = &claim->sets[i];
+		const struct cpuset *pin = libvirt_pin(input, claim, set);
+
+		set->pinned = pin;
+		set->floats = !pin;
+		set->cpus = pin ? *pin : (struct cpuset){};
+	}
 	return claim_refuse(claim,
 		"this kernel has no cpuset.cpus.exclusive (Linux 6.7 has), without which libvirt's "
 		"groups cannot become partitions where they are: libvirt's pins hold and are "

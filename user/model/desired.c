@@ -118,8 +118,28 @@ static void set_memory(struct desired_vm *vm, const struct claim *claim,
 	vm->groups[0].mems = cpu_nodes_of(input->nodes, &cpus);
 }
 
+/*
+ * QEMU's workers are born where their maker is: those of an iothread with a group of its
+ * own belong there with it.
+ */
+static bool is_worker_of(
+	const struct claim *claim, size_t set, const struct vm_thread *thread)
+{
+	cleanup_free char *leaf = NULL;
+
+	if (claim->sets[set].class != THREAD_IOTHREAD ||
+		thread->class != THREAD_EMULATOR || thread->tid == claim->vm->pid ||
+		!claim->top)
+		return false;
+	leaf = layout_leaf(claim->top, THREAD_IOTHREAD, claim->sets[set].index);
+	return leaf && !strcmp(leaf, thread->cgroup);
+}
+
 static size_t find_set(const struct claim *claim, const struct vm_thread *thread)
 {
+	for (size_t i = 1; i < claim->n_sets; i++)
+		if (is_worker_of(claim, i, thread))
+			return i;
 	for (size_t i = 1; i < claim->n_sets; i++)
 		if (claim->sets[i].class == thread->class &&
 			claim->sets[i].index == thread->index)
@@ -167,6 +187,10 @@ static int add_threads(struct desired_vm *vm, const struct claim *claim)
 	if (!vm->thread_groups)
 		return -ENOMEM;
 	vm->rules.set = claim->sets[0].cpus;
+	/* One that is not known yet may be an iothread's worker. */
+	for (size_t i = 1; i < claim->n_sets; i++)
+		if (claim->sets[i].class == THREAD_IOTHREAD)
+			cpuset_or(&vm->rules.set, &claim->sets[i].cpus);
 	vm->rules.owned = claim->all;
 	for (size_t i = 0; i < n; i++) {
 		size_t set = find_set(claim, &vm->vm->threads[i]);
@@ -176,7 +200,8 @@ static int add_threads(struct desired_vm *vm, const struct claim *claim)
 		if (!rule)
 			return -ENOMEM;
 		vm->thread_groups[i] = set + 1;
-		rule->owns = rule->class == THREAD_VCPU && is_alone(claim, set);
+		rule->owns = rule->class == THREAD_VCPU && is_alone(claim, set) &&
+			     cpuset_subset(&rule->set, &claim->all);
 		if (rule->owns)
 			cpuset_andnot(&vm->rules.owned, &rule->set);
 	}

@@ -44,7 +44,7 @@ static struct cpuset held_below(const struct tree *tree, const char *top)
 /* From the root down, every group of the chain claims these CPUs beside what it has. */
 static void grow_chain(struct diff *diff, const char *top, const struct cpuset *cpus)
 {
-	for (size_t i = 0; i < diff->tree->n_groups; i++) {
+	for (size_t i = 0; i < diff->tree->n_groups && !cpuset_empty(cpus); i++) {
 		const struct group *group = &diff->tree->groups[i];
 		struct cpuset grown = *cpus;
 
@@ -150,7 +150,7 @@ static void return_leaf(struct diff *diff, const struct found_group *found)
 	if (!leaf || !leaf->has_cpuset || !found->set ||
 		cpuset_equal(&leaf->cpus, &found->cpus))
 		return;
-	if (!cpuset_equal(&leaf->cpus, &found->written))
+	if (!found_group_wrote(found, &leaf->cpus))
 		diff_add(diff, STEP_LEAVE, found->path, "somebody has set them since");
 	else
 		diff_set_cpus(diff, found->path, &found->cpus, "as it was found");

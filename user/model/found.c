@@ -80,6 +80,12 @@ const char *found_vm_top(const struct found_vm *found)
 	return top;
 }
 
+bool found_group_wrote(const struct found_group *group, const struct cpuset *cpus)
+{
+	return group->set && (cpuset_equal(&group->written, cpus) ||
+				     cpuset_equal(&group->earlier, cpus));
+}
+
 struct found_group *found_vm_group(const struct found_vm *found, const char *path)
 {
 	for (size_t i = 0; i < found->n_groups; i++)
@@ -95,15 +101,4 @@ const struct found_vm *found_vm_find(
 		if (!strcmp(records[i].name, name))
 			return &records[i];
 	return NULL;
-}
-
-struct cpuset found_claims(
-	const struct found_vm *records, size_t n_records, const char *except)
-{
-	struct cpuset cpus = {};
-
-	for (size_t i = 0; i < n_records; i++)
-		if (strcmp(records[i].name, except))
-			cpuset_or(&cpus, &records[i].claimed);
-	return cpus;
 }

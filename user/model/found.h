@@ -23,8 +23,10 @@ struct found_group {
 	bool leaf;  /* below the VM's top group */
 	enum partition partition;
 	struct cpuset cpus, exclusive; /* without what VMs of ours had claimed by then */
-	bool set; /* its cpuset.cpus were written, last with these: */
-	struct cpuset written;
+	/* Its cpuset.cpus were written: last with these, or, if that was not to be, with
+	 * those before. */
+	bool set;
+	struct cpuset written, earlier;
 };
 
 struct found_vm {
@@ -68,13 +70,12 @@ const struct found_thread *found_vm_thread(
  */
 const char *found_vm_top(const struct found_vm *found);
 
+/* Are these CPUs of the group what we have written? */
+bool found_group_wrote(const struct found_group *group, const struct cpuset *cpus);
+
 /* NULL: it is not in the record. */
 struct found_group *found_vm_group(const struct found_vm *found, const char *path);
 
 /* By name; NULL: there is none. */
 const struct found_vm *found_vm_find(
 	const struct found_vm *records, size_t n_records, const char *name);
-
-/* What all VMs but that one have claimed. */
-struct cpuset found_claims(
-	const struct found_vm *records, size_t n_records, const char *except);

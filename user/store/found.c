@@ -195,8 +195,10 @@ static struct json_object *group_to_json(const struct found_group *group)
 		json_object_new_string(partition_name(group->partition)));
 	add_cpus(json, "cpus", &group->cpus);
 	add_cpus(json, "exclusive", &group->exclusive);
-	if (group->set)
+	if (group->set) {
 		add_cpus(json, "written", &group->written);
+		add_cpus(json, "earlier", &group->earlier);
+	}
 	return json;
 }
 
@@ -214,7 +216,8 @@ static int partition_of(struct json_object *json, enum partition *ret_partition)
 
 static int group_from_json(struct json_object *json, struct found_group *group)
 {
-	struct json_object *path, *leaf, *partition, *cpus, *exclusive, *written;
+	struct json_object *path, *leaf, *partition, *cpus, *exclusive, *written,
+		*earlier;
 	int r;
 
 	if (!json_object_object_get_ex(json, "path", &path) || !string_of(path) ||
@@ -235,6 +238,10 @@ static int group_from_json(struct json_object *json, struct found_group *group)
 		r = cpus_of(exclusive, &group->exclusive);
 	if (!r && group->set)
 		r = cpus_of(written, &group->written);
+	if (!r && group->set)
+		r = json_object_object_get_ex(json, "earlier", &earlier)
+			    ? cpus_of(earlier, &group->earlier)
+			    : -EINVAL;
 	return r;
 }
 
