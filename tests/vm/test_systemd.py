@@ -41,6 +41,9 @@ class Systemd(two_vms.TwoVMs):
                 systemctl(*command.split())
                 time.sleep(0.2)
                 self.assert_left_alone()
+        # systemd's clearing does not reach every kernel, and what somebody uses would stay enabled.
+        if os.path.exists(os.path.join(host.CGROUP, "machine.slice/cpuset.cpus")):
+            host.set_cgroup("machine.slice", "cpuset.cpus", "")
         done = host.cpuwarden("release", "--all")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.root_and_slice(), before)
@@ -94,8 +97,8 @@ class Systemd(two_vms.TwoVMs):
 
     def test_4_why_no_scopes(self):
         """stopping a slice ends what is in its scopes, and spares what is in a plain group: a VM is in the latter"""
-        scoped = subprocess.Popen(["systemd-run", "--scope", "--quiet", "--slice=cpuwarden.slice", "sleep", "1000"])
         self.apply()
+        scoped = subprocess.Popen(["systemd-run", "--scope", "--quiet", "--slice=cpuwarden.slice", "sleep", "1000"])
         time.sleep(0.5)
         systemctl("stop", "cpuwarden.slice")
         self.assertNotEqual(scoped.wait(30), 0)
