@@ -137,11 +137,17 @@ bench: $(OUT)/tests/bench/bench ## what the observer costs at a context switch (
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_SECONDS ?= 20
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(filter-out user/observer/%,$(LIB_SOURCES))
+FUZZ_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/lib/%.o,$(filter-out user/observer/% user/control/%,$(LIB_SOURCES)))
+FUZZ_FLAGS := $(CPPFLAGS) -std=gnu11 -g -O1
+
+$(BUILD)/fuzz/lib/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
 	@mkdir -p $(@D)
 	$(say) FUZZ $@
-	$(Q)clang $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $< \
-		$(filter-out user/observer/% user/control/%,$(LIB_SOURCES)) $(PKG_LIBS)
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS)
 
 .PHONY: fuzz
 fuzz: $(FUZZ_TARGETS) ## run each fuzz target for FUZZ_SECONDS

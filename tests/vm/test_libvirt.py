@@ -52,6 +52,7 @@ class Domains(unittest.TestCase):
             host.run("virsh", "destroy", name)
         host.cpuwarden("release", "--all")
         host.forget_configuration()
+        os.sched_setaffinity(0, range(os.cpu_count()))
 
     def apply(self):
         done = host.cpuwarden("apply")
