@@ -137,18 +137,29 @@ static inline size_t count(const struct vm *vm, enum thread_class class)
 	return n;
 }
 
-/* Until that QEMU has all its threads and, when `quiet`, nothing is left to say about it.
+/*
+ * Until that QEMU has all its threads and, when `quiet`, nothing is left to say about it;
+ * and until a second look finds it so, too: a thread has its name a moment after it has
+ * come.
  */
 static inline const struct vm *await(
 	struct vms *vms, pid_t pid, size_t n_threads, bool quiet)
 {
-	for (int i = 0; i < 100; i++) {
+	size_t n_before = 0, vcpus_before = 0;
+
+	for (int i = 0; i < 200; i++) {
 		const struct vm *vm;
 
 		discover(vms);
 		vm = find_pid(vms, pid);
-		if (vm && vm->n_threads >= n_threads && (!quiet || !vm->problem))
-			return vm;
+		if (vm && vm->n_threads >= n_threads && (!quiet || !vm->problem)) {
+			size_t vcpus = count(vm, THREAD_VCPU);
+
+			if (vm->n_threads == n_before && vcpus == vcpus_before)
+				return vm;
+			n_before = vm->n_threads;
+			vcpus_before = vcpus;
+		}
 		vms_deinit(vms);
 		usleep(100000);
 	}

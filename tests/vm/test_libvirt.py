@@ -332,6 +332,19 @@ class InPlace(Domains):
         self.assert_placed()
 
 
+    def test_8_saved_and_restored(self):
+        """a domain that is saved gives its CPUs back, and is placed again when it is restored"""
+        self.apply()
+        virsh("save", "vm2", "/tmp/vm2.save")
+        self.apply()
+        self.assertNotIn("vm2", self.vms())
+        self.assertIn(6, host.cpus(host.cgroup("", "cpuset.cpus.effective")))
+        virsh("restore", "/tmp/vm2.save")
+        self.vm2.pid = int(host.read("/run/libvirt/qemu/vm2.pid"))
+        self.apply()
+        self.assert_placed()
+
+
 class Watched(Domains):
     """A kernel without cpuset.cpus.exclusive."""
 
