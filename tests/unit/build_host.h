@@ -29,7 +29,7 @@ struct host {
 	struct tree tree;
 	struct found_vm *records;
 	size_t n_records;
-	struct cpuset online, first_cores;
+	struct topology topology;
 	struct desired desired;
 	bool computed;
 	pid_t next_pid;
@@ -67,8 +67,13 @@ static inline void host_init(
 	memset(host, 0, sizeof(*host));
 	config_init(&host->config);
 	host->config.defaults.kind = POLICY_DEDICATED;
-	host->online = host->tree.root_effective = cpus(online);
-	host->first_cores = cpus(first_cores);
+	host->tree.root_effective = cpus(online);
+	host->topology.online = host->topology.present = cpus(online);
+	cpuset_for_each (cpu, &host->topology.online)
+		host->topology.places[cpu].core = (uint16_t)cpu;
+	cpuset_add(&host->topology.with_memory, 0);
+	topology_complete(&host->topology);
+	host->topology.first_cores = cpus(first_cores);
 	host->next_pid = 1000;
 }
 
@@ -110,7 +115,7 @@ static inline struct vm_thread *add_thread(struct host *host, const char *name,
 	thread->start_time = (uint64_t)tid * 10;
 	thread->class = class;
 	thread->index = index;
-	thread->affinity = host->online;
+	thread->affinity = host->topology.online;
 	thread->cgroup = must(strdup(HOME));
 	snprintf(thread->comm, sizeof(thread->comm), "t%d", tid);
 	qsort(vm->threads, vm->n_threads, sizeof(*vm->threads), compare_tids);
@@ -286,8 +291,7 @@ static inline void compute(struct host *host)
 		.tree = &host->tree,
 		.records = host->records,
 		.n_records = host->n_records,
-		.online = host->online,
-		.first_cores = host->first_cores};
+		.topology = &host->topology};
 
 	if (host->computed)
 		desired_deinit(&host->desired);

@@ -68,7 +68,7 @@ static inline void settle_groups(void)
 {
 	struct tree *tree = &host.tree;
 
-	tree->root_effective = host.online;
+	tree->root_effective = host.topology.online;
 	memset(&tree->isolated, 0, sizeof(tree->isolated));
 	for (size_t i = 0; i < tree->n_groups; i++) {
 		struct group *group = &tree->groups[i];
@@ -109,7 +109,7 @@ static inline void record(const char *name)
 {
 	struct found_vm *to = record_of(&host, name);
 	struct cycle cycle = {.folders.run = run,
-		.cpus.online = host.online,
+		.topology.online = host.topology.online,
 		.actual = {.tree = host.tree,
 			.records = host.records,
 			.n_records = host.n_records}};

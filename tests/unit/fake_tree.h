@@ -115,7 +115,7 @@ static inline const struct cpuset *claim_of(
 /* What a group has as a partition, and could hand down; NULL is the root. */
 static inline struct cpuset holdings(const struct fake *fake, const struct group *group)
 {
-	struct cpuset all = fake->host->online;
+	struct cpuset all = fake->host->topology.online;
 
 	for (; group; group = parent_of(&fake->host->tree, group->path))
 		cpuset_and(&all, claim_of(fake, group));
@@ -190,7 +190,7 @@ static inline void settle(struct fake *fake)
 	struct tree *tree = &fake->host->tree;
 
 	settle_validity(fake);
-	tree->root_effective = fake->host->online;
+	tree->root_effective = fake->host->topology.online;
 	memset(&tree->isolated, 0, sizeof(tree->isolated));
 	for (size_t i = 0; i < tree->n_groups; i++) {
 		const struct group *group = &tree->groups[i];

@@ -81,7 +81,7 @@ static void assert_cpus(
 	const char *root, const char *possible, const char *online, const char *first)
 {
 	struct problem problem = {0};
-	struct host_cpus cpus;
+	struct topology cpus;
 
 	if (host_cpus_read_at(root, &cpus, &problem))
 		fail_msg("%s", problem.text);
@@ -165,7 +165,7 @@ static void the_largest_host(void **state)
 
 static void broken_trees(void **state)
 {
-	struct host_cpus cpus, before;
+	struct topology cpus, before;
 	struct problem problem;
 
 	memset(&cpus, 0x55, sizeof(cpus));
@@ -189,7 +189,7 @@ static void broken_trees(void **state)
 static void this_host(void **state)
 {
 	struct problem problem;
-	struct host_cpus cpus;
+	struct topology cpus;
 
 	(void)state;
 	assert_int_equal(host_cpus_read(&cpus, &problem), 0);

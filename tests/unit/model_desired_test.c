@@ -233,8 +233,8 @@ static void expect_one_owner_each(const struct host *any)
 		else
 			assert_true(cpuset_empty(&mine));
 	}
-	assert_true(cpuset_subset(&taken, &any->online));
-	assert_false(cpuset_equal(&taken, &any->online));
+	assert_true(cpuset_subset(&taken, &any->topology.online));
+	assert_false(cpuset_equal(&taken, &any->topology.online));
 	if (any->config.has_housekeeping)
 		assert_false(cpuset_intersects(&taken, &any->config.housekeeping));
 }
@@ -331,7 +331,8 @@ static void test_what_holds_for_any_wishes(void **state)
 		struct desired first;
 
 		random_host(&dice, &any);
-		any.online = rarely(&dice, 3) ? cpus("0-63") : any.online;
+		if (rarely(&dice, 3))
+			any.topology.online = cpus("0-63");
 		random_wishes(&dice, &any, false);
 		compute(&any);
 		expect_one_owner_each(&any);

@@ -154,7 +154,7 @@ static void give_back(struct fake *fake, bool cpuset_given, const char *what)
 	unit_deinit(&unit);
 	assert_int_equal(tree->n_groups, 0);
 	assert_false(fake->host_record);
-	assert_true(cpuset_equal(&tree->root_effective, &fake->host->online));
+	assert_true(cpuset_equal(&tree->root_effective, &fake->host->topology.online));
 	assert_int_equal(
 		tree->root_gives_cpuset, cpuset_given && tree->root_gives_cpuset);
 	for (size_t i = 0; i < fake->host->vms.n_items; i++)
@@ -163,7 +163,8 @@ static void give_back(struct fake *fake, bool cpuset_given, const char *what)
 				&fake->host->vms.items[i].threads[j];
 
 			assert_string_equal(thread->cgroup, HOME);
-			assert_true(cpuset_equal(&thread->affinity, &fake->host->online));
+			assert_true(cpuset_equal(
+				&thread->affinity, &fake->host->topology.online));
 		}
 }
 

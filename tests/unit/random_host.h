@@ -99,7 +99,7 @@ static inline void random_wishes(struct dice *dice, struct host *host, bool tidy
 
 		if (rarely(dice, 4))
 			continue;
-		cpuset_for_each (cpu, &host->online)
+		cpuset_for_each (cpu, &host->topology.online)
 			if (cpu > 1 && (k++ % n == share || (!tidy && rarely(dice, 30))))
 				cpuset_add(&part, (unsigned int)cpu);
 		random_pins(dice, host, host->vms.items[i].name, part, tidy);
@@ -154,7 +154,7 @@ static inline void random_hotplug(struct dice *dice, struct fake *fake)
 
 static inline void damage(struct dice *dice, struct fake *fake, const char *path)
 {
-	struct cpuset wrong = some_cpus(dice, &fake->host->online);
+	struct cpuset wrong = some_cpus(dice, &fake->host->topology.online);
 	const struct group *group = tree_find(&fake->host->tree, path);
 	struct fake_damage *to;
 
@@ -225,7 +225,8 @@ static inline void random_moves(struct dice *dice, struct fake *fake, size_t ind
 				: NULL;
 
 		if (rarely(dice, 6) && is_inside(vm->threads[i].cgroup, top))
-			fake->vms[index].masks[i] = some_cpus(dice, &fake->host->online);
+			fake->vms[index].masks[i] =
+				some_cpus(dice, &fake->host->topology.online);
 		if (to && rarely(dice, 6) && is_inside(vm->threads[0].cgroup, top) &&
 			is_inside(to->path, top) && !cpuset_empty(&to->effective) &&
 			(to->type == GROUP_THREADED || to->type == GROUP_DOMAIN_THREADED))

@@ -26,7 +26,7 @@ static struct cpuset cpus_of(
 {
 	const struct cpuset *declared = desired_thread_set(vm, thread);
 
-	return cpuset_subset(&cycle->cpus.online, declared)
+	return cpuset_subset(&cycle->topology.online, declared)
 		       ? vm->vm->threads[thread].affinity
 		       : *declared;
 }

@@ -47,7 +47,7 @@ static int read_reserved(struct view *view)
 			tree->groups[i].partition.valid &&
 			tree->groups[i].partition.kind != PARTITION_MEMBER)
 			cpuset_or(&view->reserved, &tree->groups[i].cpus);
-	view->housekeeping = view->cycle.cpus.online;
+	view->housekeeping = view->cycle.topology.online;
 	cpuset_andnot(&view->housekeeping, &view->reserved);
 	return r;
 }
@@ -99,7 +99,7 @@ static struct standing standing_of(
 	const struct view *view, const struct desired_vm *vm, size_t index)
 {
 	const struct vm_thread *thread = &vm->vm->threads[index];
-	const struct cpuset *online = &view->cycle.cpus.online;
+	const struct cpuset *online = &view->cycle.topology.online;
 	const struct thread_tally *tally =
 		counters_find_thread(&view->counters, thread->tid);
 	const struct group *group = tree_find(&view->cycle.actual.tree, thread->cgroup);
@@ -178,7 +178,7 @@ static struct json_object *host_json(const struct view *view)
 	struct utsname name;
 
 	uname(&name);
-	cli_json_cpus(host, "cpus", &view->cycle.cpus.online);
+	cli_json_cpus(host, "cpus", &view->cycle.topology.online);
 	cli_json_cpus(host, "housekeeping", &view->housekeeping);
 	cli_json_cpus(host, "reserved", &view->reserved);
 	cli_json_cpus(host, "isolated", &view->cycle.actual.tree.isolated);
@@ -208,7 +208,7 @@ static int print_json(const struct request *request, const struct view *view)
 
 static void print_host(const struct view *view)
 {
-	cleanup_free char *cpus = cpulist_format(&view->cycle.cpus.online);
+	cleanup_free char *cpus = cpulist_format(&view->cycle.topology.online);
 	cleanup_free char *reserved = cpulist_format(&view->reserved);
 	cleanup_free char *isolated = cpulist_format(&view->cycle.actual.tree.isolated);
 

@@ -160,9 +160,7 @@ static int read_rest(struct cycle *cycle, struct problem *problem)
 		.config = &cycle->config,
 		.vms = &cycle->vms,
 		.tree = &cycle->actual.tree,
-		.online = cycle->cpus.online,
-		.first_cores = cycle->cpus.first_cores,
-		.nodes = &cycle->cpus.nodes,
+		.topology = &cycle->topology,
 	};
 	int r;
 
@@ -196,11 +194,11 @@ int cycle_read(
 	struct cycle cycle = {.folders = *folders, .hierarchy.root = -1};
 	int r;
 
-	r = host_cpus_read(&cycle.cpus, problem);
+	r = host_cpus_read(&cycle.topology, problem);
 	if (r)
 		return r;
 	if (folders->etc)
-		r = config_read(folders->etc, folders->run, &cycle.cpus.present,
+		r = config_read(folders->etc, folders->run, &cycle.topology.present,
 			&cycle.config, problem);
 	else
 		config_init(&cycle.config);

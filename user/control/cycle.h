@@ -22,7 +22,7 @@ struct cycle {
 	struct hierarchy hierarchy; /* root -1: cpuset is not on cgroup v2, and
 				       hierarchy_problem says it */
 	struct problem hierarchy_problem;
-	struct host_cpus cpus;
+	struct topology topology;
 	struct config config;
 	struct vms vms;
 	struct observer

@@ -216,7 +216,7 @@ static int do_return_vm(
 		.tid = journal->unit->pid,
 		.start_time = journal->unit->start_time,
 		.cgroup = (char[1]){""},
-		.affinity = cycle->cpus.online};
+		.affinity = cycle->topology.online};
 	struct found_vm found, none = {.pid = journal->unit->pid,
 				       .start_time = journal->unit->start_time,
 				       .threads = &main_thread,
@@ -248,7 +248,7 @@ static int do_return_host(struct journal *journal, struct problem *problem)
 	if (r)
 		return r;
 	r = keep_off(journal->execution->cycle->folders.run, &(struct cpuset){},
-		&journal->execution->cycle->cpus.online, problem);
+		&journal->execution->cycle->topology.online, problem);
 	if (r >= 0)
 		r = return_bindings(&found, problem);
 	found_host_deinit(&found);
@@ -265,7 +265,7 @@ static int do_keep_off(
 		cpuset_andnot(&undo->cpus, &journal->vm->groups[0].cpus);
 	}
 	return keep_off(journal->execution->cycle->folders.run, &step->cpus,
-		&journal->execution->cycle->cpus.online, problem);
+		&journal->execution->cycle->topology.online, problem);
 }
 
 static int do_start_observer(struct journal *journal, struct problem *problem)
@@ -275,7 +275,7 @@ static int do_start_observer(struct journal *journal, struct problem *problem)
 
 	if (cycle->observer)
 		return NOTHING_TO_DO;
-	cpuset_for_each (cpu, &cycle->cpus.possible)
+	cpuset_for_each (cpu, &cycle->topology.possible)
 		last = cpu;
 	return observer_start(
 		OBSERVER_DIR, (unsigned int)last + 1, &cycle->observer, problem);

@@ -86,7 +86,7 @@ int record_host(const struct cycle *cycle, struct problem *problem)
 	if (r)
 		return r;
 	/* Now: some kernels narrow them when the first partition is made. */
-	r = kernel_threads_add(&found, &cycle->cpus.possible);
+	r = kernel_threads_add(&found, &cycle->topology.possible);
 	r = r ? problem_nomem(problem)
 	      : found_host_write(cycle->folders.run, &found, problem);
 	found_host_deinit(&found);
@@ -120,7 +120,7 @@ static void unbind(struct found_vm *found, const struct cycle *cycle)
 		free(now.cgroup);
 		if (now.start_time == thread->start_time &&
 			cpuset_equal(&now.affinity, &cycle->actual.tree.root_effective))
-			thread->affinity = cycle->cpus.online;
+			thread->affinity = cycle->topology.online;
 	}
 }
 
@@ -231,7 +231,7 @@ static int begin_record(const struct cycle *cycle, const struct desired_vm *vm,
 	if (found_vm_of(vm->vm, ret_found))
 		return -ENOMEM;
 	unbind(ret_found, cycle);
-	disown(ret_found, &cycle->cpus.online);
+	disown(ret_found, &cycle->topology.online);
 	ret_found->claimed = claimed;
 	return 0;
 }

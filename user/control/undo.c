@@ -52,8 +52,8 @@ static int undo_one(
 		r = group_set_partition(hierarchy, undo->path, undo->partition, problem);
 		return r && undo->valid ? r : 0;
 	case STEP_KEEP_OFF:
-		return keep_off(run, &undo->cpus, &journal->execution->cycle->cpus.online,
-			       problem) < 0
+		return keep_off(run, &undo->cpus,
+			       &journal->execution->cycle->topology.online, problem) < 0
 			       ? -EIO
 			       : 0;
 	case STEP_RETURN_VM:

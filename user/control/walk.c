@@ -59,7 +59,7 @@ static void drop_used(const struct tree *tree, struct cpuset *cpus)
 static int walk_lost(const struct walk *walk, struct problem *problem)
 {
 	const struct cycle *cycle = walk->cycle;
-	struct cpuset lost = cycle->cpus.online, accounted;
+	struct cpuset lost = cycle->topology.online, accounted;
 	struct unit unit;
 	int r;
 

@@ -60,7 +60,7 @@ static int read_siblings(
 	return 0;
 }
 
-static int add_first_core(int sysfs, const struct cpuset *node, struct host_cpus *cpus,
+static int add_first_core(int sysfs, const struct cpuset *node, struct topology *cpus,
 	struct problem *problem)
 {
 	struct cpuset online = *node, siblings;
@@ -85,7 +85,7 @@ static bool is_node(const char *name, uint64_t *ret_number)
 	       !parse_u64(name + 4, NODES_MAX - 1, ret_number);
 }
 
-static int add_nodes(int sysfs, struct host_cpus *cpus, struct problem *problem)
+static int add_nodes(int sysfs, struct topology *cpus, struct problem *problem)
 {
 	static const char where[] = "devices/system/node";
 	CLEANUP(cleanup_closedir_fn) DIR *dir = NULL;
@@ -95,8 +95,8 @@ static int add_nodes(int sysfs, struct host_cpus *cpus, struct problem *problem)
 	uint64_t number;
 	int r;
 
-	r = read_list(sysfs, "devices/system/node/has_memory", &cpus->nodes.with_memory,
-		problem);
+	r = read_list(
+		sysfs, "devices/system/node/has_memory", &cpus->with_memory, problem);
 	if (r == -ENOENT)
 		r = 0;
 	if (r)
@@ -125,16 +125,16 @@ static int add_nodes(int sysfs, struct host_cpus *cpus, struct problem *problem)
 		if (r)
 			break;
 		cpuset_for_each (cpu, &node)
-			cpus->nodes.of_cpu[cpu] = (uint16_t)number;
+			cpus->places[cpu].node = (uint16_t)number;
 		r = add_first_core(sysfs, &node, cpus, problem);
 	}
 	return r;
 }
 
 int host_cpus_read_at(
-	const char *sysfs, struct host_cpus *ret_cpus, struct problem *problem)
+	const char *sysfs, struct topology *ret_cpus, struct problem *problem)
 {
-	struct host_cpus cpus = {0};
+	struct topology cpus = {0};
 	cleanup_close int fd = -1;
 	int r;
 
@@ -158,7 +158,7 @@ int host_cpus_read_at(
 	return r;
 }
 
-int host_cpus_read(struct host_cpus *ret_cpus, struct problem *problem)
+int host_cpus_read(struct topology *ret_cpus, struct problem *problem)
 {
 	return host_cpus_read_at("/sys", ret_cpus, problem);
 }

@@ -167,7 +167,7 @@ static void spare_others(const struct claim *claim, struct cpuset *cpus)
 static struct cpuset available_cpus(const struct desired_input *input,
 	const struct claims *claims, const struct claim *claim)
 {
-	struct cpuset cpus = input->online, open = held_cpus(input, claim);
+	struct cpuset cpus = input->topology->online, open = held_cpus(input, claim);
 	struct cpuset shared = shared_pins(input, claims);
 
 	cpuset_andnot(&cpus, &shared);
@@ -179,7 +179,7 @@ static struct cpuset available_cpus(const struct desired_input *input,
 		cpuset_and(&cpus, &open);
 	cpuset_andnot(&cpus, input->config->has_housekeeping
 				     ? &input->config->housekeeping
-				     : &input->first_cores);
+				     : &input->topology->first_cores);
 	for (size_t i = 0; i < claims->n_items; i++) {
 		const struct claim *other = &claims->items[i];
 		struct cpuset held = held_cpus(input, other);
@@ -299,14 +299,14 @@ static bool needs_spare(const struct desired_input *input, const struct claim *c
 static int leave_some(const struct desired_input *input, struct claims *claims)
 {
 	for (size_t i = 0; i < claims->n_items; i++) {
-		struct cpuset left = input->online;
+		struct cpuset left = input->topology->online;
 
 		for (size_t j = 0; j < claims->n_items; j++) {
 			const struct claim *claim = &claims->items[j];
 			struct cpuset held = held_cpus(input, claim);
 
 			/* The kernel leaves the host something, whatever is written. */
-			if (cpuset_subset(&input->online, &held))
+			if (cpuset_subset(&input->topology->online, &held))
 				held = claim->all;
 			if (j <= i && !claim->reason)
 				cpuset_andnot(&left, &claim->all);

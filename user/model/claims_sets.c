@@ -73,8 +73,8 @@ static const struct cpuset *libvirt_pin(const struct desired_input *input,
 		found = found_vm_group(record, group->path);
 	if (found && found_group_wrote(found, pin))
 		pin = &found->cpus;
-	if (cpuset_empty(pin) ||
-		(set->class == THREAD_VCPU && cpuset_subset(&input->online, pin)))
+	if (cpuset_empty(pin) || (set->class == THREAD_VCPU &&
+					 cpuset_subset(&input->topology->online, pin)))
 		return NULL;
 	return pin;
 }
@@ -89,8 +89,9 @@ static int emulator_place(struct claim *claim, const struct desired_input *input
 	if (claim->policy.emulator != EMULATOR_HOUSEKEEPING)
 		return 0;
 	if (claim->layout == LAYOUT_LIBVIRT) {
-		*ret_cpus = input->config->has_housekeeping ? &input->config->housekeeping
-							    : &input->first_cores;
+		*ret_cpus = input->config->has_housekeeping
+				    ? &input->config->housekeeping
+				    : &input->topology->first_cores;
 		return 0;
 	}
 	return claim_refuse(claim,
@@ -221,7 +222,7 @@ static int check_pins(struct claim *claim, const struct desired_input *input)
 			(claim->sets[i].class != THREAD_VCPU || !claim_partitions(claim)))
 			continue;
 		claim_set_describe(&claim->sets[i], who, sizeof(who));
-		cpuset_andnot(&bad, &input->online);
+		cpuset_andnot(&bad, &input->topology->online);
 		if (!cpuset_empty(&bad))
 			return claim_refuse(claim, "CPU %d, pinned to %s, is offline",
 				cpuset_next(&bad, 0), who);
@@ -292,7 +293,7 @@ int claim_sum_up(struct claim *claim, const struct desired_input *input)
 		if (set->class == THREAD_VCPU)
 			continue;
 		if (set->floats)
-			set->cpus = input->online;
+			set->cpus = input->topology->online;
 		cpuset_andnot(&set->cpus, &claim->all);
 		claim_set_describe(set, who, sizeof(who));
 		if (cpuset_empty(&set->cpus) &&

@@ -109,13 +109,12 @@ static void set_memory(struct desired_vm *vm, const struct claim *claim,
 {
 	struct cpuset cpus = {};
 
-	if (vm->policy.memory != MEMORY_FOLLOW || vm->layout != LAYOUT_OWN ||
-		!input->nodes)
+	if (vm->policy.memory != MEMORY_FOLLOW || vm->layout != LAYOUT_OWN)
 		return;
 	for (size_t i = 0; i < claim->n_sets; i++)
 		if (claim->sets[i].class == THREAD_VCPU)
 			cpuset_or(&cpus, &claim->sets[i].cpus);
-	vm->groups[0].mems = cpu_nodes_of(input->nodes, &cpus);
+	vm->groups[0].mems = topology_nodes(input->topology, &cpus);
 }
 
 /*

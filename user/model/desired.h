@@ -5,9 +5,9 @@
 #include "user/base/problem.h"
 #include "user/model/found.h"
 #include "user/model/layout.h"
-#include "user/model/nodes.h"
 #include "user/model/policy.h"
 #include "user/model/rules.h"
+#include "user/model/topology.h"
 #include "user/model/tree.h"
 #include "user/model/vm.h"
 
@@ -53,9 +53,7 @@ struct desired_input {
 		*tree; /* what a VM has now is kept where policy leaves the choice */
 	const struct found_vm *records;
 	size_t n_records;
-	struct cpuset online;
-	struct cpuset first_cores;     /* housekeeping, unless configured */
-	const struct cpu_nodes *nodes; /* NULL: memory is left */
+	const struct topology *topology;
 };
 
 /* The record of that VM, this very process; NULL: there is none. */
