@@ -76,7 +76,7 @@ static void check_config(const struct config *config, const struct cpuset *prese
 	for (size_t i = 0; i < config->n_vms; i++) {
 		const struct vm_policy *vm = &config->vms[i];
 
-		require((vm->policy.emulator == EMULATOR_LIST) ==
+		require((vm->policy.emulator == PLACE_LIST) ==
 			!cpuset_empty(&vm->policy.emulator_cpus));
 		check_pins(vm->vcpu_pins, vm->n_vcpu_pins, present);
 		check_pins(vm->iothread_pins, vm->n_iothread_pins, present);

@@ -231,7 +231,7 @@ static void test_housekeeping_is_refused_to_vcpus_alone(void **state)
 static void test_an_emulator_on_housekeeping(void **state)
 {
 	(void)state;
-	host.config.defaults.emulator = EMULATOR_HOUSEKEEPING;
+	host.config.defaults.emulator = PLACE_HOUSEKEEPING;
 	compute(&host);
 	expect_placed(&host, "web1");
 	expect_web1("emulator", "0");
@@ -243,7 +243,7 @@ static void test_an_emulator_on_housekeeping(void **state)
 	compute(&host);
 	expect_web1("emulator", "3");
 	virsh(&host, WEB1 "/emulator", "");
-	host.config.defaults.emulator = EMULATOR_LIST;
+	host.config.defaults.emulator = PLACE_LIST;
 	host.config.defaults.emulator_cpus = cpus("4-5");
 	compute(&host);
 	expect_web1("emulator", "4-5");

@@ -47,7 +47,7 @@ static void test_pins_are_honoured(void **state)
 static void test_the_list_of_the_defaults_is_the_emulators(void **state)
 {
 	(void)state;
-	host.config.defaults.emulator = EMULATOR_LIST;
+	host.config.defaults.emulator = PLACE_LIST;
 	host.config.defaults.emulator_cpus = cpus("6-7");
 	add_vm(&host, "web1", 1, 0);
 	compute(&host);
@@ -360,7 +360,7 @@ static void test_a_vm_without_vcpus(void **state)
 static void test_an_emulator_on_housekeeping_cannot_be_had_yet(void **state)
 {
 	(void)state;
-	host.config.defaults.emulator = EMULATOR_HOUSEKEEPING;
+	host.config.defaults.emulator = PLACE_HOUSEKEEPING;
 	add_vm(&host, "web1", 1, 0);
 	compute(&host);
 	assert_int_equal(wanted(&host, "web1")->kind, DESIRED_KEPT);

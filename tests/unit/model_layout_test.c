@@ -181,6 +181,30 @@ static void test_inside_is_the_group_itself_too(void **state)
 
 #define layout_test(f) cmocka_unit_test_setup_teardown(f, enter, leave)
 
+static void expect_path(char *path, const char *wanted)
+{
+	assert_non_null(path);
+	assert_string_equal(path, wanted);
+	free(path);
+}
+
+static void test_classes(void **state)
+{
+	(void)state;
+	expect_path(class_group_path("gold"), SLICE "/cpuwarden-gold.slice");
+	expect_path(class_vm_path("gold", "web1"), SLICE "/cpuwarden-gold.slice/web1");
+	expect_path(class_vm_path("gold", "cpu.max"),
+		SLICE "/cpuwarden-gold.slice/cpu\\x2emax");
+	assert_true(is_class_group(SLICE "/cpuwarden-gold.slice"));
+	assert_false(is_class_group(SLICE "/cpuwarden-.slice"));
+	assert_false(is_class_group(SLICE "/cpuwarden-gold"));
+	assert_false(is_class_group(SLICE "/web1"));
+	assert_false(is_class_group(SLICE "/cpuwarden-gold.slice/cpuwarden-x.slice"));
+	/* No VM's group is taken for a class's. */
+	expect_path(
+		vm_group_path("cpuwarden-gold.slice"), SLICE "/cpuwarden\\x2dgold.slice");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +218,7 @@ int main(void)
 		cmocka_unit_test(test_leaves_by_class),
 		cmocka_unit_test(test_up_to_below_the_root),
 		cmocka_unit_test(test_inside_is_the_group_itself_too),
+		cmocka_unit_test(test_classes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,7 @@ static void test_defaults_touch_nothing(void **state)
 	config_init(&config);
 	assert_int_equal(config.defaults.kind, POLICY_OBSERVE);
 	assert_int_equal(config.defaults.partition, PARTITION_ISOLATED);
-	assert_int_equal(config.defaults.emulator, EMULATOR_OWN);
+	assert_int_equal(config.defaults.emulator, PLACE_OWN);
 	assert_true(cpuset_empty(&config.defaults.emulator_cpus));
 	assert_int_equal(config.defaults.numa, NUMA_PREFER);
 	assert_int_equal(config.defaults.smt, SMT_PREFER);

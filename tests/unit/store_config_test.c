@@ -53,7 +53,7 @@ static void test_the_example_of_the_manual(void **state)
 	assert_non_null(vm);
 	assert_int_equal(vm->policy.kind, POLICY_DEDICATED);
 	assert_int_equal(vm->policy.partition, PARTITION_ROOT);
-	assert_int_equal(vm->policy.emulator, EMULATOR_HOUSEKEEPING);
+	assert_int_equal(vm->policy.emulator, PLACE_HOUSEKEEPING);
 	assert_int_equal(vm->policy.numa, NUMA_SINGLE);
 	assert_int_equal(vm->policy.smt, SMT_ISOLATE);
 	expect_cpus(vm_policy_vcpu_pin(vm, 0), "4");
@@ -75,7 +75,7 @@ static void test_what_a_vm_leaves_out_is_the_default(void **state)
 	assert_int_equal(config.n_vms, 3);
 	assert_string_equal(config.vms[0].name, "db");
 	assert_int_equal(config.vms[0].policy.kind, POLICY_SHARED);
-	assert_int_equal(config.vms[0].policy.emulator, EMULATOR_OWN);
+	assert_int_equal(config.vms[0].policy.emulator, PLACE_OWN);
 	expect_cpus(&config.vms[0].policy.emulator_cpus, "");
 	assert_string_equal(config.vms[1].name, "empty");
 	assert_memory_equal(

@@ -84,9 +84,9 @@ static int emulator_place(struct claim *claim, const struct desired_input *input
 	const struct cpuset **ret_cpus)
 {
 	*ret_cpus = NULL;
-	if (claim->policy.emulator == EMULATOR_LIST)
+	if (claim->policy.emulator == PLACE_LIST)
 		*ret_cpus = &claim->policy.emulator_cpus;
-	if (claim->policy.emulator != EMULATOR_HOUSEKEEPING)
+	if (claim->policy.emulator != PLACE_HOUSEKEEPING)
 		return 0;
 	if (claim->layout == LAYOUT_LIBVIRT) {
 		*ret_cpus = input->config->has_housekeeping

@@ -26,24 +26,46 @@ struct desired_group {
 	struct cpuset mems; /* memory nodes; empty: whatever they are */
 };
 
+/* How a VM's CPUs are kept from others. */
+enum scheme {
+	SCHEME_ROOT, /* its group is a root partition, the vCPUs' may be partitions below
+		      */
+	/* Only the vCPUs' groups are partitions, remote ones: every group above claims
+	 * their CPUs, and the VM's other threads run on CPUs that are the host's, too. */
+	SCHEME_LEAVES,
+	/* No group of it is one: they are below its class's, which is a root partition,
+	 * and all set their CPUs. */
+	SCHEME_CLASS,
+};
+
 struct desired_vm {
 	const struct vm *vm; /* not owned */
 	struct policy policy;
 	enum desired_kind kind;
 	enum layout layout;
+	enum scheme scheme;
 	char *reason; /* why it is less than was asked for: a sentence, or NULL; owned */
 	/* groups[0] is the VM's, the others are the leaves below it, the emulator's
 	 * first. Empty unless DESIRED_PLACED. */
 	struct desired_group *groups;
 	size_t n_groups;
 	size_t *thread_groups;	/* by vm->threads: which group; owned */
-	struct cpuset reserved; /* what its partitions hold */
+	struct cpuset reserved; /* what nobody else may have */
 	struct rule_vm rules;
+};
+
+/* The group on whose CPUs all VMs of a class float: a root partition below the slice. */
+struct desired_class {
+	char *path; /* owned */
+	/* Those that the VMs share, and those that single vCPUs of them have alone. */
+	struct cpuset cpus;
 };
 
 struct desired {
 	struct desired_vm *vms; /* by name; a VM with policy `ignore` is not there */
 	size_t n_vms;
+	struct desired_class *classes; /* those that have VMs, by name */
+	size_t n_classes;
 };
 
 struct desired_input {

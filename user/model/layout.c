@@ -11,7 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/cleanup.h"
 #include "user/model/tree.h"
+
+#define CLASS_PREFIX "cpuwarden-"
+#define CLASS_SUFFIX ".slice"
 
 enum layout layout_of(const struct vm *vm)
 {
@@ -26,7 +30,7 @@ const char *layout_name(enum layout layout)
 /*
  * A group's name must not be one of the kernel's files: `cpuset.cpus` would be a fine VM
  * name. Those all start with a controller's name and a dot, so that dot is written
- * `\x2e`.
+ * `\x2e`. Nor must it be a class's: there the hyphen is `\x2d`.
  */
 char *vm_group_path(const char *vm_name)
 {
@@ -41,7 +45,46 @@ char *vm_group_path(const char *vm_name)
 			return asprintf(&path, SLICE "/%s\\x2e%s", taken[i], dot + 1) < 0
 				       ? NULL
 				       : path;
-	return asprintf(&path, SLICE "/%s", vm_name) < 0 ? NULL : path;
+	if (asprintf(&path, SLICE "/%s", vm_name) < 0)
+		return NULL;
+	if (!is_class_group(path))
+		return path;
+	free(path);
+	return asprintf(&path, SLICE "/cpuwarden\\x2d%s",
+		       vm_name + strlen(CLASS_PREFIX)) < 0
+		       ? NULL
+		       : path;
+}
+
+char *class_group_path(const char *class_name)
+{
+	char *path;
+
+	return asprintf(&path, SLICE "/" CLASS_PREFIX "%s" CLASS_SUFFIX, class_name) < 0
+		       ? NULL
+		       : path;
+}
+
+bool is_class_group(const char *path)
+{
+	static const size_t prefix = strlen(SLICE "/" CLASS_PREFIX),
+			    suffix = strlen(CLASS_SUFFIX);
+	size_t len = strlen(path);
+
+	return len > prefix + suffix && !strncmp(path, SLICE "/" CLASS_PREFIX, prefix) &&
+	       !strcmp(path + len - suffix, CLASS_SUFFIX) &&
+	       !strchr(path + strlen(SLICE "/"), '/');
+}
+
+char *class_vm_path(const char *class_name, const char *vm_name)
+{
+	cleanup_free char *class = class_group_path(class_name);
+	cleanup_free char *own = vm_group_path(vm_name);
+	char *path;
+
+	if (!class || !own || asprintf(&path, "%s%s", class, own + strlen(SLICE)) < 0)
+		return NULL;
+	return path;
 }
 
 bool path_to_parent(char *path)

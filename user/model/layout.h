@@ -18,6 +18,16 @@ const char *layout_name(enum layout layout);
  */
 char *vm_group_path(const char *vm_name);
 
+/* The group below the slice for VMs of a class: a slice in systemd's manner,
+ * `cpuwarden-CLASS.slice`. The caller frees; NULL: out of memory. */
+char *class_group_path(const char *class_name);
+
+/* Is it directly below the slice, and called as that of a class? */
+bool is_class_group(const char *path);
+
+/* The group of a VM within that of its class. The caller frees; NULL: out of memory. */
+char *class_vm_path(const char *class_name, const char *vm_name);
+
 /*
  * A VM's top group. -ENOENT: libvirt's cannot be told from where its threads are. The
  * caller frees.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "user/model/policy.h"
 
+#include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +13,9 @@ void config_init(struct config *config)
 			{
 				.kind = POLICY_OBSERVE,
 				.partition = PARTITION_ISOLATED,
-				.emulator = EMULATOR_OWN,
+				.emulator = PLACE_OWN,
+				.iothreads = PLACE_EMULATOR,
+				.class = "shared",
 				.numa = NUMA_PREFER,
 				.smt = SMT_PREFER,
 				.memory = MEMORY_LEAVE,
@@ -32,6 +36,8 @@ void config_deinit(struct config *config)
 	for (size_t i = 0; i < config->n_vms; i++)
 		vm_policy_deinit(&config->vms[i]);
 	free(config->vms);
+	free(config->patterns);
+	free(config->classes);
 	memset(config, 0, sizeof(*config));
 }
 
@@ -46,6 +52,62 @@ const struct vm_policy *config_find_vm(const struct config *config, const char *
 		return NULL;
 	return bsearch(
 		name, config->vms, config->n_vms, sizeof(*config->vms), compare_name);
+}
+
+static void lay_over(struct policy *policy, const struct policy *over, unsigned int given)
+{
+	if (given & POLICY_KEY_KIND)
+		policy->kind = over->kind;
+	if (given & POLICY_KEY_PARTITION)
+		policy->partition = over->partition;
+	if (given & POLICY_KEY_EMULATOR) {
+		policy->emulator = over->emulator;
+		policy->emulator_cpus = over->emulator_cpus;
+	}
+	if (given & POLICY_KEY_IOTHREADS) {
+		policy->iothreads = over->iothreads;
+		policy->iothread_cpus = over->iothread_cpus;
+	}
+	if (given & POLICY_KEY_CLASS)
+		memcpy(policy->class, over->class, sizeof(policy->class));
+	if (given & POLICY_KEY_DEDICATED)
+		policy->dedicated = over->dedicated;
+	if (given & POLICY_KEY_NUMA)
+		policy->numa = over->numa;
+	if (given & POLICY_KEY_SMT)
+		policy->smt = over->smt;
+	if (given & POLICY_KEY_MEMORY)
+		policy->memory = over->memory;
+}
+
+void config_policy(
+	const struct config *config, const char *name, struct policy *ret_policy)
+{
+	const struct vm_policy *vm = config_find_vm(config, name);
+	struct policy policy = config->defaults;
+
+	for (size_t i = 0; !vm && i < config->n_patterns; i++)
+		if (!fnmatch(config->patterns[i].glob, name, 0))
+			lay_over(&policy, &config->patterns[i].policy,
+				config->patterns[i].given);
+	*ret_policy = vm ? vm->policy : policy;
+}
+
+static int compare_class(const void *key, const void *item)
+{
+	return strcmp(key, ((const struct vm_class *)item)->name);
+}
+
+struct vm_class config_class(const struct config *config, const char *name)
+{
+	struct vm_class class = {.overcommit = OVERCOMMIT_DEFAULT};
+	const struct vm_class *found = NULL;
+
+	if (config->n_classes)
+		found = bsearch(name, config->classes, config->n_classes, sizeof(*found),
+			compare_class);
+	snprintf(class.name, sizeof(class.name), "%s", name);
+	return found ? *found : class;
 }
 
 static int compare_index(const void *key, const void *item)

@@ -9,17 +9,35 @@
 
 enum policy_kind { POLICY_OBSERVE, POLICY_DEDICATED, POLICY_SHARED, POLICY_IGNORE };
 enum partition { PARTITION_MEMBER, PARTITION_ROOT, PARTITION_ISOLATED };
-enum emulator_place { EMULATOR_OWN, EMULATOR_HOUSEKEEPING, EMULATOR_LIST };
+/* Where the emulator and the iothreads run, unless pins say it. */
+enum place {
+	PLACE_OWN,	    /* on a CPU of the VM's own, each */
+	PLACE_HOUSEKEEPING, /* with the host's own tasks */
+	PLACE_LIST,
+	PLACE_EMULATOR, /* iothreads: with the emulator */
+};
 enum numa_wish { NUMA_PREFER, NUMA_SINGLE, NUMA_ANY };
 enum memory_wish { MEMORY_LEAVE, MEMORY_FOLLOW };
 enum smt_wish { SMT_PREFER, SMT_REQUIRE, SMT_ISOLATE };
+
+enum { CLASS_NAME_SIZE = 32, OVERCOMMIT_UNIT = 100, OVERCOMMIT_DEFAULT = 400 };
+
+/* A class of VMs that share CPUs. */
+struct vm_class {
+	char name[CLASS_NAME_SIZE];
+	bool has_cpus; /* else as many as overcommit asks for */
+	struct cpuset cpus;
+	unsigned int overcommit; /* most vCPUs on OVERCOMMIT_UNIT CPUs */
+};
 
 /* [defaults] of the host, overridden key by key by [vm] of one VM. */
 struct policy {
 	enum policy_kind kind;
 	enum partition partition; /* for vCPU groups */
-	enum emulator_place emulator;
-	struct cpuset emulator_cpus; /* with EMULATOR_LIST */
+	enum place emulator, iothreads;
+	struct cpuset emulator_cpus, iothread_cpus; /* with PLACE_LIST */
+	char class[CLASS_NAME_SIZE];		    /* with POLICY_SHARED */
+	struct cpuset dedicated; /* with POLICY_SHARED: vCPUs with a CPU of their own */
 	enum numa_wish numa;
 	enum smt_wish smt;
 	enum memory_wish memory;
@@ -42,10 +60,35 @@ struct vm_policy {
 	struct cpuset emulator_pin; /* [emulatorpin]: wins over policy.emulator */
 };
 
+/* The keys of a policy, as bits. */
+enum policy_key {
+	POLICY_KEY_KIND = 1,
+	POLICY_KEY_PARTITION = 2,
+	POLICY_KEY_EMULATOR = 4,
+	POLICY_KEY_IOTHREADS = 8,
+	POLICY_KEY_CLASS = 16,
+	POLICY_KEY_DEDICATED = 32,
+	POLICY_KEY_NUMA = 64,
+	POLICY_KEY_SMT = 128,
+	POLICY_KEY_MEMORY = 256,
+};
+
+/* [vm PATTERN] of the host's file: keys for VMs whose name the pattern (fnmatch(3))
+ * matches. */
+struct pattern {
+	char glob[VM_NAME_SIZE];
+	unsigned int given; /* enum policy_key: those that the section has */
+	struct policy policy;
+};
+
 struct config {
 	bool has_housekeeping;
 	struct cpuset housekeeping;
 	struct policy defaults;
+	struct pattern *patterns; /* in the file's order: later ones win */
+	size_t n_patterns;
+	struct vm_class *classes; /* those that a section describes, ascending by name */
+	size_t n_classes;
 	char listen[64];       /* [exporter] listen, ADDRESS:PORT */
 	struct vm_policy *vms; /* ascending by name, each once */
 	size_t n_vms;
@@ -56,6 +99,13 @@ struct config {
 void config_init(struct config *config);
 void config_deinit(struct config *config);
 void vm_policy_deinit(struct vm_policy *policy);
+
+/* What holds for a VM of that name: its files, else defaults and patterns. */
+void config_policy(
+	const struct config *config, const char *name, struct policy *ret_policy);
+
+/* As a section describes it, else with what holds for one that none describes. */
+struct vm_class config_class(const struct config *config, const char *name);
 
 /* That VM's policy, or NULL where no file names it (the defaults hold). */
 const struct vm_policy *config_find_vm(const struct config *config, const char *name);

@@ -76,9 +76,9 @@ static int set_emulator(struct target *target, const char *value, struct problem
 	int r;
 
 	if (!strcmp(value, "own")) {
-		policy->emulator = EMULATOR_OWN;
+		policy->emulator = PLACE_OWN;
 	} else if (!strcmp(value, "housekeeping")) {
-		policy->emulator = EMULATOR_HOUSEKEEPING;
+		policy->emulator = PLACE_HOUSEKEEPING;
 	} else if (strncmp(value, "all", 3) && !strpbrk(value, "0123456789")) {
 		/* A misspelt word rather than a list: its sentence names the words. */
 		return bad_value(target, value, problem);
@@ -86,7 +86,7 @@ static int set_emulator(struct target *target, const char *value, struct problem
 		r = cpulist_parse(value, target->present, &cpus, problem);
 		if (r)
 			return r;
-		policy->emulator = EMULATOR_LIST;
+		policy->emulator = PLACE_LIST;
 	}
 	policy->emulator_cpus = cpus;
 	return 0;
