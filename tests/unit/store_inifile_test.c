@@ -137,8 +137,9 @@ static void test_long_names_are_refused(void **state)
 		assert_int_equal(read_config(), -EINVAL);
 		if (len < 49)
 			snprintf(expected, sizeof(expected),
-				VM ":2: unknown key %0*d in [vm]: allowed are policy, "
-				   "partition, emulator, numa, smt, memory",
+				VM
+				":2: unknown key %0*d in [vm]: allowed are policy, "
+				"partition, emulator, iothreads, numa, smt, memory, class, dedicated",
 				len, 0);
 		else
 			strcpy(expected, VM

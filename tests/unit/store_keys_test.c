@@ -69,21 +69,21 @@ static void test_host_errors(void **state)
 		const char *text, *expected;
 	} rows[] = {
 		{"[hosts]\n",
-			"1: unknown section [hosts]: allowed are host, defaults, exporter"},
-		{"[]\n", "1: unknown section []: allowed are host, defaults, exporter"},
+			"1: unknown section [hosts]: allowed are host, defaults, vm PATTERN, class NAME, exporter"},
+		{"[]\n",
+			"1: unknown section []: allowed are host, defaults, vm PATTERN, class NAME, exporter"},
 		{"[ host ]\n",
-			"1: unknown section [ host ]: allowed are host, defaults, exporter"},
+			"1: unknown section [ host ]: allowed are host, defaults, vm PATTERN, class NAME, exporter"},
 		{"[Host]\n",
-			"1: unknown section [Host]: allowed are host, defaults, exporter"},
+			"1: unknown section [Host]: allowed are host, defaults, vm PATTERN, class NAME, exporter"},
 		{"[vm]\n",
-			"1: unknown section [vm]: allowed are host, defaults, exporter"},
+			"1: unknown section [vm]: allowed are host, defaults, vm PATTERN, class NAME, exporter"},
 		{"[host]\nhousekeping = 0\n",
-			"2: unknown key housekeping in [host]: allowed are housekeeping"},
+			"2: unknown key housekeping in [host]: allowed are housekeeping, reserved"},
 		{"[host]\npolicy = ignore\n",
-			"2: unknown key policy in [host]: allowed are housekeeping"},
+			"2: unknown key policy in [host]: allowed are housekeeping, reserved"},
 		{"[defaults]\n\nPolicy = ignore\n",
-			"3: unknown key Policy in [defaults]: allowed are policy, partition, "
-			"emulator, numa, smt, memory"},
+			"3: unknown key Policy in [defaults]: allowed are policy, partition, emulator, iothreads, numa, smt, memory, class, dedicated"},
 		{"[defaults]\npolicy = ignore\n# x\npolicy = ignore\n",
 			"4: policy is given twice in [defaults]: it is allowed once, and line 2 "
 			"has it"},
@@ -134,6 +134,33 @@ static void test_host_errors(void **state)
 		{"[host] x\n", "1: '[host] x' is no section: allowed is [NAME]"},
 		{"[host]]\n", "1: '[host]]' is no section: allowed is [NAME]"},
 		{"[host]\n\033[31m\n", "2: '?[31m' is neither a section nor KEY = VALUE"},
+		{"[vm ]\n",
+			"1: unknown section [vm ]: allowed are host, defaults, vm PATTERN, class NAME, exporter"},
+		{"[vm web*]\npolicy = ignore\n[vm db*]\npolicy = ignore\npolicy = ignore\n",
+			"5: policy is given twice in [vm db*]: it is allowed once, and line 4 has it"},
+		{"[vm web*]\n[vm web*]\n", "2: the section [vm web*] is given twice"},
+		{"[vm web*]\ncpus = 1\n",
+			"2: unknown key cpus in [vm web*]: allowed are policy, partition, emulator, iothreads, numa, smt, memory, class, dedicated"},
+		{"[vm web*]\niothreads = mine\n",
+			"2: iothreads cannot be 'mine': allowed are emulator, own, housekeeping, a CPU list"},
+		{"[defaults]\nclass = a/b\n",
+			"2: class cannot be 'a/b': allowed are letters, digits and _, at most 31 of them"},
+		{"[defaults]\ndedicated = 0-9000\n",
+			"2: CPU 8192 does not exist: this host has CPUs 0-8191"},
+		{"[class gold]\n[class gold]\n",
+			"2: the section [class gold] is given twice"},
+		{"[class g.]\n",
+			"1: a class cannot be called 'g.': allowed are letters, digits and _, at most 31 of them"},
+		{"[class gold]\npolicy = ignore\n",
+			"2: unknown key policy in [class gold]: allowed are cpus, overcommit"},
+		{"[class gold]\novercommit = 0.5\n",
+			"2: overcommit cannot be '0.5': allowed are numbers from 1 to 100 with at most two decimals"},
+		{"[class gold]\novercommit = 2.\n",
+			"2: overcommit cannot be '2.': allowed are numbers from 1 to 100 with at most two decimals"},
+		{"[class gold]\novercommit = 1.234\n",
+			"2: overcommit cannot be '1.234': allowed are numbers from 1 to 100 with at most two decimals"},
+		{"[class gold]\novercommit = 100.01\n",
+			"2: overcommit cannot be '100.01': allowed are numbers from 1 to 100 with at most two decimals"},
 		{"[exporter]\nlisten = 9753\n", "2: listen cannot be '9753': " LISTEN},
 		{"[exporter]\nlisten = :9753\n", "2: listen cannot be ':9753': " LISTEN},
 		{"[exporter]\nlisten = localhost:9753\n",
@@ -182,11 +209,11 @@ static void test_vm_errors(void **state)
 		{"[host]\n",
 			"1: unknown section [host]: allowed are vm, vcpupin, emulatorpin, "
 			"iothreadpin"},
-		{"[vm]\nname = x\n", "2: unknown key name in [vm]: allowed are policy, "
-				     "partition, emulator, numa, smt, memory"},
+		{"[vm]\nname = x\n",
+			"2: unknown key name in [vm]: allowed are policy, "
+			"partition, emulator, iothreads, numa, smt, memory, class, dedicated"},
 		{"[vm]\n0 = 1\n",
-			"2: unknown key 0 in [vm]: allowed are policy, partition, "
-			"emulator, numa, smt, memory"},
+			"2: unknown key 0 in [vm]: allowed are policy, partition, emulator, iothreads, numa, smt, memory, class, dedicated"},
 		{"[vcpupin]\npolicy = 1\n",
 			"2: unknown key policy in [vcpupin]: allowed are "
 			"vCPU numbers from 0 to 8191"},
@@ -265,6 +292,68 @@ static void test_each_number_may_be_pinned(void **state)
 	expect_cpus(vm_policy_iothread_pin(&config.vms[0], 4095), "7");
 }
 
+static void expect_policy(const char *name, enum policy_kind kind, enum smt_wish smt)
+{
+	struct policy policy;
+
+	config_policy(&config, name, &policy);
+	assert_int_equal(policy.kind, kind);
+	assert_int_equal(policy.smt, smt);
+}
+
+static void test_patterns(void **state)
+{
+	(void)state;
+	write_file(HOST, "[vm web*]\npolicy = dedicated\nsmt = isolate\n"
+			 "[defaults]\nsmt = require\n"
+			 "[vm *1]\npolicy = ignore\n");
+	write_file(VM, "[vm]\nnuma = any\n");
+	expect_ok();
+	expect_policy("db", POLICY_OBSERVE, SMT_REQUIRE);
+	expect_policy("db1", POLICY_IGNORE, SMT_REQUIRE);
+	expect_policy("web2", POLICY_DEDICATED, SMT_ISOLATE);
+	/* Its file is laid over what the patterns say, of which the last wins. */
+	expect_policy("web1", POLICY_IGNORE, SMT_ISOLATE);
+	assert_int_equal(config.n_vms, 1);
+	assert_int_equal(config.vms[0].policy.numa, NUMA_ANY);
+}
+
+static void test_classes(void **state)
+{
+	struct vm_class class;
+
+	(void)state;
+	write_file(HOST, "[class silver]\novercommit = 1.5\n"
+			 "[class gold]\ncpus = 2-3\novercommit = 2.25\n"
+			 "[defaults]\npolicy = shared\nclass = gold\ndedicated = 0,3\n"
+			 "iothreads = 1-2\n");
+	expect_ok();
+	class = config_class(&config, "gold");
+	assert_string_equal(class.name, "gold");
+	assert_true(class.has_cpus);
+	assert_int_equal(class.cpus.words[0], 0xc);
+	assert_int_equal(class.overcommit, 225);
+	class = config_class(&config, "silver");
+	assert_false(class.has_cpus);
+	assert_int_equal(class.overcommit, 150);
+	class = config_class(&config, "shared");
+	assert_string_equal(class.name, "shared");
+	assert_int_equal(class.overcommit, OVERCOMMIT_DEFAULT);
+	assert_string_equal(config.defaults.class, "gold");
+	assert_int_equal(config.defaults.dedicated.words[0], 9);
+	assert_int_equal(config.defaults.iothreads, PLACE_LIST);
+	assert_int_equal(config.defaults.iothread_cpus.words[0], 6);
+}
+
+static void test_pools_do_not_meet(void **state)
+{
+	(void)state;
+	write_file(HOST, "[host]\nhousekeeping = 0-3\nreserved = 3-7\n");
+	assert_int_equal(read_config(), -EINVAL);
+	assert_string_equal(
+		problem.text, HOST ": CPU 3 is given as housekeeping and as reserved");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +361,9 @@ int main(void)
 		config_test(test_host_errors),
 		config_test(test_vm_errors),
 		config_test(test_each_number_may_be_pinned),
+		config_test(test_patterns),
+		config_test(test_classes),
+		config_test(test_pools_do_not_meet),
 	};
 
 	return cmocka_run_group_tests(tests, make_top, remove_top);

@@ -110,21 +110,21 @@ struct vm_class config_class(const struct config *config, const char *name)
 	return found ? *found : class;
 }
 
-static int compare_index(const void *key, const void *item)
+int pin_compare(const void *a, const void *b)
 {
-	unsigned int index = *(const unsigned int *)key;
-	const struct pin *pin = item;
+	const struct pin *pin_a = a, *pin_b = b;
 
-	return index < pin->index ? -1 : index > pin->index;
+	return pin_a->index < pin_b->index ? -1 : pin_a->index > pin_b->index;
 }
 
 static const struct cpuset *find_pin(
 	const struct pin *pins, size_t n_pins, unsigned int index)
 {
+	const struct pin key = {.index = index};
 	const struct pin *pin = NULL;
 
 	if (n_pins)
-		pin = bsearch(&index, pins, n_pins, sizeof(*pins), compare_index);
+		pin = bsearch(&key, pins, n_pins, sizeof(*pins), pin_compare);
 	return pin ? &pin->cpus : NULL;
 }
 

@@ -20,7 +20,12 @@ enum numa_wish { NUMA_PREFER, NUMA_SINGLE, NUMA_ANY };
 enum memory_wish { MEMORY_LEAVE, MEMORY_FOLLOW };
 enum smt_wish { SMT_PREFER, SMT_REQUIRE, SMT_ISOLATE };
 
-enum { CLASS_NAME_SIZE = 32, OVERCOMMIT_UNIT = 100, OVERCOMMIT_DEFAULT = 400 };
+enum {
+	CLASS_NAME_SIZE = 32,
+	OVERCOMMIT_UNIT = 100,
+	OVERCOMMIT_DEFAULT = 400,
+	OVERCOMMIT_MAX = 100
+};
 
 /* A class of VMs that share CPUs. */
 struct vm_class {
@@ -47,6 +52,9 @@ struct pin {
 	unsigned int index; /* of the vCPU or iothread */
 	struct cpuset cpus;
 };
+
+/* By index, for qsort() and bsearch(). */
+int pin_compare(const void *a, const void *b);
 
 /* One VM's wishes: the host's defaults with the VM's files laid over them. */
 struct vm_policy {
@@ -84,6 +92,8 @@ struct pattern {
 struct config {
 	bool has_housekeeping;
 	struct cpuset housekeeping;
+	bool has_reserved; /* only these are given to VMs */
+	struct cpuset reserved;
 	struct policy defaults;
 	struct pattern *patterns; /* in the file's order: later ones win */
 	size_t n_patterns;

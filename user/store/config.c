@@ -26,6 +26,19 @@ static int make_path(char path[PATH_MAX], const char *dir, const char *name,
 	return problem_set(problem, -ENAMETOOLONG, "%s: the path is too long", dir);
 }
 
+static int check_pools(
+	const char *path, const struct config *config, struct problem *problem)
+{
+	struct cpuset both = config->housekeeping;
+
+	cpuset_and(&both, &config->reserved);
+	if (!cpuset_empty(&both))
+		return problem_set(problem, -EINVAL,
+			"%s: CPU %d is given as housekeeping and as reserved", path,
+			cpuset_next(&both, 0));
+	return 0;
+}
+
 static int read_host(const char *etc_dir, struct target *target, struct config *config,
 	struct problem *problem)
 {
@@ -36,7 +49,8 @@ static int read_host(const char *etc_dir, struct target *target, struct config *
 		return r;
 	target_host(target, config);
 	r = inifile_read(path, &ops, target, problem);
-	return r < 0 ? r : 0;
+	target_host_done(target);
+	return r < 0 ? r : check_pools(path, config, problem);
 }
 
 /* Lays one file of a VM over *vm. 1 when there is no such file. */
@@ -60,13 +74,16 @@ static int read_vm_file(const char *dir, struct target *target, struct vm_policy
 static int read_vm(const char *etc_dir, const char *run_dir, const char *name,
 	struct target *target, struct config *config, struct problem *problem)
 {
-	struct vm_policy *vm = array_push(&config->vms, &config->n_vms);
+	struct vm_policy *vm;
+	struct policy policy;
 	int in_etc, in_run;
 
+	config_policy(config, name, &policy);
+	vm = array_push(&config->vms, &config->n_vms);
 	if (!vm)
 		return problem_nomem(problem);
 	strcpy(vm->name, name);
-	vm->policy = config->defaults;
+	vm->policy = policy;
 	in_etc = read_vm_file(etc_dir, target, vm, problem);
 	if (in_etc < 0)
 		return in_etc;

@@ -1,254 +1,146 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "user/store/keys.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "user/base/array.h"
 #include "user/base/parse.h"
-#include "user/model/cpulist.h"
-
-enum { QUOTED_MAX = 60 /* bytes of a value that a sentence repeats */ };
-
-/* A key of a section. Without a name: the numbers below `count`, which otherwise is 1. */
-struct key {
-	const char *section, *name;
-	const char *allowed; /* values (CPU lists have sentences of their own), or the
-				numbers */
-	int (*set)(struct target *target, const char *value, struct problem *problem);
-	unsigned int count;
-};
-
-static int bad_value(
-	const struct target *target, const char *value, struct problem *problem)
-{
-	return problem_set(problem, -EINVAL, "%s cannot be '%.*s': allowed are %s",
-		target->key->name, QUOTED_MAX, value, target->key->allowed);
-}
-
-static int set_housekeeping(
-	struct target *target, const char *value, struct problem *problem)
-{
-	int r = cpulist_parse(
-		value, target->present, &target->config->housekeeping, problem);
-
-	if (!r)
-		target->config->has_housekeeping = true;
-	return r;
-}
-
-static int set_kind(struct target *target, const char *value, struct problem *problem)
-{
-	static const enum policy_kind kinds[] = {
-		POLICY_OBSERVE, POLICY_DEDICATED, POLICY_SHARED, POLICY_IGNORE};
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		if (strcmp(value, policy_kind_name(kinds[i])))
-			continue;
-		target->policy->kind = kinds[i];
-		return 0;
-	}
-	return bad_value(target, value, problem);
-}
-
-static int set_partition(
-	struct target *target, const char *value, struct problem *problem)
-{
-	static const enum partition partitions[] = {
-		PARTITION_ISOLATED, PARTITION_ROOT, PARTITION_MEMBER};
-
-	for (size_t i = 0; i < sizeof(partitions) / sizeof(*partitions); i++) {
-		if (strcmp(value, partition_name(partitions[i])))
-			continue;
-		target->policy->partition = partitions[i];
-		return 0;
-	}
-	return bad_value(target, value, problem);
-}
-
-static int set_emulator(struct target *target, const char *value, struct problem *problem)
-{
-	struct policy *policy = target->policy;
-	struct cpuset cpus = {0};
-	int r;
-
-	if (!strcmp(value, "own")) {
-		policy->emulator = PLACE_OWN;
-	} else if (!strcmp(value, "housekeeping")) {
-		policy->emulator = PLACE_HOUSEKEEPING;
-	} else if (strncmp(value, "all", 3) && !strpbrk(value, "0123456789")) {
-		/* A misspelt word rather than a list: its sentence names the words. */
-		return bad_value(target, value, problem);
-	} else {
-		r = cpulist_parse(value, target->present, &cpus, problem);
-		if (r)
-			return r;
-		policy->emulator = PLACE_LIST;
-	}
-	policy->emulator_cpus = cpus;
-	return 0;
-}
-
-static int set_numa(struct target *target, const char *value, struct problem *problem)
-{
-	if (!strcmp(value, "single"))
-		target->policy->numa = NUMA_SINGLE;
-	else if (!strcmp(value, "prefer"))
-		target->policy->numa = NUMA_PREFER;
-	else if (!strcmp(value, "any"))
-		target->policy->numa = NUMA_ANY;
-	else
-		return bad_value(target, value, problem);
-	return 0;
-}
-
-static int set_smt(struct target *target, const char *value, struct problem *problem)
-{
-	if (!strcmp(value, "require"))
-		target->policy->smt = SMT_REQUIRE;
-	else if (!strcmp(value, "isolate"))
-		target->policy->smt = SMT_ISOLATE;
-	else if (!strcmp(value, "prefer"))
-		target->policy->smt = SMT_PREFER;
-	else
-		return bad_value(target, value, problem);
-	return 0;
-}
-
-static int set_memory(struct target *target, const char *value, struct problem *problem)
-{
-	if (!strcmp(value, "leave"))
-		target->policy->memory = MEMORY_LEAVE;
-	else if (!strcmp(value, "follow"))
-		target->policy->memory = MEMORY_FOLLOW;
-	else
-		return bad_value(target, value, problem);
-	return 0;
-}
-
-static bool is_address(char *text)
-{
-	unsigned char binary[sizeof(struct in6_addr)];
-	size_t len = strlen(text);
-
-	if (*text != '[')
-		return inet_pton(AF_INET, text, binary) == 1;
-	if (text[len - 1] != ']')
-		return false;
-	text[len - 1] = '\0';
-	return inet_pton(AF_INET6, text + 1, binary) == 1;
-}
-
-static int set_listen(struct target *target, const char *value, struct problem *problem)
-{
-	char address[sizeof(target->config->listen)];
-	const char *colon = strrchr(value, ':');
-	uint64_t port;
-
-	if (!colon || strlen(value) >= sizeof(address))
-		return bad_value(target, value, problem);
-	memcpy(address, value, (size_t)(colon - value));
-	address[colon - value] = '\0';
-	if (!is_address(address) || parse_u64(colon + 1, 65535, &port) || !port)
-		return bad_value(target, value, problem);
-	strcpy(target->config->listen, value);
-	return 0;
-}
-
-static int set_emulator_pin(
-	struct target *target, const char *value, struct problem *problem)
-{
-	int r = cpulist_parse(value, target->present, &target->vm->emulator_pin, problem);
-
-	if (!r)
-		target->vm->has_emulator_pin = true;
-	return r;
-}
-
-static int compare_pins(const void *a, const void *b)
-{
-	const struct pin *pin_a = a, *pin_b = b;
-
-	return pin_a->index < pin_b->index ? -1 : pin_a->index > pin_b->index;
-}
-
-/* The index may be among the first n_old pins, which are sorted, but not after them. */
-static int set_pin(struct target *target, const char *value, struct problem *problem,
-	struct pin **pins, size_t *n_pins, size_t n_old)
-{
-	struct pin wanted = {.index = target->index}, *pin = NULL;
-	int r = cpulist_parse(value, target->present, &wanted.cpus, problem);
-
-	if (r)
-		return r;
-	if (n_old)
-		pin = bsearch(&wanted, *pins, n_old, sizeof(wanted), compare_pins);
-	if (!pin)
-		pin = array_push(pins, n_pins);
-	if (!pin)
-		return problem_nomem(problem);
-	*pin = wanted;
-	return 0;
-}
-
-static int set_vcpu_pin(struct target *target, const char *value, struct problem *problem)
-{
-	return set_pin(target, value, problem, &target->vm->vcpu_pins,
-		&target->vm->n_vcpu_pins, target->n_old_vcpu_pins);
-}
-
-static int set_iothread_pin(
-	struct target *target, const char *value, struct problem *problem)
-{
-	return set_pin(target, value, problem, &target->vm->iothread_pins,
-		&target->vm->n_iothread_pins, target->n_old_iothread_pins);
-}
+#include "user/store/values.h"
 
 #define KINDS "observe, dedicated, shared, ignore"
 #define PARTITIONS "isolated, root, member"
 #define EMULATORS "own, housekeeping, a CPU list"
+#define IOTHREADS "emulator, own, housekeeping, a CPU list"
 #define NUMAS "single, prefer, any"
 #define SMTS "require, isolate, prefer"
 #define MEMORIES "leave, follow"
+#define OVERCOMMITS "numbers from 1 to 100 with at most two decimals"
 #define LISTENS \
 	"ADDRESS:PORT with an address like 127.0.0.1 or [::1] and a port from 1 to 65535"
 
+#define WORD(section, name, allowed, bit, words, field)          \
+	{                                                        \
+		section, name, allowed, set_word, 1, bit, words, \
+			offsetof(struct policy, field)           \
+	}
+/* The keys of a policy, in any section that has them. */
+#define POLICY_KEYS(section)                                                           \
+	WORD(section, "policy", KINDS, POLICY_KEY_KIND, kind_words, kind),             \
+		WORD(section, "partition", PARTITIONS, POLICY_KEY_PARTITION,           \
+			partition_words, partition),                                   \
+		{section, "emulator", EMULATORS, set_emulator, 1, POLICY_KEY_EMULATOR, \
+			NULL, 0},                                                      \
+		{section, "iothreads", IOTHREADS, set_iothreads, 1,                    \
+			POLICY_KEY_IOTHREADS, NULL, 0},                                \
+		WORD(section, "numa", NUMAS, POLICY_KEY_NUMA, numa_words, numa),       \
+		WORD(section, "smt", SMTS, POLICY_KEY_SMT, smt_words, smt),            \
+		WORD(section, "memory", MEMORIES, POLICY_KEY_MEMORY, memory_words,     \
+			memory),                                                       \
+		{section, "class", CLASS_NAMES, set_class, 1, POLICY_KEY_CLASS, NULL,  \
+			0},                                                            \
+	{                                                                              \
+		section, "dedicated", NULL, set_dedicated, 1, POLICY_KEY_DEDICATED,    \
+			NULL, 0                                                        \
+	}
+
 static const struct key host_keys[] = {
-	{"host", "housekeeping", NULL, set_housekeeping, 1},
-	{"defaults", "policy", KINDS, set_kind, 1},
-	{"defaults", "partition", PARTITIONS, set_partition, 1},
-	{"defaults", "emulator", EMULATORS, set_emulator, 1},
-	{"defaults", "numa", NUMAS, set_numa, 1},
-	{"defaults", "smt", SMTS, set_smt, 1},
-	{"defaults", "memory", MEMORIES, set_memory, 1},
-	{"exporter", "listen", LISTENS, set_listen, 1},
+	{"host", "housekeeping", NULL, set_housekeeping, 1, 0, NULL, 0},
+	{"host", "reserved", NULL, set_reserved, 1, 0, NULL, 0},
+	POLICY_KEYS("defaults"),
+	POLICY_KEYS("vm"),
+	{"class", "cpus", NULL, set_class_cpus, 1, 0, NULL, 0},
+	{"class", "overcommit", OVERCOMMITS, set_overcommit, 1, 0, NULL, 0},
+	{"exporter", "listen", LISTENS, set_listen, 1, 0, NULL, 0},
 	{0},
 };
 
 static const struct key vm_keys[] = {
-	{"vm", "policy", KINDS, set_kind, 1},
-	{"vm", "partition", PARTITIONS, set_partition, 1},
-	{"vm", "emulator", EMULATORS, set_emulator, 1},
-	{"vm", "numa", NUMAS, set_numa, 1},
-	{"vm", "smt", SMTS, set_smt, 1},
-	{"vm", "memory", MEMORIES, set_memory, 1},
-	{"vcpupin", NULL, "vCPU numbers from 0 to 8191", set_vcpu_pin, VCPUS_MAX},
-	{"emulatorpin", "cpus", NULL, set_emulator_pin, 1},
+	POLICY_KEYS("vm"),
+	{"vcpupin", NULL, "vCPU numbers from 0 to 8191", set_vcpu_pin, VCPUS_MAX, 0, NULL,
+		0},
+	{"emulatorpin", "cpus", NULL, set_emulator_pin, 1, 0, NULL, 0},
 	{"iothreadpin", NULL, "iothread numbers from 0 to 4095", set_iothread_pin,
-		IOTHREADS_MAX},
+		IOTHREADS_MAX, 0, NULL, 0},
 	{0},
 };
 _Static_assert(VCPUS_MAX == 8192 && IOTHREADS_MAX == 4096, "the sentences above say so");
+
+static int begin_pattern(
+	struct target *target, const char *glob, struct problem *problem);
+static int begin_class(struct target *target, const char *name, struct problem *problem);
+
+/* Sections of the host's file that can be there more than once, `[KIND NAME]`. */
+static const struct named_section {
+	const char *kind, *name;
+	int (*begin)(struct target *target, const char *name, struct problem *problem);
+} named_sections[] = {
+	{"vm", "PATTERN", begin_pattern},
+	{"class", "NAME", begin_class},
+};
+
+static int begin_pattern(struct target *target, const char *glob, struct problem *problem)
+{
+	struct config *config = target->config;
+	struct pattern *pattern;
+
+	for (size_t i = 0; i < config->n_patterns; i++)
+		if (!strcmp(config->patterns[i].glob, glob))
+			return problem_set(problem, -EINVAL,
+				"the section [vm %s] is given twice", glob);
+	pattern = array_push(&config->patterns, &config->n_patterns);
+	if (!pattern)
+		return problem_nomem(problem);
+	snprintf(pattern->glob, sizeof(pattern->glob), "%s", glob);
+	target->policy = &pattern->policy;
+	target->given = &pattern->given;
+	return 0;
+}
+
+static int begin_class(struct target *target, const char *name, struct problem *problem)
+{
+	struct config *config = target->config;
+
+	if (!is_class_name(name))
+		return problem_set(problem, -EINVAL,
+			"a class cannot be called '%s': allowed are " CLASS_NAMES, name);
+	for (size_t i = 0; i < config->n_classes; i++)
+		if (!strcmp(config->classes[i].name, name))
+			return problem_set(problem, -EINVAL,
+				"the section [class %s] is given twice", name);
+	target->class = array_push(&config->classes, &config->n_classes);
+	if (!target->class)
+		return problem_nomem(problem);
+	*target->class = config_class(config, "");
+	strcpy(target->class->name, name);
+	return 0;
+}
 
 void target_host(struct target *target, struct config *config)
 {
 	target->keys = host_keys;
 	target->config = config;
 	target->policy = &config->defaults;
+	target->given = NULL;
 	memset(target->lines, 0, sizeof(target->lines));
+}
+
+static int compare_classes(const void *a, const void *b)
+{
+	return strcmp(
+		((const struct vm_class *)a)->name, ((const struct vm_class *)b)->name);
+}
+
+void target_host_done(struct target *target)
+{
+	struct config *config = target->config;
+
+	if (config->n_classes)
+		qsort(config->classes, config->n_classes, sizeof(*config->classes),
+			compare_classes);
 }
 
 void target_vm(struct target *target, struct vm_policy *vm)
@@ -256,6 +148,7 @@ void target_vm(struct target *target, struct vm_policy *vm)
 	target->keys = vm_keys;
 	target->vm = vm;
 	target->policy = &vm->policy;
+	target->given = NULL;
 	target->n_old_vcpu_pins = vm->n_vcpu_pins;
 	target->n_old_iothread_pins = vm->n_iothread_pins;
 	memset(target->lines, 0, sizeof(target->lines));
@@ -264,7 +157,7 @@ void target_vm(struct target *target, struct vm_policy *vm)
 static void sort_pins(struct pin *pins, size_t n_pins)
 {
 	if (n_pins)
-		qsort(pins, n_pins, sizeof(*pins), compare_pins);
+		qsort(pins, n_pins, sizeof(*pins), pin_compare);
 }
 
 void target_vm_done(struct target *target)
@@ -281,18 +174,79 @@ static void add_name(char *names, size_t size, const char *name)
 	snprintf(names + len, size - len, "%s%s", len ? ", " : "", name);
 }
 
+/* The named section of the host's file that a section's head begins, or NULL. */
+static const struct named_section *find_named(
+	const struct target *target, const char *section)
+{
+	size_t n = sizeof(named_sections) / sizeof(*named_sections);
+
+	for (size_t i = 0; target->keys == host_keys && i < n; i++) {
+		size_t len = strlen(named_sections[i].kind);
+
+		if (!strncmp(section, named_sections[i].kind, len) &&
+			section[len] == ' ' && section[len + 1])
+			return &named_sections[i];
+	}
+	return NULL;
+}
+
+/* Is the key of that section, `[vm web*]` being one of kind `vm`? */
+static bool is_of(const struct target *target, const struct key *key, const char *section)
+{
+	const struct named_section *named = find_named(target, section);
+
+	return !strcmp(key->section, named ? named->kind : section);
+}
+
+/* A named section begins: its keys may be there once more. */
+static int begin_named(struct target *target, const struct named_section *named,
+	const char *section, struct problem *problem)
+{
+	unsigned int *lines = target->lines;
+
+	for (const struct key *key = target->keys; key->section;
+		lines += key->count, key++)
+		if (!strcmp(key->section, named->kind))
+			memset(lines, 0, key->count * sizeof(*lines));
+	return named->begin(target, section + strlen(named->kind) + 1, problem);
+}
+
+/* Where the section can be there more than once, with what tells one from another. */
+static void add_section(
+	const struct target *target, const char *section, char *names, size_t size)
+{
+	char full[64];
+
+	snprintf(full, sizeof(full), "%s", section);
+	for (size_t i = 0; i < sizeof(named_sections) / sizeof(*named_sections); i++)
+		if (target->keys == host_keys && !strcmp(section, named_sections[i].kind))
+			snprintf(full, sizeof(full), "%s %s", section,
+				named_sections[i].name);
+	add_name(names, size, full);
+}
+
 int target_section(void *user, const char *section, struct problem *problem)
 {
-	const struct target *target = user;
+	struct target *target = user;
+	const struct named_section *named = find_named(target, section);
 	const char *last = "";
 	char names[128] = "";
 
+	if (named)
+		return begin_named(target, named, section, problem);
 	for (const struct key *key = target->keys; key->section;
 		last = key->section, key++) {
-		if (!strcmp(section, key->section))
+		/* The kind alone is no named section. */
+		bool whole = target->keys != host_keys || strcmp(section, "vm");
+
+		if (whole && strcmp(section, "class") && !strcmp(section, key->section)) {
+			if (target->keys == host_keys)
+				target->policy = &target->config->defaults;
+			target->given = NULL;
 			return 0;
+		}
 		if (strcmp(key->section, last))
-			add_name(names, sizeof(names), key->section);
+			add_section(target, key->section, names, sizeof(names));
 	}
 	return problem_set(
 		problem, -EINVAL, "unknown section [%s]: allowed are %s", section, names);
@@ -301,10 +255,10 @@ int target_section(void *user, const char *section, struct problem *problem)
 static int unknown_key(const struct target *target, const char *section, const char *name,
 	struct problem *problem)
 {
-	char names[128] = "";
+	char names[160] = "";
 
 	for (const struct key *key = target->keys; key->section; key++)
-		if (!strcmp(section, key->section))
+		if (is_of(target, key, section))
 			add_name(names, sizeof(names),
 				key->name ? key->name : key->allowed);
 	return problem_set(problem, -EINVAL, "unknown key %s in [%s]: allowed are %s",
@@ -320,7 +274,7 @@ int target_entry(void *user, unsigned int line, const char *section, const char 
 	uint64_t index = 0;
 
 	for (key = target->keys; key->section; lines += key->count, key++) {
-		if (strcmp(section, key->section))
+		if (!is_of(target, key, section))
 			continue;
 		if (key->name ? !strcmp(name, key->name)
 			      : !parse_u64(name, key->count - 1, &index))
@@ -335,5 +289,7 @@ int target_entry(void *user, unsigned int line, const char *section, const char 
 	lines[index] = line;
 	target->key = key;
 	target->index = (unsigned int)index;
+	if (target->given)
+		*target->given |= key->bit;
 	return key->set(target, value, problem);
 }

@@ -15,6 +15,8 @@ struct target {
 	struct config *config;
 	struct vm_policy *vm;
 	struct policy *policy;
+	unsigned int *given;	/* where the keys of the policy are noted, or NULL */
+	struct vm_class *class; /* of the section at hand */
 	size_t n_old_vcpu_pins,
 		n_old_iothread_pins;	 /* of files before: these are sorted */
 	const struct key *key;		 /* of the entry at hand */
@@ -22,8 +24,9 @@ struct target {
 	unsigned int lines[ENTRIES_MAX]; /* of the entries so far, 0: not given */
 };
 
-/* Before a file: cpuwarden.conf, or vms.d/NAME.conf; and after the latter. */
+/* Before and after a file: cpuwarden.conf, or vms.d/NAME.conf. */
 void target_host(struct target *target, struct config *config);
+void target_host_done(struct target *target);
 void target_vm(struct target *target, struct vm_policy *vm);
 void target_vm_done(struct target *target);
 
