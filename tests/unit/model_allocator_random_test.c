@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Random VMs on random small hosts, against all that could have been chosen: what is
+ * given keeps to the wishes; what is refused has no place at all; and no choice has fewer
+ * nodes, or one cache where this one has two. CPUWARDEN_SEEDS runs more, CPUWARDEN_SEED
+ * one.
+ */
+#include "tests/unit/ask.h"
+#include "tests/unit/random_host.h"
+
+/* What there is to choose among stays small enough to be looked at in full. */
+enum { SMALL = 10, VMS_MAX = 8 };
+
+static unsigned long from_environment(const char *name, unsigned long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoul(text, NULL, 10) : otherwise;
+}
+
+/* A choice: for each want its CPUs, and the spare ones. */
+struct choice {
+	const struct topology *topology;
+	const struct request *request;
+	struct cpuset available;
+	struct cpuset cpus[ASK_WANTS];
+	struct cpuset spare;
+};
+
+static const struct cpu_place *place_of(const struct choice *choice, int cpu)
+{
+	return &choice->topology->places[cpu];
+}
+
+/* A core with CPUs in two nodes or caches. */
+static bool is_split(const struct choice *choice, int cpu)
+{
+	const struct cpu_place *place = place_of(choice, cpu);
+	struct cpuset siblings = topology_siblings(choice->topology, (unsigned int)cpu);
+
+	cpuset_for_each (sibling, &siblings) {
+		const struct cpu_place *other = place_of(choice, sibling);
+
+		if (other->node != place->node || other->cache != place->cache)
+			return true;
+	}
+	return false;
+}
+
+static struct cpuset own_cpus(const struct choice *choice)
+{
+	struct cpuset own = {};
+
+	for (size_t i = 0; i < choice->request->n_wants; i++)
+		cpuset_or(&own, &choice->cpus[i]);
+	cpuset_and(&own, &choice->topology->online);
+	return own;
+}
+
+static unsigned int count_nodes(const struct choice *choice, bool vcpus_only)
+{
+	struct cpuset nodes = {};
+
+	for (size_t i = 0; i < choice->request->n_wants; i++)
+		if (!vcpus_only || choice->request->wants[i].class == THREAD_VCPU ||
+			choice->request->wants[i].fixed)
+			cpuset_for_each (cpu, &choice->cpus[i])
+				if (cpuset_has(&choice->topology->online, (unsigned)cpu))
+					cpuset_add(&nodes, place_of(choice, cpu)->node);
+	return cpuset_weight(&nodes);
+}
+
+static unsigned int count_caches(const struct choice *choice)
+{
+	struct cpuset caches = {};
+
+	for (size_t i = 0; i < choice->request->n_wants; i++)
+		if (choice->request->wants[i].class == THREAD_VCPU)
+			cpuset_for_each (cpu, &choice->cpus[i])
+				if (cpuset_has(&choice->topology->online, (unsigned)cpu))
+					cpuset_add(&caches, place_of(choice, cpu)->cache);
+	return cpuset_weight(&caches);
+}
+
+/* Nobody else on any core of the VM's. */
+static bool keeps_require(const struct choice *choice)
+{
+	struct cpuset own = own_cpus(choice), reach = choice->available;
+
+	cpuset_or(&reach, &own);
+	cpuset_for_each (cpu, &own) {
+		struct cpuset siblings =
+			topology_siblings(choice->topology, (unsigned int)cpu);
+
+		if (is_split(choice, cpu) || !cpuset_subset(&siblings, &reach))
+			return false;
+	}
+	return true;
+}
+
+/* Beside each vCPU free CPUs only. */
+static bool keeps_isolate(const struct choice *choice)
+{
+	struct cpuset own = own_cpus(choice), idle = choice->available;
+
+	cpuset_andnot(&idle, &own);
+	for (size_t i = 0; i < choice->request->n_wants; i++) {
+		struct cpuset mine = choice->cpus[i];
+
+		if (choice->request->wants[i].class != THREAD_VCPU)
+			continue;
+		cpuset_and(&mine, &choice->topology->online);
+		cpuset_for_each (cpu, &mine) {
+			struct cpuset siblings =
+				topology_siblings(choice->topology, (unsigned int)cpu);
+
+			/* A second vCPU that is fixed to the same CPU. */
+			for (size_t j = 0; j < choice->request->n_wants; j++)
+				if (j != i &&
+					cpuset_intersects(&choice->cpus[j], &siblings) &&
+					cpuset_weight(&siblings) > 1)
+					return false;
+			cpuset_andnot(&siblings, &mine);
+			if (is_split(choice, cpu) || !cpuset_subset(&siblings, &idle))
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool keeps_wishes(const struct choice *choice)
+{
+	const struct request *request = choice->request;
+
+	if (request->numa == NUMA_SINGLE && count_nodes(choice, false) > 1)
+		return false;
+	if (request->smt == SMT_REQUIRE)
+		return keeps_require(choice);
+	return request->smt != SMT_ISOLATE || keeps_isolate(choice);
+}
+
+/* What the search looks for besides a choice that keeps the wishes. */
+struct limits {
+	unsigned int nodes, vcpu_nodes, caches;
+};
+
+/* Is there any choice within the limits? Threads of one class are alike, so each takes a
+ * CPU above that of the one before. */
+static bool search(
+	struct choice *choice, size_t want, int after, const struct limits *limits)
+{
+	const struct request *request = choice->request;
+	struct cpuset own = own_cpus(choice);
+
+	if (count_nodes(choice, false) > limits->nodes ||
+		count_nodes(choice, true) > limits->vcpu_nodes ||
+		count_caches(choice) > limits->caches)
+		return false;
+	while (want < request->n_wants && request->wants[want].fixed)
+		want++;
+	if (want == request->n_wants)
+		return keeps_wishes(choice);
+	cpuset_for_each (cpu, &choice->available) {
+		bool found;
+
+		if (cpu <= after || cpuset_has(&own, (unsigned int)cpu))
+			continue;
+		cpuset_add(&choice->cpus[want], (unsigned int)cpu);
+		found = search(choice, want + 1,
+			want + 1 < request->n_wants && request->wants[want + 1].class ==
+							       request->wants[want].class
+				? cpu
+				: -1,
+			limits);
+		cpuset_drop(&choice->cpus[want], (unsigned int)cpu);
+		if (found)
+			return true;
+	}
+	return false;
+}
+
+static struct choice open_choice(const struct topology *topology,
+	const struct request *request, const struct cpuset *free_cpus)
+{
+	struct choice choice = {
+		.topology = topology, .request = request, .available = *free_cpus};
+
+	cpuset_and(&choice.available, &topology->online);
+	if (request->allowed)
+		cpuset_and(&choice.available, request->allowed);
+	for (size_t i = 0; i < request->n_wants; i++)
+		if (request->wants[i].fixed) {
+			choice.cpus[i] = *request->wants[i].fixed;
+			cpuset_andnot(&choice.available, &choice.cpus[i]);
+		}
+	return choice;
+}
+
+static bool exists(const struct topology *topology, const struct request *request,
+	const struct cpuset *free_cpus, struct limits limits)
+{
+	struct choice choice = open_choice(topology, request, free_cpus);
+
+	return search(&choice, 0, -1, &limits);
+}
+
+static const struct limits no_limits = {UINT32_MAX, UINT32_MAX, UINT32_MAX};
+
+/* Cores of one width: then the fewest nodes are the fewest for `isolate` as well. */
+static bool is_even(const struct topology *topology)
+{
+	unsigned int width = 0;
+
+	cpuset_for_each (cpu, &topology->online) {
+		struct cpuset siblings = topology_siblings(topology, (unsigned int)cpu);
+
+		if (width && width != cpuset_weight(&siblings))
+			return false;
+		width = cpuset_weight(&siblings);
+	}
+	return true;
+}
+
+static void check_given(const struct topology *topology, const struct request *request,
+	const struct cpuset *free_cpus, const struct placement *placement)
+{
+	struct choice choice = open_choice(topology, request, free_cpus);
+	struct limits limits = no_limits;
+	struct cpuset taken = {};
+	unsigned int nodes;
+
+	assert_int_equal(placement->n_cpus, request->n_wants);
+	for (size_t i = 0; i < request->n_wants; i++) {
+		if (request->wants[i].fixed) {
+			assert_int_equal(placement->cpus[i], -1);
+			continue;
+		}
+		assert_true(placement->cpus[i] >= 0);
+		assert_true(
+			cpuset_has(&choice.available, (unsigned int)placement->cpus[i]));
+		assert_false(cpuset_has(&taken, (unsigned int)placement->cpus[i]));
+		cpuset_add(&taken, (unsigned int)placement->cpus[i]);
+		cpuset_add(&choice.cpus[i], (unsigned int)placement->cpus[i]);
+	}
+	assert_true(keeps_wishes(&choice));
+	assert_true(cpuset_subset(&placement->spare, &choice.available));
+	assert_false(cpuset_intersects(&placement->spare, &taken));
+	nodes = count_nodes(&choice, true);
+	if (nodes > 1 && request->numa == NUMA_PREFER &&
+		(request->smt != SMT_ISOLATE || is_even(topology))) {
+		limits.vcpu_nodes = nodes - 1;
+		assert_false(exists(topology, request, free_cpus, limits));
+	}
+	if (count_nodes(&choice, false) > 1) {
+		limits = (struct limits){1, 1, UINT32_MAX};
+		assert_false(exists(topology, request, free_cpus, limits));
+	}
+	if (count_caches(&choice) > 1) {
+		limits = (struct limits){1, 1, 1};
+		assert_false(exists(topology, request, free_cpus, limits));
+	}
+}
+
+/* What the wishes keep idle, said another way than in the allocator. */
+static void check_spare(const struct topology *topology, const struct request *request,
+	const struct cpuset *free_cpus, const struct placement *placement)
+{
+	struct choice choice = open_choice(topology, request, free_cpus);
+	struct cpuset expected = {}, own;
+
+	for (size_t i = 0; i < request->n_wants; i++)
+		if (!request->wants[i].fixed)
+			cpuset_add(&choice.cpus[i], (unsigned int)placement->cpus[i]);
+	own = own_cpus(&choice);
+	for (size_t i = 0; i < request->n_wants && request->smt != SMT_PREFER; i++) {
+		struct cpuset mine = choice.cpus[i];
+
+		cpuset_and(&mine, &topology->online);
+		if (request->smt == SMT_REQUIRE || request->wants[i].class == THREAD_VCPU)
+			cpuset_for_each (cpu, &mine) {
+				struct cpuset siblings =
+					topology_siblings(topology, (unsigned int)cpu);
+
+				cpuset_or(&expected, &siblings);
+			}
+	}
+	cpuset_andnot(&expected, &own);
+	assert_true(cpuset_equal(&placement->spare, &expected));
+}
+
+static void expect_same(const struct placement *a, const struct placement *b)
+{
+	assert_int_equal(a->n_cpus, b->n_cpus);
+	assert_memory_equal(a->cpus, b->cpus, a->n_cpus * sizeof(*a->cpus));
+	assert_true(cpuset_equal(&a->spare, &b->spare));
+}
+
+static struct topology random_topology(struct dice *dice)
+{
+	struct topology topology;
+
+	do
+		topology = topology_build(1 + roll(dice, 2), 1 + roll(dice, 3),
+			1 + roll(dice, 2), 1 + roll(dice, 4), 1 + roll(dice, 3),
+			(enum numbering)roll(dice, 3));
+	while (cpuset_weight(&topology.online) > 24);
+	while (rarely(dice, 3) && cpuset_weight(&topology.online) > 1)
+		cpuset_drop(&topology.online,
+			(unsigned int)cpuset_next(&topology.online, 0) +
+				roll(dice, cpuset_weight(&topology.online)));
+	/* What no hardware does, and emulated hosts do. */
+	if (rarely(dice, 20)) {
+		int cpu = cpuset_next(&topology.online, 0);
+
+		topology.places[cpu].node =
+			(uint16_t)((topology.places[cpu].node + 1u) % topology.n_nodes);
+	}
+	topology_complete(&topology);
+	return topology;
+}
+
+static void random_ask(struct dice *dice, const struct topology *topology,
+	const struct cpuset *free_cpus, struct ask *ask)
+{
+	ask_init(ask, 1 + roll(dice, 6), roll(dice, 2), rarely(dice, 3) ? 1 : 0);
+	ask->request.numa = (enum numa_wish)roll(dice, 3);
+	ask->request.smt = (enum smt_wish)roll(dice, 3);
+	ask->request.guest.threads = roll(dice, 4);
+	ask->request.guest.node = roll(dice, 4);
+	for (size_t i = 0; i < ask->request.n_wants && rarely(dice, 3); i++)
+		if (rarely(dice, 2)) {
+			struct cpuset some = some_cpus(
+				dice, rarely(dice, 3) ? &topology->online : free_cpus);
+
+			if (!cpuset_empty(&some))
+				ask_fix(ask, i, &some);
+		}
+	if (rarely(dice, 8)) {
+		struct cpuset allowed = topology->online;
+
+		for (int i = 0; i < 3; i++)
+			cpuset_drop(&allowed, roll(dice, 24));
+		ask_allow(ask, &allowed);
+	}
+}
+
+/* The same VM once more, with all it has: nothing is given, and the same is spare. */
+static void check_kept(const struct allocator *allocator, struct ask *ask,
+	const struct cpuset *free_cpus, const struct placement *placement)
+{
+	struct placement again;
+
+	for (size_t i = 0; i < ask->request.n_wants; i++)
+		if (!ask->wants[i].fixed) {
+			struct cpuset one = {};
+
+			cpuset_add(&one, (unsigned int)placement->cpus[i]);
+			ask_fix(ask, i, &one);
+		}
+	assert_int_equal(
+		allocator_place(allocator, &ask->request, free_cpus, NULL, &again, NULL),
+		0);
+	for (size_t i = 0; i < again.n_cpus; i++)
+		assert_int_equal(again.cpus[i], -1);
+	assert_true(cpuset_equal(&again.spare, &placement->spare));
+	placement_deinit(&again);
+}
+
+struct tally {
+	size_t placed, refused, searched;
+};
+
+static bool is_small(const struct topology *topology, const struct request *request,
+	const struct cpuset *free_cpus)
+{
+	struct choice choice = open_choice(topology, request, free_cpus);
+
+	return cpuset_weight(&choice.available) <= SMALL;
+}
+
+static void try_one(struct dice *dice, const struct topology *topology,
+	const struct allocator *allocator, struct cpuset *free_cpus, struct tally *tally)
+{
+	struct placement placement, again;
+	struct explanation explanation = {};
+	struct problem problem = {};
+	struct ask ask;
+	int r;
+
+	random_ask(dice, topology, free_cpus, &ask);
+	r = allocator_place(
+		allocator, &ask.request, free_cpus, NULL, &placement, &problem);
+	if (r) {
+		assert_int_equal(r, 1);
+		assert_non_null(strstr(problem.text, ": "));
+		tally->refused++;
+		if (is_small(topology, &ask.request, free_cpus)) {
+			tally->searched++;
+			assert_false(
+				exists(topology, &ask.request, free_cpus, no_limits));
+		}
+		return;
+	}
+	tally->placed++;
+	assert_int_equal(allocator_place(allocator, &ask.request, free_cpus, &explanation,
+				 &again, NULL),
+		0);
+	expect_same(&placement, &again);
+	if (is_small(topology, &ask.request, free_cpus))
+		check_given(topology, &ask.request, free_cpus, &placement);
+	check_spare(topology, &ask.request, free_cpus, &placement);
+	check_kept(allocator, &ask, free_cpus, &placement);
+	cpuset_andnot(free_cpus, &placement.spare);
+	for (size_t i = 0; i < ask.request.n_wants; i++)
+		cpuset_andnot(free_cpus, &ask.fixed[i]);
+	placement_deinit(&placement);
+	placement_deinit(&again);
+	explanation_deinit(&explanation);
+}
+
+static unsigned long seed;
+
+/* After a failure this is the one to look at. */
+static int say_seed(void **state)
+{
+	(void)state;
+	print_message("last seed %lu\n", seed);
+	return 0;
+}
+
+static void test_random_requests(void **state)
+{
+	unsigned long seeds = from_environment("CPUWARDEN_SEEDS", 2000),
+		      only = from_environment("CPUWARDEN_SEED", 0);
+	struct tally tally = {};
+
+	(void)state;
+	for (seed = only ? only : 1; seed <= (only ? only : seeds); seed++) {
+		struct dice dice = dice_of(seed);
+		struct topology topology = random_topology(&dice);
+		struct allocator *allocator = must(allocator_new(&topology));
+		struct cpuset free_cpus = topology.online;
+
+		for (unsigned int i = roll(&dice, 6); i; i--)
+			cpuset_drop(&free_cpus, roll(&dice, 24));
+		for (int i = 0; i < 5; i++)
+			try_one(&dice, &topology, allocator, &free_cpus, &tally);
+		allocator_free(allocator);
+	}
+	if (!only) {
+		assert_true(tally.placed > seeds);
+		assert_true(tally.refused > seeds / 4);
+		assert_true(tally.searched > seeds / 8);
+	}
+	print_message("%zu placed, %zu refused (%zu of them searched)\n", tally.placed,
+		tally.refused, tally.searched);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_random_requests, say_seed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
