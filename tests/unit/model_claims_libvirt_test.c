@@ -192,8 +192,7 @@ static void test_nothing_is_left_for_the_emulator(void **state)
 	virsh(&host, WEB1 "/iothread1", "1");
 	virsh(&host, WEB1 "/vcpu1", "");
 	compute(&host);
-	expect_kept(&host, "web1",
-		"no CPU is free for vCPU 1: all others are housekeeping or reserved");
+	expect_kept(&host, "web1", "1 CPU is wanted, 0 are free: 1 more would do");
 }
 
 static void test_two_vcpus_on_one_cpu(void **state)

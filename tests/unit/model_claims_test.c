@@ -63,11 +63,11 @@ static void test_without_pins_the_lowest_free_cpus_are_chosen(void **state)
 	add_vm(&host, "a", 2, 1);
 	add_vm(&host, "b", 1, 0);
 	compute(&host);
-	expect_leaf(&host, "a", "emulator", "1");
-	expect_leaf(&host, "a", "vcpu0", "2");
-	expect_leaf(&host, "a", "vcpu1", "3");
-	expect_leaf(&host, "b", "emulator", "4");
-	expect_leaf(&host, "b", "vcpu0", "5");
+	expect_leaf(&host, "a", "vcpu0", "1");
+	expect_leaf(&host, "a", "vcpu1", "2");
+	expect_leaf(&host, "a", "emulator", "3");
+	expect_leaf(&host, "b", "vcpu0", "4");
+	expect_leaf(&host, "b", "emulator", "5");
 }
 
 static void test_a_pin_is_not_chosen_for_another(void **state)
@@ -77,8 +77,8 @@ static void test_a_pin_is_not_chosen_for_another(void **state)
 	add_vm(&host, "b", 1, 0);
 	pin_vcpu(&host, "b", 0, "1");
 	compute(&host);
-	expect_leaf(&host, "a", "emulator", "2");
-	expect_leaf(&host, "a", "vcpu0", "3");
+	expect_leaf(&host, "a", "vcpu0", "2");
+	expect_leaf(&host, "a", "emulator", "3");
 	expect_leaf(&host, "b", "emulator", "4");
 	expect_leaf(&host, "b", "vcpu0", "1");
 }
@@ -293,8 +293,7 @@ static void test_no_cpu_is_free(void **state)
 	add_vm(&host, "web1", 2, 0);
 	keep_house(&host, "0-5");
 	compute(&host);
-	expect_kept(&host, "web1",
-		"no CPU is free for vCPU 1: all others are housekeeping or reserved");
+	expect_kept(&host, "web1", "3 CPUs are wanted, 2 are free: 1 more would do");
 }
 
 static void test_the_host_needs_a_cpu(void **state)
@@ -357,14 +356,32 @@ static void test_a_vm_without_vcpus(void **state)
 	expect_kept(&host, "web1", "no vCPU thread was found: its monitor is busy");
 }
 
-static void test_an_emulator_on_housekeeping_cannot_be_had_yet(void **state)
+static void test_an_emulator_on_housekeeping(void **state)
 {
 	(void)state;
 	host.config.defaults.emulator = PLACE_HOUSEKEEPING;
-	add_vm(&host, "web1", 1, 0);
+	add_vm(&host, "web1", 1, 1);
 	compute(&host);
 	assert_int_equal(wanted(&host, "web1")->kind, DESIRED_KEPT);
-	assert_non_null(strstr(wanted(&host, "web1")->reason, "emulator = housekeeping"));
+	assert_non_null(strstr(wanted(&host, "web1")->reason, "Linux 6.7"));
+	host.tree.remote = true;
+	compute(&host);
+	expect_placed(&host, "web1");
+	assert_int_equal(wanted(&host, "web1")->scheme, SCHEME_LEAVES);
+	expect_leaf(&host, "web1", "", "0-1");
+	expect_leaf(&host, "web1", "vcpu0", "1");
+	expect_leaf(&host, "web1", "emulator", "0");
+	expect_cpus(&wanted(&host, "web1")->reserved, "1");
+	wish(&host, "web1")->policy.iothreads = PLACE_OWN;
+	compute(&host);
+	assert_non_null(strstr(wanted(&host, "web1")->reason, "either all"));
+	wish(&host, "web1")->policy.iothreads = PLACE_HOUSEKEEPING;
+	compute(&host);
+	expect_leaf(&host, "web1", "iothread1", "0");
+	wish(&host, "web1")->policy.partition = PARTITION_MEMBER;
+	compute(&host);
+	assert_non_null(strstr(wanted(&host, "web1")->reason, "partition = member"));
+	wish(&host, "web1")->policy = host.config.defaults;
 	pin_emulator(&host, "web1", "3");
 	compute(&host);
 	expect_placed(&host, "web1");
@@ -407,7 +424,7 @@ int main(void)
 		claims_test(test_what_a_refused_vm_holds_the_host_lacks),
 		claims_test(test_the_host_needs_a_cpu_also_while_a_vm_moves),
 		claims_test(test_a_vm_without_vcpus),
-		claims_test(test_an_emulator_on_housekeeping_cannot_be_had_yet),
+		claims_test(test_an_emulator_on_housekeeping),
 		claims_test(test_the_first_of_several_faults_is_told),
 	};
 

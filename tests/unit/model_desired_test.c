@@ -156,14 +156,41 @@ static void test_policy_ignore_is_not_there(void **state)
 	expect_placed(&host, "b");
 }
 
-static void test_policy_shared_cannot_be_had_yet(void **state)
+#define GOLD SLICE "/cpuwarden-gold.slice"
+
+static void expect_member(const char *vm, const char *path, const char *list)
+{
+	const struct desired_group *group = wanted_group(&host, vm, path);
+
+	if (!group)
+		fail_msg("no group %s", path);
+	assert_int_equal(group->partition, PARTITION_MEMBER);
+	expect_cpus(&group->cpus, list);
+}
+
+static void test_policy_shared(void **state)
 {
 	(void)state;
-	add_vm(&host, "web1", 1, 0);
+	strcpy(host.config.defaults.class, "gold");
+	add_vm(&host, "web1", 3, 1);
 	wish(&host, "web1")->policy.kind = POLICY_SHARED;
+	cpuset_add(&wish(&host, "web1")->policy.dedicated, 2);
 	compute(&host);
-	expect_kept(&host, "web1", "policy = shared cannot be had yet");
-	assert_int_equal(cpuset_weight(&rule_of("web1", 1001)->set), CPUSET_CPUS);
+	expect_placed(&host, "web1");
+	assert_int_equal(wanted(&host, "web1")->scheme, SCHEME_CLASS);
+	/* Two vCPUs on one CPU, and the third has its own. */
+	assert_int_equal(host.desired.n_classes, 1);
+	assert_string_equal(host.desired.classes[0].path, GOLD);
+	expect_cpus(&host.desired.classes[0].cpus, "1-2");
+	expect_member("web1", GOLD "/web1", "1-2");
+	expect_member("web1", GOLD "/web1/emulator", "1");
+	expect_member("web1", GOLD "/web1/vcpu0", "1");
+	expect_member("web1", GOLD "/web1/vcpu2", "2");
+	assert_null(wanted_group(&host, "web1", GOLD "/web1/iothread1"));
+	expect_cpus(&wanted(&host, "web1")->reserved, "2");
+	assert_false(rule_of("web1", 1001)->owns);
+	expect_cpus(&rule_of("web1", 1001)->set, "1");
+	assert_true(rule_of("web1", 1003)->owns);
 	expect_cpus(&wanted(&host, "web1")->rules.owned, "");
 }
 
@@ -372,7 +399,7 @@ int main(void)
 		desired_test(test_what_vcpus_share_the_vm_owns),
 		desired_test(test_policy_observe_lets_run_where_pins_say),
 		desired_test(test_policy_ignore_is_not_there),
-		desired_test(test_policy_shared_cannot_be_had_yet),
+		desired_test(test_policy_shared),
 		desired_test(test_rules_carry_the_vms_identity),
 		desired_test(test_names_that_are_files_of_the_kernel),
 		cmocka_unit_test(test_what_holds_for_any_wishes),

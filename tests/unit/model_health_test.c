@@ -15,6 +15,7 @@ static int enter(void **state)
 	(void)state;
 	host_init(&host, "0-3", "0");
 	add_vm(&host, "web1", 1, 0);
+	pin_emulator(&host, "web1", "1");
 	compute(&host);
 	add_group(&host, SLICE, "1-2", PARTITION_ROOT)->effective = cpus("");
 	add_group(&host, SLICE "/web1", "1-2", PARTITION_ROOT);

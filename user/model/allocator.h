@@ -17,6 +17,7 @@
  * are near the vCPUs: the node, then the cache, then a core in use.
  */
 #include "user/base/problem.h"
+#include "user/model/explanation.h"
 #include "user/model/policy.h"
 #include "user/model/topology.h"
 
@@ -43,12 +44,6 @@ struct request {
 	enum smt_wish smt;
 	struct guest_shape guest;
 	const struct cpuset *allowed; /* only these are given, or reserved; NULL: all */
-};
-
-/* Lines for people, in the order in which the choice was made. */
-struct explanation {
-	char **lines; /* owned, as is each */
-	size_t n_lines;
 };
 
 struct placement {
@@ -78,7 +73,6 @@ int allocator_place(const struct allocator *allocator, const struct request *req
 	struct placement *ret_placement, struct problem *problem);
 
 void placement_deinit(struct placement *placement);
-void explanation_deinit(struct explanation *explanation);
 
 /* All CPUs that the VM then has: fixed, given and spare ones. */
 struct cpuset placement_all(

@@ -2,10 +2,12 @@
 #include "user/model/claims.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "user/base/array.h"
+#include "user/base/cleanup.h"
 #include "user/model/claims_parts.h"
 
 void claims_deinit(struct claims *claims)
@@ -14,17 +16,49 @@ void claims_deinit(struct claims *claims)
 		free(claims->items[i].top);
 		free(claims->items[i].sets);
 		free(claims->items[i].reason);
+		explanation_deinit(&claims->items[i].explanation);
 	}
 	free(claims->items);
+	for (size_t i = 0; i < claims->n_classes; i++)
+		free(claims->classes[i].path);
+	free(claims->classes);
 	memset(claims, 0, sizeof(*claims));
+}
+
+static int compare_name(const void *key, const void *item)
+{
+	return strcmp(key, ((const struct claim *)item)->vm->name);
 }
 
 const struct claim *claims_find(const struct claims *claims, const char *vm_name)
 {
-	for (size_t i = 0; i < claims->n_items; i++)
-		if (!strcmp(claims->items[i].vm->name, vm_name))
-			return &claims->items[i];
-	return NULL;
+	if (!claims->n_items)
+		return NULL;
+	return bsearch(vm_name, claims->items, claims->n_items, sizeof(*claims->items),
+		compare_name);
+}
+
+static int collect(const struct desired_input *input, const struct pools *pools,
+	struct claims *claims)
+{
+	for (size_t i = 0; i < input->vms->n_items; i++) {
+		const struct vm *vm = &input->vms->items[i];
+		struct policy policy;
+		struct claim *claim;
+
+		config_policy(input->config, vm->name, &policy);
+		if (policy.kind != POLICY_DEDICATED && policy.kind != POLICY_SHARED)
+			continue;
+		claim = array_push(&claims->items, &claims->n_items);
+		if (!claim)
+			return -ENOMEM;
+		claim->vm = vm;
+		claim->pins = config_find_vm(input->config, vm->name);
+		claim->policy = policy;
+		if (claim_init(claim, input, pools))
+			return -ENOMEM;
+	}
+	return classes_collect(claims, input);
 }
 
 /*
@@ -53,176 +87,43 @@ static int check_beside(struct claim *claim, const struct desired_input *input)
 	return 0;
 }
 
-static int check_others(struct claim *claim, const struct claims *claims)
-{
-	for (size_t i = 0; i < claims->n_items; i++) {
-		const struct claim *other = &claims->items[i];
-		struct cpuset both = other->all;
-
-		cpuset_and(&both, &claim->all);
-		if (other != claim && other->granted && !cpuset_empty(&both))
-			return claim_refuse(claim, "CPU %d is reserved by VM %s",
-				cpuset_next(&both, 0), other->vm->name);
-	}
-	return 0;
-}
-
-/* The one CPU that a set without a pin has now and may keep, or -1. */
-static int kept_cpu(const struct claim *claim, const struct desired_input *input,
-	const struct claim_set *set, const struct cpuset *available)
-{
-	const struct group *now = claim_group(input, claim, set);
-
-	return now && cpuset_weight(&now->cpus) == 1 &&
-			       cpuset_subset(&now->cpus, available)
-		       ? cpuset_next(&now->cpus, 0)
-		       : -1;
-}
-
-/*
- * Gives every set without a pin one CPU out of `available`, and takes it from there:
- * first to those that have one, then the lowest to the others.
- */
-static int choose(
-	struct claim *claim, const struct desired_input *input, struct cpuset *available)
-{
-	for (int pass = 0; pass < 2; pass++)
-		for (size_t i = 0; i < claim->n_sets; i++) {
-			struct claim_set *set = &claim->sets[i];
-			char who[32];
-			int cpu;
-
-			if (set->pinned || set->floats || !cpuset_empty(&set->cpus))
-				continue;
-			cpu = pass ? cpuset_next(available, 0)
-				   : kept_cpu(claim, input, set, available);
-			if (cpu < 0 && !pass)
-				continue;
-			claim_set_describe(set, who, sizeof(who));
-			if (cpu < 0)
-				return claim_refuse(claim,
-					"no CPU is free for %s: all others are "
-					"housekeeping or reserved",
-					who);
-			cpuset_add(&set->cpus, (unsigned int)cpu);
-			cpuset_drop(available, (unsigned int)cpu);
-		}
-	return 0;
-}
-
-/* What the VM's group has, or has claimed as exclusive. It stays so where the claim is
- * refused. What libvirt allows a group as a whole is nobody's alone. */
-static struct cpuset held_cpus(
-	const struct desired_input *input, const struct claim *claim)
-{
-	const struct group *group = claim_group(input, claim, NULL);
-	struct cpuset held = {};
-
-	if (group) {
-		held = group->exclusive;
-		if (claim->layout == LAYOUT_OWN)
-			cpuset_or(&held, &group->cpus);
-	}
-	return held;
-}
-
-static bool has_partitions(const struct claims *claims, const struct vm *vm)
-{
-	const struct claim *claim = claims_find(claims, vm->name);
-
-	return claim && !claim->reason &&
-	       (claim->layout == LAYOUT_OWN || claim_partitions(claim));
-}
-
-/* To what somebody has bound the vCPUs of VMs that get no CPUs of their own. */
-static struct cpuset shared_pins(
-	const struct desired_input *input, const struct claims *claims)
-{
-	struct cpuset cpus = {};
-
-	for (size_t i = 0; i < input->vms->n_items; i++) {
-		const struct vm *vm = &input->vms->items[i];
-
-		for (size_t j = 0; j < vm->n_threads && !has_partitions(claims, vm); j++)
-			if (vm->threads[j].class == THREAD_VCPU &&
-				!cpuset_subset(&input->tree->root_effective,
-					&vm->threads[j].affinity))
-				cpuset_or(&cpus, &vm->threads[j].affinity);
-	}
-	return cpus;
-}
-
-/* The one CPU that libvirt leaves to a VM's other threads is for nobody's vCPUs. */
-static void spare_others(const struct claim *claim, struct cpuset *cpus)
-{
-	for (size_t i = 0; i < claim->n_sets; i++)
-		if (claim->layout == LAYOUT_LIBVIRT && claim->sets[i].pinned &&
-			claim->sets[i].class != THREAD_VCPU &&
-			cpuset_weight(&claim->sets[i].cpus) == 1)
-			cpuset_andnot(cpus, &claim->sets[i].cpus);
-}
-
-/* What may be given where nobody said which: all but housekeeping and what anybody claims
- * or holds. */
-static struct cpuset available_cpus(const struct desired_input *input,
-	const struct claims *claims, const struct claim *claim)
-{
-	struct cpuset cpus = input->topology->online, open = held_cpus(input, claim);
-	struct cpuset shared = shared_pins(input, claims);
-
-	cpuset_andnot(&cpus, &shared);
-	for (size_t i = 0; i < claims->n_items; i++)
-		spare_others(&claims->items[i], &cpus);
-	/* What somebody else's partition holds is not the host's to give. */
-	cpuset_or(&open, &input->tree->root_effective);
-	if (!cpuset_empty(&input->tree->root_effective))
-		cpuset_and(&cpus, &open);
-	cpuset_andnot(&cpus, input->config->has_housekeeping
-				     ? &input->config->housekeeping
-				     : &input->topology->first_cores);
-	for (size_t i = 0; i < claims->n_items; i++) {
-		const struct claim *other = &claims->items[i];
-		struct cpuset held = held_cpus(input, other);
-
-		if (!other->reason)
-			cpuset_andnot(&cpus, &other->all);
-		if (other != claim)
-			cpuset_andnot(&cpus, &held);
-	}
-	return cpus;
-}
-
-static int collect(const struct desired_input *input, struct claims *claims)
-{
-	for (size_t i = 0; i < input->vms->n_items; i++) {
-		const struct vm *vm = &input->vms->items[i];
-		const struct vm_policy *pins = config_find_vm(input->config, vm->name);
-		struct policy policy = pins ? pins->policy : input->config->defaults;
-		struct claim *claim;
-
-		if (policy.kind != POLICY_DEDICATED)
-			continue;
-		claim = array_push(&claims->items, &claims->n_items);
-		if (!claim)
-			return -ENOMEM;
-		claim->vm = vm;
-		claim->pins = pins;
-		claim->policy = policy;
-		if (claim_init(claim, input))
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 /* Who came first keeps: 0 is pinned to what it holds, 1 holds other CPUs, 2 is new. */
-static int rank(const struct desired_input *input, const struct claim *claim)
+static int rank(const struct ledger *ledger, const struct claim *claim)
 {
-	struct cpuset held = held_cpus(input, claim);
+	const struct claim_class *class = ledger_class_of(ledger, claim);
+	const struct cpuset *held = class ? &class->held : &claim->held;
 
-	if (!claim_group(input, claim, NULL) ||
-		(claim->layout == LAYOUT_LIBVIRT && cpuset_empty(&held)))
+	if (!claim_group(ledger->input, claim, NULL) ||
+		(claim->layout == LAYOUT_LIBVIRT && cpuset_empty(held)))
 		return 2;
-	return cpuset_subset(&claim->all, &held) ? 0 : 1;
+	return cpuset_subset(&claim->all, held) ? 0 : 1;
+}
+
+/* What it is pinned to becomes its, if it is nobody's. */
+static int take_pins(struct claim *claim, struct ledger *ledger)
+{
+	uint16_t number = ledger_number(ledger, claim);
+	char who[VM_NAME_SIZE + 16];
+	int cpu;
+
+	cpu = ledger_meets(&claim->all, ledger->claimed, number);
+	if (cpu < 0) {
+		ledger_claim(ledger, &claim->all, number);
+		return 0;
+	}
+	ledger_describe(ledger, ledger->claimed[cpu], who, sizeof(who));
+	return claim_refuse(claim, "CPU %d is reserved by %s", cpu, who);
+}
+
+static int take_pins_of_rank(struct ledger *ledger, const uint8_t *ranks, uint8_t which)
+{
+	struct claims *claims = ledger->claims;
+
+	for (size_t i = 0; i < claims->n_items; i++)
+		if (ranks[i] == which && !claims->items[i].reason &&
+			take_pins(&claims->items[i], ledger))
+			return -ENOMEM;
+	return 0;
 }
 
 /*
@@ -230,55 +131,60 @@ static int rank(const struct desired_input *input, const struct claim *claim)
  * never: until then this one stays as it is, for two partitions that overlap make each
  * other invalid.
  */
-static int check_held(struct claim *claim, const struct desired_input *input,
-	const struct claims *claims)
+static int check_held(struct claim *claim, struct ledger *ledger)
 {
-	struct cpuset own = held_cpus(input, claim);
+	struct cpuset wanted = claim->all;
+	char who[VM_NAME_SIZE + 16];
+	int cpu;
 
+	/* What both have somebody has written over the other's. */
+	cpuset_andnot(&wanted, &claim->held);
+	cpu = ledger_meets(&wanted, ledger->held, ledger_holder(ledger, claim));
+	if (cpu < 0)
+		return 0;
+	ledger_describe(ledger, ledger->held[cpu], who, sizeof(who));
+	return claim_refuse(claim, "CPU %d is still held by %s", cpu, who);
+}
+
+static int grant_in_turn(struct ledger *ledger, const uint8_t *ranks)
+{
+	struct claims *claims = ledger->claims;
+
+	if (take_pins_of_rank(ledger, ranks, 0))
+		return -ENOMEM;
+	for (size_t i = 0; i < claims->n_items; i++)
+		if (!claims->items[i].reason && claim_keep(&claims->items[i], ledger))
+			return -ENOMEM;
+	if (classes_keep(ledger) || take_pins_of_rank(ledger, ranks, 1) ||
+		take_pins_of_rank(ledger, ranks, 2) || classes_choose(ledger))
+		return -ENOMEM;
 	for (size_t i = 0; i < claims->n_items; i++) {
-		struct cpuset both = held_cpus(input, &claims->items[i]);
+		struct claim *claim = &claims->items[i];
 
-		cpuset_and(&both, &claim->all);
-		/* What both have somebody has written over the other's. */
-		cpuset_andnot(&both, &own);
-		if (&claims->items[i] != claim && !cpuset_empty(&both))
-			return claim_refuse(claim, "CPU %d is still held by VM %s",
-				cpuset_next(&both, 0), claims->items[i].vm->name);
+		if (!claim->reason && claim_choose(claim, ledger))
+			return -ENOMEM;
+		if (!claim->reason && check_beside(claim, ledger->input))
+			return -ENOMEM;
 	}
+	for (size_t i = 0; i < claims->n_items; i++)
+		if (!claims->items[i].reason && check_held(&claims->items[i], ledger))
+			return -ENOMEM;
 	return 0;
 }
 
-/* Pins first, then what is left to choose. */
-static int grant(const struct desired_input *input, struct claims *claims)
+static int grant(struct ledger *ledger)
 {
-	for (size_t i = 0; i < claims->n_items; i++)
-		if (claim_sum_up(&claims->items[i], input))
-			return -ENOMEM;
-	for (int turn = 0; turn < 3; turn++)
-		for (size_t i = 0; i < claims->n_items; i++) {
-			struct claim *claim = &claims->items[i];
+	struct claims *claims = ledger->claims;
+	cleanup_free uint8_t *ranks = calloc(claims->n_items + 1, sizeof(*ranks));
 
-			if (rank(input, claim) != turn || claim->reason)
-				continue;
-			if (check_others(claim, claims))
-				return -ENOMEM;
-			claim->granted = !claim->reason;
-		}
+	if (!ranks)
+		return -ENOMEM;
 	for (size_t i = 0; i < claims->n_items; i++) {
-		struct claim *claim = &claims->items[i];
-		struct cpuset available;
-
-		if (claim->reason)
-			continue;
-		available = available_cpus(input, claims, claim);
-		if (choose(claim, input, &available) || claim_sum_up(claim, input) ||
-			check_beside(claim, input))
+		if (claim_sum_up(&claims->items[i], ledger->input))
 			return -ENOMEM;
+		ranks[i] = (uint8_t)rank(ledger, &claims->items[i]);
 	}
-	for (size_t i = 0; i < claims->n_items; i++)
-		if (check_held(&claims->items[i], input, claims))
-			return -ENOMEM;
-	return 0;
+	return grant_in_turn(ledger, ranks);
 }
 
 /* Without remote partitions the slice must keep a CPU when a VM's group in use gets more.
@@ -287,51 +193,108 @@ static bool needs_spare(const struct desired_input *input, const struct claim *c
 {
 	const struct group *group = claim_group(input, claim, NULL);
 
-	return !input->tree->remote && claim->layout == LAYOUT_OWN && group &&
+	return !input->tree->remote && claim->scheme == SCHEME_ROOT && group &&
 	       group->populated &&
 	       cpuset_weight(&claim->all) > cpuset_weight(&group->cpus);
 }
 
+/* What is taken from the host while a VM of that claim changes. The kernel leaves the
+ * host something, whatever is written. */
+static struct cpuset held_really(
+	const struct desired_input *input, const struct claim *claim)
+{
+	return cpuset_subset(&input->topology->online, &claim->held) ? claim->all
+								     : claim->held;
+}
+
 /*
  * The host itself needs a CPU, also while a VM has both its old CPUs and its new ones.
- * They change one by one, by name; who finds nothing left goes without.
+ * They change one by one, by name; who finds nothing left goes without. before[i] is what
+ * those from i on hold as long as it is not their turn.
  */
 static int leave_some(const struct desired_input *input, struct claims *claims)
 {
-	for (size_t i = 0; i < claims->n_items; i++) {
-		struct cpuset left = input->topology->online;
+	size_t n = claims->n_items;
+	cleanup_free struct cpuset *before = calloc(n + 1, sizeof(*before));
+	struct cpuset taken = {};
 
-		for (size_t j = 0; j < claims->n_items; j++) {
-			const struct claim *claim = &claims->items[j];
-			struct cpuset held = held_cpus(input, claim);
+	if (!before)
+		return -ENOMEM;
+	for (size_t i = n; i-- > 0;) {
+		struct cpuset held = held_really(input, &claims->items[i]);
 
-			/* The kernel leaves the host something, whatever is written. */
-			if (cpuset_subset(&input->topology->online, &held))
-				held = claim->all;
-			if (j <= i && !claim->reason)
-				cpuset_andnot(&left, &claim->all);
-			if (j >= i || claim->reason)
-				cpuset_andnot(&left, &held);
-		}
-		if (!claims->items[i].reason && cpuset_empty(&left) &&
-			claim_refuse(
-				&claims->items[i], "no CPU would be left for the host"))
+		before[i] = before[i + 1];
+		cpuset_or(&before[i], &held);
+	}
+	for (size_t i = 0; i < claims->n_classes; i++) {
+		cpuset_or(&taken, &claims->classes[i].held);
+		cpuset_or(&taken, &claims->classes[i].all);
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct claim *claim = &claims->items[i];
+		struct cpuset left = input->topology->online,
+			      held = held_really(input, claim);
+
+		cpuset_andnot(&left, &taken);
+		cpuset_andnot(&left, &before[i]);
+		if (!claim->reason)
+			cpuset_andnot(&left, &claim->all);
+		if (!claim->reason && cpuset_empty(&left) &&
+			claim_refuse(claim, "no CPU would be left for the host"))
 			return -ENOMEM;
-		if (needs_spare(input, &claims->items[i]) && cpuset_weight(&left) < 2 &&
-			claim_refuse(&claims->items[i],
+		if (needs_spare(input, claim) && cpuset_weight(&left) < 2 &&
+			claim_refuse(claim,
 				"this kernel gives a VM in use more CPUs only where the host has "
 				"one to spare meanwhile (Linux 6.7 does without)"))
 			return -ENOMEM;
+		cpuset_or(&taken, claim->reason ? &held : &claim->all);
 	}
+	return 0;
+}
+
+/* Housekeeping CPUs are the host's, and yet an operator can have pinned a VM to one. */
+static int open_sets(struct claims *claims)
+{
+	struct cpuset taken = {};
+
+	for (size_t i = 0; i < claims->n_items; i++)
+		if (!claims->items[i].reason)
+			cpuset_or(&taken, &claims->items[i].all);
+	for (size_t i = 0; i < claims->n_items; i++)
+		for (size_t j = 0; j < claims->items[i].n_sets; j++) {
+			struct claim *claim = &claims->items[i];
+			struct claim_set *set = &claim->sets[j];
+
+			if (!set->open || claim->reason)
+				continue;
+			cpuset_andnot(&set->cpus, &taken);
+			if (cpuset_empty(&set->cpus) &&
+				claim_refuse(claim,
+					"all housekeeping CPUs are reserved by VMs"))
+				return -ENOMEM;
+		}
 	return 0;
 }
 
 int claims_compute(const struct desired_input *input, struct claims *ret_claims)
 {
+	struct pools pools = pools_of(input->config, input->topology);
+	cleanup_free struct ledger *ledger = malloc(sizeof(*ledger));
 	struct claims claims = {};
+	int r;
 
-	if (collect(input, &claims) || grant(input, &claims) ||
-		leave_some(input, &claims)) {
+	if (!ledger)
+		return -ENOMEM;
+	r = collect(input, &pools, &claims);
+	if (!r) {
+		r = ledger_init(ledger, input, &pools, &claims);
+		if (!r)
+			r = grant(ledger);
+		if (!r)
+			classes_lend(ledger);
+		ledger_deinit(ledger);
+	}
+	if (r || leave_some(input, &claims) || open_sets(&claims)) {
 		claims_deinit(&claims);
 		return -ENOMEM;
 	}

@@ -1,7 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Private to the claims (claims.h): what one VM asks for, before others are looked at. */
+/* Private to the claims (claims.h). */
 #include "user/model/claims.h"
+#include "user/model/pools.h"
+
+/*
+ * Whose each CPU is: somebody's number, or 0. A VM is 1 + its index among the claims, a
+ * class comes after them. What is claimed is to be had; what is held a group has by now.
+ */
+struct ledger {
+	const struct desired_input *input;
+	struct claims *claims;
+	struct pools pools;
+	struct cpuset available; /* to be given: nobody's, and not kept from VMs */
+	struct allocator *allocator;
+	uint16_t claimed[CPUSET_CPUS], held[CPUSET_CPUS];
+};
 
 /* Refuses the claim unless it is refused already. -ENOMEM. */
 __attribute__((format(printf, 2, 3))) int claim_refuse(
@@ -17,9 +31,53 @@ const struct group *claim_group(const struct desired_input *input,
 /* Do its vCPU groups become partitions? */
 bool claim_partitions(const struct claim *claim);
 
-/* Fills in layout, top and sets, and refuses what cannot be by itself. -ENOMEM. */
-int claim_init(struct claim *claim, const struct desired_input *input);
+/* Is the set to have a CPU that nobody named? */
+bool claim_set_is_open_choice(const struct claim_set *set);
 
-/* When all vCPUs have CPUs: `all`, and what is left to the threads that share. -ENOMEM.
+/* Fills in layout, scheme, top and sets, and refuses what cannot be by itself. -ENOMEM.
  */
+int claim_init(struct claim *claim, const struct desired_input *input,
+	const struct pools *pools);
+
+/* When its sets have CPUs: `all`, and what is left to the threads that share. -ENOMEM. */
 int claim_sum_up(struct claim *claim, const struct desired_input *input);
+
+/* claims_ledger.c: the numbers of a VM and of its class (0: it has none); the name for
+ * sentences. */
+uint16_t ledger_number(const struct ledger *ledger, const struct claim *claim);
+uint16_t ledger_class_number(
+	const struct ledger *ledger, const struct claim_class *class);
+/* Of whoever holds the CPUs of the VM's groups: the VM or its class. */
+uint16_t ledger_holder(const struct ledger *ledger, const struct claim *claim);
+struct claim_class *ledger_class_of(
+	const struct ledger *ledger, const struct claim *claim);
+void ledger_describe(
+	const struct ledger *ledger, uint16_t number, char *buf, size_t size);
+
+/* -ENOMEM. The ledger borrows both. */
+int ledger_init(struct ledger *ledger, const struct desired_input *input,
+	const struct pools *pools, struct claims *claims);
+void ledger_deinit(struct ledger *ledger);
+
+/* The first of these CPUs that somebody else claims or, `held`, has by now; or -1. */
+int ledger_meets(const struct cpuset *cpus, const uint16_t *whose, uint16_t number);
+
+/* Takes CPUs for somebody, or gives back what he had claimed of them. */
+void ledger_claim(struct ledger *ledger, const struct cpuset *cpus, uint16_t number);
+void ledger_return(struct ledger *ledger, const struct cpuset *cpus, uint16_t number);
+
+/* What can be given to `number` now, who has what `holder` holds. */
+struct cpuset ledger_available(const struct ledger *ledger, const struct cpuset *held,
+	uint16_t holder, uint16_t number);
+
+/* claims_choose.c: what the VM keeps, before others ask; then CPUs for the sets that have
+ * none. -ENOMEM. */
+int claim_keep(struct claim *claim, struct ledger *ledger);
+int claim_choose(struct claim *claim, struct ledger *ledger);
+
+/* claims_classes.c: the classes that VMs ask for; then the CPUs of each. -ENOMEM. */
+int classes_collect(struct claims *claims, const struct desired_input *input);
+int classes_keep(struct ledger *ledger);
+int classes_choose(struct ledger *ledger);
+/* Last: what the VMs of a class share. */
+void classes_lend(struct ledger *ledger);

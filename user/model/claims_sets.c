@@ -79,34 +79,26 @@ static const struct cpuset *libvirt_pin(const struct desired_input *input,
 	return pin;
 }
 
-/* What policy says of an emulator that nobody has pinned; NULL: any one CPU. */
-static int emulator_place(struct claim *claim, const struct desired_input *input,
-	const struct cpuset **ret_cpus)
+/* Where policy wants a thread that nobody has pinned. A list is as good as a pin. */
+static enum place place_of(const struct claim *claim, const struct claim_set *set,
+	const struct cpuset **ret_list)
 {
-	*ret_cpus = NULL;
-	if (claim->policy.emulator == PLACE_LIST)
-		*ret_cpus = &claim->policy.emulator_cpus;
-	if (claim->policy.emulator != PLACE_HOUSEKEEPING)
-		return 0;
-	if (claim->layout == LAYOUT_LIBVIRT) {
-		*ret_cpus = input->config->has_housekeeping
-				    ? &input->config->housekeeping
-				    : &input->topology->first_cores;
-		return 0;
-	}
-	return claim_refuse(claim,
-		"emulator = housekeeping cannot be had yet: a partition of the VM's own has "
-		"no housekeeping CPU in it; use emulator = own, or CPUs that are not "
-		"housekeeping");
+	const struct policy *policy = &claim->policy;
+	bool emulator = set->class == THREAD_EMULATOR;
+
+	*ret_list = emulator ? &policy->emulator_cpus : &policy->iothread_cpus;
+	return emulator ? policy->emulator : policy->iothreads;
 }
 
 /* Who said where the set is to be: our files, then libvirt, then policy. */
-static int find_pin(struct claim *claim, const struct desired_input *input,
-	const struct claim_set *set, const struct cpuset **ret_pin)
+static const struct cpuset *find_pin(const struct claim *claim,
+	const struct desired_input *input, const struct pools *pools,
+	const struct claim_set *set)
 {
 	const struct vm_policy *pins = claim->pins;
 	unsigned int index = (unsigned int)set->index;
-	const struct cpuset *pin = NULL;
+	const struct cpuset *pin = NULL, *list;
+	enum place place;
 
 	if (pins && set->class == THREAD_EMULATOR && pins->has_emulator_pin)
 		pin = &pins->emulator_pin;
@@ -116,46 +108,110 @@ static int find_pin(struct claim *claim, const struct desired_input *input,
 		pin = vm_policy_iothread_pin(pins, index);
 	if (!pin && claim->layout == LAYOUT_LIBVIRT)
 		pin = libvirt_pin(input, claim, set);
-	*ret_pin = pin;
-	if (!pin && set->class == THREAD_EMULATOR)
-		return emulator_place(claim, input, ret_pin);
-	return 0;
+	if (pin || set->class == THREAD_VCPU)
+		return pin;
+	place = place_of(claim, set, &list);
+	if (place == PLACE_LIST)
+		return list;
+	return place == PLACE_HOUSEKEEPING && claim->layout == LAYOUT_LIBVIRT
+		       ? &pools->housekeeping
+		       : NULL;
+}
+
+/* A VM of a class: but for vCPUs of their own all its threads are where the class is. */
+static int share(struct claim *claim, const struct claim_set *set, bool pinned, bool *ret)
+{
+	bool vcpu = set->class == THREAD_VCPU;
+	const struct cpuset *list;
+	enum place place;
+	char who[32];
+
+	*ret = !vcpu || (!pinned && !cpuset_has(&claim->policy.dedicated,
+					    (unsigned int)set->index));
+	if (vcpu)
+		return 0;
+	place = place_of(claim, set, &list);
+	claim_set_describe(set, who, sizeof(who));
+	if (!pinned && place != PLACE_HOUSEKEEPING)
+		return 0;
+	return claim_refuse(claim,
+		"%s of a VM with policy = shared runs on the CPUs of its class: it can be "
+		"neither pinned nor on housekeeping CPUs",
+		who);
 }
 
 static int add_set(struct claim *claim, const struct desired_input *input,
-	enum thread_class class, int index)
+	const struct pools *pools, enum thread_class class, int index)
 {
 	struct claim_set set = {.class = class, .index = index}, *slot;
 	bool libvirt = claim->layout == LAYOUT_LIBVIRT;
-	const struct cpuset *pin;
+	const struct cpuset *pin = find_pin(claim, input, pools, &set), *list;
 	char who[32];
 
-	if (find_pin(claim, input, &set, &pin))
-		return -ENOMEM;
 	claim_set_describe(&set, who, sizeof(who));
 	if (libvirt && !claim_group(input, claim, &set) &&
 		claim_refuse(claim, "libvirt has no group for %s below /%s", who,
 			claim->top ? claim->top : "machine.slice"))
 		return -ENOMEM;
-	/* An iothread of ours without a pin of its own runs with the emulator. */
-	if (class == THREAD_IOTHREAD && !pin && !libvirt)
+	if (claim->scheme == SCHEME_CLASS && share(claim, &set, pin, &set.shares))
+		return -ENOMEM;
+	if (class != THREAD_VCPU && !libvirt && !pin && !set.shares)
+		set.open = place_of(claim, &set, &list) == PLACE_HOUSEKEEPING;
+	/* An iothread of ours that is to be with the emulator is in its group. */
+	if (class == THREAD_IOTHREAD && !libvirt && !pin &&
+		claim->policy.iothreads == PLACE_EMULATOR)
 		return 0;
 	slot = array_push(&claim->sets, &claim->n_sets);
 	if (!slot)
 		return -ENOMEM;
 	*slot = set;
-	slot->pinned = pin;
+	slot->pinned = pin && !set.shares;
 	slot->floats = libvirt && !pin && class != THREAD_VCPU;
-	if (pin)
+	if (slot->pinned)
 		slot->cpus = *pin;
+	else if (set.open)
+		slot->cpus = pools->housekeeping;
 	return 0;
 }
 
-static int add_sets(struct claim *claim, const struct desired_input *input)
+/*
+ * Threads on housekeeping CPUs cannot be in a group that is a partition, so that the
+ * VM's is none then, and no CPU can be the VM's but its vCPUs'.
+ */
+static int check_open(struct claim *claim, const struct desired_input *input)
+{
+	bool open = false, closed = false;
+
+	for (size_t i = 0; i < claim->n_sets; i++) {
+		open |= claim->sets[i].open;
+		closed |= !claim->sets[i].open && claim->sets[i].class != THREAD_VCPU;
+	}
+	if (!open)
+		return 0;
+	claim->scheme = SCHEME_LEAVES;
+	if (closed)
+		return claim_refuse(claim,
+			"of the emulator and the iothreads either all are on housekeeping CPUs or "
+			"none is: iothreads = emulator puts them together");
+	if (!claim_partitions(claim))
+		return claim_refuse(claim,
+			"with partition = member and threads on housekeeping CPUs nothing "
+			"would keep others off its vCPUs: use policy = observe with pins, or "
+			"partition = isolated");
+	if (!input->tree->remote)
+		return claim_refuse(claim,
+			"threads on housekeeping CPUs take partitions below a group that is none, "
+			"which this kernel has not (Linux 6.7 has): emulator = own or a list "
+			"of CPUs that are not housekeeping does without");
+	return 0;
+}
+
+static int add_sets(
+	struct claim *claim, const struct desired_input *input, const struct pools *pools)
 {
 	size_t n_vcpus = 0;
 
-	if (add_set(claim, input, THREAD_EMULATOR, 0))
+	if (add_set(claim, input, pools, THREAD_EMULATOR, 0))
 		return -ENOMEM;
 	for (int pass = 0; pass < 2; pass++) {
 		enum thread_class class = pass ? THREAD_IOTHREAD : THREAD_VCPU;
@@ -164,7 +220,8 @@ static int add_sets(struct claim *claim, const struct desired_input *input)
 			if (claim->vm->threads[i].class != class)
 				continue;
 			n_vcpus += class == THREAD_VCPU;
-			if (add_set(claim, input, class, claim->vm->threads[i].index))
+			if (add_set(claim, input, pools, class,
+				    claim->vm->threads[i].index))
 				return -ENOMEM;
 		}
 	}
@@ -191,7 +248,7 @@ static int check_own_overlap(struct claim *claim)
 {
 	char one[32], other[32];
 
-	if (!claim_partitions(claim))
+	if (!claim_partitions(claim) && claim->scheme != SCHEME_CLASS)
 		return 0;
 	for (size_t i = 0; i < claim->n_sets; i++)
 		for (size_t j = i + 1; j < claim->n_sets; j++) {
@@ -212,12 +269,15 @@ static int check_own_overlap(struct claim *claim)
 	return 0;
 }
 
-static int check_pins(struct claim *claim, const struct desired_input *input)
+static int check_pins(
+	struct claim *claim, const struct desired_input *input, const struct pools *pools)
 {
 	for (size_t i = 0; i < claim->n_sets; i++) {
 		struct cpuset bad = claim->sets[i].cpus;
 		char who[32];
 
+		if (claim->sets[i].open)
+			continue;
 		if (claim->layout == LAYOUT_LIBVIRT &&
 			(claim->sets[i].class != THREAD_VCPU || !claim_partitions(claim)))
 			continue;
@@ -227,8 +287,8 @@ static int check_pins(struct claim *claim, const struct desired_input *input)
 			return claim_refuse(claim, "CPU %d, pinned to %s, is offline",
 				cpuset_next(&bad, 0), who);
 		bad = claim->sets[i].cpus;
-		cpuset_and(&bad, &input->config->housekeeping);
-		if (input->config->has_housekeeping && !cpuset_empty(&bad))
+		cpuset_and(&bad, &pools->forbidden);
+		if (!cpuset_empty(&bad))
 			return claim_refuse(claim,
 				"CPU %d, pinned to %s, is a housekeeping CPU",
 				cpuset_next(&bad, 0), who);
@@ -260,33 +320,53 @@ static int check_kernel(struct claim *claim, const struct desired_input *input)
 		"more)");
 }
 
-int claim_init(struct claim *claim, const struct desired_input *input)
+/* Where its groups are, and how they keep others out. -ENOMEM. */
+static int find_place(struct claim *claim)
 {
 	int r;
 
 	claim->layout = layout_of(claim->vm);
+	claim->scheme = claim->layout == LAYOUT_LIBVIRT ? SCHEME_LEAVES : SCHEME_ROOT;
+	if (claim->policy.kind == POLICY_SHARED && claim->layout == LAYOUT_OWN) {
+		claim->scheme = SCHEME_CLASS;
+		claim->top = class_vm_path(claim->policy.class, claim->vm->name);
+		return claim->top ? 0 : -ENOMEM;
+	}
 	r = layout_top(claim->vm, &claim->top);
 	if (r == -ENOENT)
 		r = claim_refuse(claim,
 			"its threads are in /%s and not in groups that libvirt made for them",
 			claim->vm->n_threads ? claim->vm->threads[0].cgroup : "");
-	if (r || add_sets(claim, input) || check_pins(claim, input))
+	if (!r && claim->policy.kind == POLICY_SHARED)
+		r = claim_refuse(claim,
+			"policy = shared puts a VM's groups below its class's, and these are "
+			"libvirt's: policy = dedicated, or pins to CPUs of your choice in its "
+			"<cputune> with policy = observe, leave them where they are");
+	return r;
+}
+
+int claim_init(
+	struct claim *claim, const struct desired_input *input, const struct pools *pools)
+{
+	if (find_place(claim) || add_sets(claim, input, pools) ||
+		check_open(claim, input) || check_pins(claim, input, pools))
 		return -ENOMEM;
 	return check_kernel(claim, input);
 }
 
-int claim_sum_up(struct claim *claim, const struct desired_input *input)
+/* What of a set's CPUs nobody else may have. */
+static bool is_reserved(const struct claim *claim, const struct claim_set *set)
 {
-	bool libvirt = claim->layout == LAYOUT_LIBVIRT;
+	if (set->open || set->shares)
+		return false;
+	return claim->layout == LAYOUT_OWN ||
+	       (set->class == THREAD_VCPU && claim_partitions(claim));
+}
 
-	memset(&claim->all, 0, sizeof(claim->all));
-	if (claim->reason)
-		return 0;
-	if (!libvirt || claim_partitions(claim))
-		for (size_t i = 0; i < claim->n_sets; i++)
-			if (!libvirt || claim->sets[i].class == THREAD_VCPU)
-				cpuset_or(&claim->all, &claim->sets[i].cpus);
-	for (size_t i = 0; libvirt && i < claim->n_sets; i++) {
+/* libvirt's other threads stay on what they have, less the vCPUs' CPUs. */
+static int leave_others(struct claim *claim, const struct desired_input *input)
+{
+	for (size_t i = 0; i < claim->n_sets; i++) {
 		struct claim_set *set = &claim->sets[i];
 		char who[32];
 
@@ -301,4 +381,16 @@ int claim_sum_up(struct claim *claim, const struct desired_input *input)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+int claim_sum_up(struct claim *claim, const struct desired_input *input)
+{
+	memset(&claim->all, 0, sizeof(claim->all));
+	if (claim->reason)
+		return 0;
+	for (size_t i = 0; i < claim->n_sets; i++)
+		if (is_reserved(claim, &claim->sets[i]))
+			cpuset_or(&claim->all, &claim->sets[i].cpus);
+	cpuset_or(&claim->all, &claim->spare);
+	return claim->layout == LAYOUT_LIBVIRT ? leave_others(claim, input) : 0;
 }

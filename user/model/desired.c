@@ -25,15 +25,24 @@ void desired_deinit(struct desired *desired)
 	for (size_t i = 0; i < desired->n_vms; i++)
 		desired_vm_deinit(&desired->vms[i]);
 	free(desired->vms);
+	for (size_t i = 0; i < desired->n_classes; i++)
+		free(desired->classes[i].path);
+	free(desired->classes);
+	explanation_deinit(&desired->explanation);
 	memset(desired, 0, sizeof(*desired));
+}
+
+static int compare_name(const void *key, const void *item)
+{
+	return strcmp(key, ((const struct desired_vm *)item)->vm->name);
 }
 
 const struct desired_vm *desired_find(const struct desired *desired, const char *name)
 {
-	for (size_t i = 0; i < desired->n_vms; i++)
-		if (!strcmp(desired->vms[i].vm->name, name))
-			return &desired->vms[i];
-	return NULL;
+	if (!desired->n_vms)
+		return NULL;
+	return bsearch(
+		name, desired->vms, desired->n_vms, sizeof(*desired->vms), compare_name);
 }
 
 const struct found_vm *desired_record(
@@ -77,14 +86,26 @@ static struct desired_group *add_group(struct desired_vm *vm, const char *path,
 	return group;
 }
 
+/* What the VM's own group is to have: all that its leaves have. */
+static struct cpuset top_cpus(const struct claim *claim)
+{
+	struct cpuset cpus = claim->all;
+
+	for (size_t i = 0; i < claim->n_sets; i++)
+		if (claim->sets[i].open || claim->sets[i].shares)
+			cpuset_or(&cpus, &claim->sets[i].cpus);
+	return cpus;
+}
+
 /* groups[i + 1] is the leaf of claim->sets[i]. */
 static int add_groups(struct desired_vm *vm, const struct claim *claim)
 {
-	bool libvirt = claim->layout == LAYOUT_LIBVIRT;
+	struct cpuset cpus = top_cpus(claim);
 
 	vm->reserved = claim->all;
-	if (!add_group(vm, claim->top, libvirt ? PARTITION_MEMBER : PARTITION_ROOT,
-		    &claim->all))
+	if (!add_group(vm, claim->top,
+		    claim->scheme == SCHEME_ROOT ? PARTITION_ROOT : PARTITION_MEMBER,
+		    &cpus))
 		return -ENOMEM;
 	for (size_t i = 0; i < claim->n_sets; i++) {
 		const struct claim_set *set = &claim->sets[i];
@@ -92,7 +113,9 @@ static int add_groups(struct desired_vm *vm, const struct claim *claim)
 		cleanup_free char *path = layout_leaf(claim->top, set->class, set->index);
 		struct desired_group *group =
 			path ? add_group(vm, path,
-				       vcpu ? vm->policy.partition : PARTITION_MEMBER,
+				       vcpu && claim->scheme != SCHEME_CLASS
+					       ? vm->policy.partition
+					       : PARTITION_MEMBER,
 				       &set->cpus)
 			     : NULL;
 
@@ -255,6 +278,8 @@ static int compute_vm(struct desired_vm *vm, const struct claims *claims,
 	const struct claim *claim = claims_find(claims, vm->vm->name);
 
 	init_rules(vm);
+	if (claim)
+		vm->scheme = claim->scheme;
 	if (claim && !claim->reason) {
 		vm->kind = DESIRED_PLACED;
 		if (add_groups(vm, claim) || add_threads(vm, claim))
@@ -266,12 +291,59 @@ static int compute_vm(struct desired_vm *vm, const struct claims *claims,
 		vm->kind = DESIRED_OBSERVED;
 		return observe(vm, pins);
 	}
-	vm->reason = strdup(claim ? claim->reason : "policy = shared cannot be had yet");
+	vm->reason = strdup(claim->reason);
 	if (!vm->reason)
 		return -ENOMEM;
-	vm->kind = claim && claim->pins_hold ? DESIRED_OBSERVED : DESIRED_KEPT;
+	vm->kind = claim->pins_hold ? DESIRED_OBSERVED : DESIRED_KEPT;
 	return vm->kind == DESIRED_OBSERVED ? observe_claim(vm, claim)
 					    : observe(vm, NULL);
+}
+
+static int add_classes(struct desired *desired, const struct claims *claims)
+{
+	for (size_t i = 0; i < claims->n_classes; i++) {
+		struct desired_class *class;
+
+		if (cpuset_empty(&claims->classes[i].all))
+			continue;
+		class = array_push(&desired->classes, &desired->n_classes);
+		if (!class)
+			return -ENOMEM;
+		class->path = strdup(claims->classes[i].path);
+		if (!class->path)
+			return -ENOMEM;
+		class->cpus = claims->classes[i].all;
+	}
+	return 0;
+}
+
+static int add_vm(struct desired *desired, const struct vm *facts,
+	const struct claims *claims, const struct desired_input *input)
+{
+	struct policy policy;
+	struct desired_vm *vm;
+
+	config_policy(input->config, facts->name, &policy);
+	if (policy.kind == POLICY_IGNORE)
+		return 0;
+	vm = array_push(&desired->vms, &desired->n_vms);
+	if (!vm)
+		return -ENOMEM;
+	vm->vm = facts;
+	vm->policy = policy;
+	vm->layout = layout_of(facts);
+	return compute_vm(vm, claims, config_find_vm(input->config, facts->name), input);
+}
+
+/* Taken over from the claim of the VM that was asked for. */
+static void take_explanation(
+	struct desired *desired, const struct claims *claims, const char *name)
+{
+	for (size_t i = 0; name && i < claims->n_items; i++)
+		if (!strcmp(claims->items[i].vm->name, name)) {
+			desired->explanation = claims->items[i].explanation;
+			claims->items[i].explanation = (struct explanation){};
+		}
 }
 
 int desired_compute(const struct desired_input *input, struct desired *ret_desired)
@@ -283,24 +355,10 @@ int desired_compute(const struct desired_input *input, struct desired *ret_desir
 	r = claims_compute(input, &claims);
 	if (r)
 		return r;
-	for (size_t i = 0; !r && i < input->vms->n_items; i++) {
-		const struct vm_policy *pins =
-			config_find_vm(input->config, input->vms->items[i].name);
-		struct policy policy = pins ? pins->policy : input->config->defaults;
-		struct desired_vm *vm;
-
-		if (policy.kind == POLICY_IGNORE)
-			continue;
-		vm = array_push(&desired.vms, &desired.n_vms);
-		if (!vm) {
-			r = -ENOMEM;
-			break;
-		}
-		vm->vm = &input->vms->items[i];
-		vm->policy = policy;
-		vm->layout = layout_of(vm->vm);
-		r = compute_vm(vm, &claims, pins, input);
-	}
+	r = add_classes(&desired, &claims);
+	for (size_t i = 0; !r && i < input->vms->n_items; i++)
+		r = add_vm(&desired, &input->vms->items[i], &claims, input);
+	take_explanation(&desired, &claims, input->explain);
 	claims_deinit(&claims);
 	if (r) {
 		desired_deinit(&desired);

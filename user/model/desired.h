@@ -3,6 +3,7 @@
 /* From policy and facts to what should be: groups with their CPUs, threads in groups,
  * rules. Pure. */
 #include "user/base/problem.h"
+#include "user/model/explanation.h"
 #include "user/model/found.h"
 #include "user/model/layout.h"
 #include "user/model/policy.h"
@@ -66,6 +67,7 @@ struct desired {
 	size_t n_vms;
 	struct desired_class *classes; /* those that have VMs, by name */
 	size_t n_classes;
+	struct explanation explanation; /* of the VM that the input names */
 };
 
 struct desired_input {
@@ -76,6 +78,7 @@ struct desired_input {
 	const struct found_vm *records;
 	size_t n_records;
 	const struct topology *topology;
+	const char *explain; /* the VM whose CPUs are to be explained, or NULL */
 };
 
 /* The record of that VM, this very process; NULL: there is none. */

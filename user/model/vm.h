@@ -40,13 +40,19 @@ struct vm_thread {
 	uint64_t switches, run_ns, wait_ns; /* from /proc/PID/task/TID/schedstat */
 };
 
+/* The guest's own topology, as given to QEMU (-smp); 0: not known. */
+struct guest_smp {
+	unsigned int sockets, dies, cores, threads;
+};
+
 struct vm {
 	char name[VM_NAME_SIZE]; /* printable, no '/', no leading '.': fit for a file name
 				  */
 	pid_t pid;
 	uint64_t start_time;
 	enum vm_source source;
-	bool libvirt;		   /* libvirt runs it, and owns its groups */
+	bool libvirt; /* libvirt runs it, and owns its groups */
+	struct guest_smp smp;
 	struct vm_thread *threads; /* the main thread first, the others by tid */
 	size_t n_threads;
 	char *problem; /* a sentence about what could not be found out, or NULL; owned */

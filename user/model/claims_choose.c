@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a VM keeps, and which CPUs the allocator gives it where nobody said which. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/array.h"
+#include "user/base/cleanup.h"
+#include "user/model/claims_parts.h"
+
+bool claim_set_is_open_choice(const struct claim_set *set)
+{
+	return !set->pinned && !set->floats && !set->shares && !set->open &&
+	       cpuset_empty(&set->cpus);
+}
+
+/* Of a VM of a class, a leaf that has the one CPU which the class shares has none of its
+ * own. */
+static bool is_shared_cpu(
+	const struct claim *claim, const struct desired_input *input, unsigned int cpu)
+{
+	const struct group *emulator =
+		claim->scheme == SCHEME_CLASS ? claim_group(input, claim, &claim->sets[0])
+					      : NULL;
+
+	return emulator && cpuset_has(&emulator->cpus, cpu);
+}
+
+/* The one CPU that a set without a pin has now, or -1. */
+static int kept_cpu(const struct claim *claim, const struct ledger *ledger,
+	const struct claim_set *set)
+{
+	const struct group *now = claim_group(ledger->input, claim, set);
+	bool held;
+	int cpu;
+
+	if (!now || cpuset_weight(&now->cpus) != 1 ||
+		!cpuset_subset(&now->cpus, &ledger->input->topology->online))
+		return -1;
+	cpu = cpuset_next(&now->cpus, 0);
+	/* What libvirt's groups have need not be held by anybody. */
+	held = ledger->held[cpu] == ledger_holder(ledger, claim);
+	if (!held && (claim->layout == LAYOUT_OWN ||
+			     !cpuset_has(&ledger->available, (unsigned int)cpu)))
+		return -1;
+	/* What another set of it is pinned to by now is not this one's. */
+	if (ledger->claimed[cpu] || cpuset_has(&claim->all, (unsigned int)cpu) ||
+		is_shared_cpu(claim, ledger->input, (unsigned int)cpu))
+		return -1;
+	return cpu;
+}
+
+/* Idle siblings that it has; whether it still needs them is seen later. */
+static void keep_spare(struct claim *claim, struct ledger *ledger)
+{
+	const struct topology *topology = ledger->input->topology;
+	struct cpuset spare = claim->held;
+
+	if (claim->policy.smt == SMT_PREFER || claim->scheme != SCHEME_ROOT)
+		return;
+	cpuset_for_each (cpu, &claim->held) {
+		struct cpuset siblings = topology_siblings(topology, (unsigned int)cpu);
+
+		cpuset_and(&siblings, &claim->all);
+		if (ledger->claimed[cpu] || cpuset_empty(&siblings))
+			cpuset_drop(&spare, (unsigned int)cpu);
+	}
+	claim->spare = spare;
+	ledger_claim(ledger, &spare, ledger_number(ledger, claim));
+}
+
+int claim_keep(struct claim *claim, struct ledger *ledger)
+{
+	uint16_t number = ledger_number(ledger, claim);
+
+	for (size_t i = 0; i < claim->n_sets; i++) {
+		struct claim_set *set = &claim->sets[i];
+		char who[32];
+		int cpu;
+
+		cpu = claim_set_is_open_choice(set) ? kept_cpu(claim, ledger, set) : -1;
+		if (cpu < 0)
+			continue;
+		claim_set_describe(set, who, sizeof(who));
+		if (cpuset_has(&ledger->pools.forbidden, (unsigned int)cpu) &&
+			claim_refuse(claim,
+				"CPU %d, which %s has, is a housekeeping CPU by now: `cpuwarden "
+				"apply --rebalance` gives it another",
+				cpu, who))
+			return -ENOMEM;
+		set->kept = true;
+		cpuset_add(&set->cpus, (unsigned int)cpu);
+		ledger_claim(ledger, &set->cpus, number);
+	}
+	if (claim_sum_up(claim, ledger->input))
+		return -ENOMEM;
+	keep_spare(claim, ledger);
+	return 0;
+}
+
+/* Is the set for CPUs that are the VM's alone? */
+static bool is_own(const struct claim *claim, const struct claim_set *set)
+{
+	return !set->floats && !set->shares && !set->open &&
+	       (claim->layout == LAYOUT_OWN || set->class == THREAD_VCPU);
+}
+
+static struct guest_shape shape_of(const struct vm *vm)
+{
+	return (struct guest_shape){.threads = vm->smp.threads,
+		.node = vm->smp.threads * vm->smp.cores * vm->smp.dies};
+}
+
+static int ask(struct claim *claim, struct ledger *ledger, const struct request *request,
+	struct placement *ret_placement)
+{
+	bool explain = ledger->input->explain &&
+		       !strcmp(ledger->input->explain, claim->vm->name);
+	const struct claim_class *class = ledger_class_of(ledger, claim);
+	struct cpuset available =
+		ledger_available(ledger, class ? &class->held : &claim->held,
+			ledger_holder(ledger, claim), ledger_number(ledger, claim));
+	struct problem problem;
+	int r;
+
+	cpuset_or(&available, &claim->spare);
+	r = allocator_place(ledger->allocator, request, &available,
+		explain ? &claim->explanation : NULL, ret_placement, &problem);
+	if (r > 0)
+		return claim_refuse(claim, "%s", problem.text) ? -ENOMEM : 1;
+	return r;
+}
+
+/* Its CPUs can only be kept from others by a group of which it is the only one. */
+static int check_spare(struct claim *claim)
+{
+	if (cpuset_empty(&claim->spare) || claim->scheme == SCHEME_ROOT)
+		return 0;
+	return claim_refuse(claim,
+		"smt = %s keeps CPU %d idle beside a vCPU, and no group can hold it where %s",
+		claim->policy.smt == SMT_ISOLATE ? "isolate" : "require",
+		cpuset_next(&claim->spare, 0),
+		claim->layout == LAYOUT_LIBVIRT
+			? "the groups are libvirt's"
+			: "the VM is not in a partition of its own (emulator = own)");
+}
+
+int claim_choose(struct claim *claim, struct ledger *ledger)
+{
+	cleanup_free struct want *wants = calloc(claim->n_sets, sizeof(*wants));
+	cleanup_free struct claim_set **own =
+		calloc(claim->n_sets, sizeof(struct claim_set *));
+	struct request request = {.wants = wants,
+		.numa = claim->policy.numa,
+		.smt = claim->policy.smt,
+		.guest = shape_of(claim->vm)};
+	struct placement placement;
+	bool choice = false;
+	int r;
+
+	if (!wants || !own)
+		return -ENOMEM;
+	for (size_t i = 0; i < claim->n_sets; i++) {
+		struct claim_set *set = &claim->sets[i];
+
+		if (!is_own(claim, set))
+			continue;
+		own[request.n_wants] = set;
+		wants[request.n_wants++] = (struct want){.class = set->class,
+			.index = set->index,
+			.fixed = cpuset_empty(&set->cpus) ? NULL : &set->cpus};
+		choice |= cpuset_empty(&set->cpus);
+	}
+	if (!choice && request.smt == SMT_PREFER && request.numa != NUMA_SINGLE &&
+		!ledger->input->explain)
+		return 0;
+	r = ask(claim, ledger, &request, &placement);
+	if (r)
+		return r > 0 ? 0 : r;
+	for (size_t i = 0; i < request.n_wants; i++)
+		if (placement.cpus[i] >= 0)
+			cpuset_add(&own[i]->cpus, (unsigned int)placement.cpus[i]);
+	claim->spare = placement.spare;
+	placement_deinit(&placement);
+	if (check_spare(claim) || claim_sum_up(claim, ledger->input))
+		return -ENOMEM;
+	ledger_claim(ledger, &claim->all, ledger_number(ledger, claim));
+	return 0;
+}
