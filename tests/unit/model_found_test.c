@@ -72,6 +72,14 @@ static void test_without_a_main_thread_there_is_none(void **state)
 	assert_ptr_equal(found_vm_thread(&found, 1002, 10020), &found.threads[2]);
 }
 
+static void test_a_record_is_of_one_process(void **state)
+{
+	(void)state;
+	assert_true(found_vm_is_of(&found, 1000, 10000));
+	assert_false(found_vm_is_of(&found, 1001, 10000));
+	assert_false(found_vm_is_of(&found, 1000, 10001));
+}
+
 static void test_empty_records_can_be_freed_twice(void **state)
 {
 	struct found_host none = {};
@@ -93,6 +101,7 @@ int main(void)
 		found_test(test_a_thread_has_its_own_record),
 		found_test(test_a_younger_thread_has_the_main_threads),
 		found_test(test_without_a_main_thread_there_is_none),
+		found_test(test_a_record_is_of_one_process),
 		found_test(test_empty_records_can_be_freed_twice),
 	};
 

@@ -42,8 +42,8 @@ static int read_actual_vm(const struct cycle *cycle, const struct desired_vm *vm
 	int r;
 
 	actual->record = record;
-	actual->has_record = record && record->pid == vm->vm->pid &&
-			     record->start_time == vm->vm->start_time;
+	actual->has_record =
+		record && found_vm_is_of(record, vm->vm->pid, vm->vm->start_time);
 	actual->has_strays = cpuset_intersects(kernel_cpus, &vm->reserved);
 	if (!cycle->observer)
 		return 0;

@@ -217,16 +217,16 @@ static int do_return_vm(
 		.start_time = journal->unit->start_time,
 		.cgroup = (char[1]){""},
 		.affinity = cycle->topology.online};
-	struct found_vm found, none = {.pid = journal->unit->pid,
-				       .start_time = journal->unit->start_time,
-				       .threads = &main_thread,
-				       .n_threads = 1};
-	bool known =
-		!found_vm_read(cycle->folders.run, journal->unit->vm, &found, NULL) &&
-		found.pid == journal->unit->pid &&
-		found.start_time == journal->unit->start_time;
+	const struct found_vm none = {.pid = journal->unit->pid,
+		.start_time = journal->unit->start_time,
+		.threads = &main_thread,
+		.n_threads = 1};
+	struct found_vm found = {};
+	bool known;
 	int r;
 
+	known = !found_vm_read(cycle->folders.run, journal->unit->vm, &found, NULL) &&
+		found_vm_is_of(&found, journal->unit->pid, journal->unit->start_time);
 	/* Without a record the root group and all CPUs are the best that is known. */
 	if (step->kind == STEP_RETURN_VM)
 		r = return_to_groups(cycle, known ? &found : &none,
@@ -234,8 +234,7 @@ static int do_return_vm(
 	else
 		r = return_affinities(
 			cycle->folders.run, known ? &found : &none, problem);
-	if (known)
-		found_vm_deinit(&found);
+	found_vm_deinit(&found);
 	return r;
 }
 
@@ -299,7 +298,7 @@ static int do_drop_record(const struct journal *journal, struct problem *problem
 	bool other = false;
 
 	if (unit->pid && !found_vm_read(run, unit->vm, &found, NULL)) {
-		other = found.pid != unit->pid || found.start_time != unit->start_time;
+		other = !found_vm_is_of(&found, unit->pid, unit->start_time);
 		found_vm_deinit(&found);
 	}
 	return other ? NOTHING_TO_DO : found_vm_drop(run, unit->vm, problem);

@@ -220,8 +220,7 @@ static int begin_record(const struct cycle *cycle, const struct desired_vm *vm,
 	*ret_new = true;
 	if (!found_vm_read(cycle->folders.run, vm->vm->name, &found, NULL)) {
 		claimed = found.claimed;
-		*ret_new = found.pid != vm->vm->pid ||
-			   found.start_time != vm->vm->start_time;
+		*ret_new = !found_vm_is_of(&found, vm->vm->pid, vm->vm->start_time);
 		if (!*ret_new) {
 			*ret_found = found;
 			return 0;

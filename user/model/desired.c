@@ -51,9 +51,7 @@ const struct found_vm *desired_record(
 	const struct found_vm *record =
 		found_vm_find(input->records, input->n_records, vm->name);
 
-	return record && record->pid == vm->pid && record->start_time == vm->start_time
-		       ? record
-		       : NULL;
+	return record && found_vm_is_of(record, vm->pid, vm->start_time) ? record : NULL;
 }
 
 bool leaf_has_cpus(const struct group *leaf, const struct desired_group *wanted)

@@ -69,6 +69,11 @@ const struct found_thread *found_vm_thread(
 	return main_thread;
 }
 
+bool found_vm_is_of(const struct found_vm *found, pid_t pid, uint64_t start_time)
+{
+	return found->pid == pid && found->start_time == start_time;
+}
+
 /* Groups are there from the root down. */
 const char *found_vm_top(const struct found_vm *found)
 {

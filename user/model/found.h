@@ -66,6 +66,9 @@ int found_vm_of(const struct vm *vm, struct found_vm *ret_found);
 const struct found_thread *found_vm_thread(
 	const struct found_vm *found, pid_t tid, uint64_t start_time);
 
+/* Was the record made of this very process, not of an earlier one of that name? */
+bool found_vm_is_of(const struct found_vm *found, pid_t pid, uint64_t start_time);
+
 /* libvirt's group for the VM, whose leaves its threads are in; NULL: it is not in those.
  */
 const char *found_vm_top(const struct found_vm *found);
