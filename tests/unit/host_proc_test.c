@@ -228,6 +228,8 @@ static void a_real_thread(void **state)
 	assert_true(thread.cgroup[0] != '/');
 	assert_int_equal(proc_start_time(getpid(), helper.tid, &start), 0);
 	assert_int_equal(start, thread.start_time);
+	assert_true(proc_is_alive(getpid(), helper.tid, start));
+	assert_false(proc_is_alive(getpid(), helper.tid, start + 1));
 	free(thread.cgroup);
 
 	assert_int_equal(proc_open(getpid(), &procfd), 0);
@@ -241,6 +243,7 @@ static void a_real_thread(void **state)
 	pthread_join(helper.thread, NULL);
 	assert_int_equal(proc_read_thread(getpid(), helper.tid, &thread), -ESRCH);
 	assert_int_equal(proc_start_time(getpid(), helper.tid, &start), -ESRCH);
+	assert_false(proc_is_alive(getpid(), helper.tid, start));
 }
 
 /* An fd of a process's directory is worthless when the process is gone, whoever has its

@@ -157,14 +157,6 @@ static int note_threads(struct journal *journal, struct problem *problem)
 	return 0;
 }
 
-static bool is_same_thread(pid_t pid, const struct step *step)
-{
-	uint64_t start_time;
-
-	return !proc_start_time(pid, step->tid, &start_time) &&
-	       start_time == step->start_time;
-}
-
 static int do_move(
 	struct journal *journal, const struct step *step, struct problem *problem)
 {
@@ -176,7 +168,7 @@ static int do_move(
 		return r;
 	/* A thread that has ended meanwhile is no failure; its tid may be another's by
 	 * now. */
-	if (!is_same_thread(pid, step))
+	if (!proc_is_alive(pid, step->tid, step->start_time))
 		return NOTHING_TO_DO;
 	if (step->kind == STEP_MOVE_PROCESS)
 		return process_move(hierarchy_of(journal), step->path, pid, problem);

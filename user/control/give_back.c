@@ -14,13 +14,6 @@
 #include "user/model/cpulist.h"
 #include "user/store/found.h"
 
-static bool is_alive(pid_t pid, pid_t tid, uint64_t start_time)
-{
-	uint64_t now;
-
-	return !proc_start_time(pid, tid, &now) && now == start_time;
-}
-
 static int set_affinity(pid_t tid, const struct cpuset *cpus)
 {
 	cpu_set_t *mask = CPU_ALLOC(CPUSET_CPUS);
@@ -125,7 +118,7 @@ int return_to_groups(const struct cycle *cycle, const struct found_vm *found,
 	cleanup_close int fd = -1;
 	int r;
 
-	if (!is_alive(found->pid, found->pid, found->start_time) ||
+	if (!proc_is_alive(found->pid, found->pid, found->start_time) ||
 		proc_open(found->pid, &fd))
 		return 0;
 	/* The whole process first; then those threads that were somewhere else. */
@@ -201,7 +194,7 @@ int return_affinities(
 	cleanup_close int fd = -1;
 	int r;
 
-	if (!is_alive(found->pid, found->pid, found->start_time) ||
+	if (!proc_is_alive(found->pid, found->pid, found->start_time) ||
 		proc_open(found->pid, &fd))
 		return 0;
 	if (run_dir && !found_host_read(run_dir, &host, NULL))

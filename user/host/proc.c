@@ -272,6 +272,13 @@ int proc_start_time(pid_t pid, pid_t tid, uint64_t *ret_start_time)
 	return r;
 }
 
+bool proc_is_alive(pid_t pid, pid_t tid, uint64_t start_time)
+{
+	uint64_t now;
+
+	return !proc_start_time(pid, tid, &now) && now == start_time;
+}
+
 /* Calls fn for each entry whose name is a number. */
 static int for_each_number(
 	int dirfd, const char *path, int (*fn)(pid_t number, void *data), void *data)

@@ -6,6 +6,7 @@
  * number is used again, reads below the old fd fail. The proc_parse_*() half is pure:
  * text in, facts out, -EINVAL for anything that the kernel does not write.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -57,6 +58,9 @@ int proc_read_thread_at(int procfd, pid_t tid, struct vm_thread *ret_thread);
 
 /* The start time of a thread of that process; tid = pid for the process itself. */
 int proc_start_time(pid_t pid, pid_t tid, uint64_t *ret_start_time);
+
+/* Is the thread that began then still there? False also when it cannot be told. */
+bool proc_is_alive(pid_t pid, pid_t tid, uint64_t start_time);
 
 /*
  * Calls fn for every process, or for every thread of a process, in no order, until it
