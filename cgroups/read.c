@@ -12,7 +12,6 @@
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
 #include "user/model/cpulist.h"
-#include "user/model/layout.h"
 
 enum {
 	DEPTH_MAX = 4, /* slice, VM, leaf, and whatever somebody put below */

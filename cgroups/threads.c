@@ -9,7 +9,6 @@
 #include "cgroups/files.h"
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
-#include "user/model/layout.h"
 
 enum { LIST_MAX = 1024 * 1024, ATTEMPTS = 5 };
 

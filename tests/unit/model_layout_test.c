@@ -155,30 +155,6 @@ static void test_leaves_by_class(void **state)
 	}
 }
 
-static void test_up_to_below_the_root(void **state)
-{
-	char path[] = "a/b.c/d";
-
-	(void)state;
-	assert_true(path_to_parent(path));
-	assert_string_equal(path, "a/b.c");
-	assert_true(path_to_parent(path));
-	assert_string_equal(path, "a");
-	assert_false(path_to_parent(path));
-	assert_string_equal(path, "a");
-}
-
-static void test_inside_is_the_group_itself_too(void **state)
-{
-	(void)state;
-	assert_true(path_is_inside("a/b", "a/b"));
-	assert_true(path_is_inside("a/b/c", "a/b"));
-	assert_false(path_is_inside("a/bc", "a/b"));
-	assert_false(path_is_inside("a", "a/b"));
-	assert_true(path_is_inside("a", ""));
-	assert_true(path_is_inside("", ""));
-}
-
 #define layout_test(f) cmocka_unit_test_setup_teardown(f, enter, leave)
 
 static void expect_path(char *path, const char *wanted)
@@ -216,8 +192,6 @@ int main(void)
 		layout_test(test_groups_that_are_not_libvirts),
 		layout_test(test_a_leaf_of_ours_is_refused),
 		cmocka_unit_test(test_leaves_by_class),
-		cmocka_unit_test(test_up_to_below_the_root),
-		cmocka_unit_test(test_inside_is_the_group_itself_too),
 		cmocka_unit_test(test_classes),
 	};
 

@@ -28,6 +28,30 @@ static void test_below_is_by_whole_names(void **state)
 			fail_msg("%s below %s", cases[i].path, cases[i].above);
 }
 
+static void test_inside_is_the_group_itself_too(void **state)
+{
+	(void)state;
+	assert_true(path_is_inside("a/b", "a/b"));
+	assert_true(path_is_inside("a/b/c", "a/b"));
+	assert_false(path_is_inside("a/bc", "a/b"));
+	assert_false(path_is_inside("a", "a/b"));
+	assert_true(path_is_inside("a", ""));
+	assert_true(path_is_inside("", ""));
+}
+
+static void test_up_to_below_the_root(void **state)
+{
+	char path[] = "a/b.c/d";
+
+	(void)state;
+	assert_true(path_to_parent(path));
+	assert_string_equal(path, "a/b.c");
+	assert_true(path_to_parent(path));
+	assert_string_equal(path, "a");
+	assert_false(path_to_parent(path));
+	assert_string_equal(path, "a");
+}
+
 static void test_groups_are_found_after_a_sort_and_parents_come_first(void **state)
 {
 	static const char *const paths[] = {
@@ -76,6 +100,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_below_is_by_whole_names),
+		cmocka_unit_test(test_inside_is_the_group_itself_too),
+		cmocka_unit_test(test_up_to_below_the_root),
 		cmocka_unit_test(
 			test_groups_are_found_after_a_sort_and_parents_come_first),
 		cmocka_unit_test(test_a_partition_state_is_told_as_the_kernel_does),

@@ -58,11 +58,9 @@ int thread_bind(pid_t pid, pid_t tid, uint64_t start_time, const struct cpuset *
 /* The group itself or the nearest one above it that is still there. */
 static void nearest_group(const struct hierarchy *hierarchy, char *path)
 {
-	while (*path && faccessat(hierarchy->root, path, F_OK, AT_SYMLINK_NOFOLLOW)) {
-		char *slash = strrchr(path, '/');
-
-		*(slash ? slash : path) = '\0';
-	}
+	while (*path && faccessat(hierarchy->root, path, F_OK, AT_SYMLINK_NOFOLLOW))
+		if (!path_to_parent(path))
+			*path = '\0';
 }
 
 static int return_thread(const struct cycle *cycle, const struct found_vm *found,

@@ -87,15 +87,6 @@ char *class_vm_path(const char *class_name, const char *vm_name)
 	return path;
 }
 
-bool path_to_parent(char *path)
-{
-	char *slash = strrchr(path, '/');
-
-	if (slash)
-		*slash = '\0';
-	return slash;
-}
-
 /* The top of a thread's group if that is called as libvirt calls leaves. */
 static char *top_of_leaf(const char *path, const char *prefix)
 {

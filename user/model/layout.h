@@ -36,6 +36,3 @@ int layout_top(const struct vm *vm, char **ret_top);
 
 /* A leaf below a top group. The caller frees; NULL: out of memory. */
 char *layout_leaf(const char *top, enum thread_class class, int index);
-
-/* Cuts the last component off a group's path. False when that leaves the root. */
-bool path_to_parent(char *path);

@@ -69,6 +69,15 @@ bool path_is_inside(const char *path, const char *top)
 	return !strcmp(path, top) || path_is_below(path, top);
 }
 
+bool path_to_parent(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (slash)
+		*slash = '\0';
+	return slash;
+}
+
 void partition_state_format(const struct partition_state *state, char *buf, size_t size)
 {
 	if (state->valid)

@@ -76,5 +76,8 @@ bool path_is_below(const char *path, const char *above);
 /* Is it that group or below it? */
 bool path_is_inside(const char *path, const char *top);
 
+/* Cuts the last component off. False, and nothing cut, where the parent is the root. */
+bool path_to_parent(char *path);
+
 /* A word and, where the kernel gave one, its reason: `isolated invalid (…)`. */
 void partition_state_format(const struct partition_state *state, char *buf, size_t size);
