@@ -12,7 +12,8 @@ struct diff {
 	struct unit *unit;  /* where steps go: the caller's, or */
 	struct unit inside; /* those between the two halves of a change of rules */
 	bool rebuild;	    /* the VM's group becomes a partition again */
-	/* While the change is made; with remote partitions, the exclusive ones. */
+	/* While the change is made; with remote partitions, the exclusive ones. Without,
+	 * top_cpus stays empty. */
 	struct cpuset slice_cpus, top_cpus;
 	struct cpuset grown; /* cpuset.cpus of the VM's group meanwhile */
 	bool failed;

@@ -203,25 +203,6 @@ static void grow_remote(struct diff *diff)
 	bring_root(diff, wanted->path, &grown, diff->rebuild, NULL);
 }
 
-static void shrink_remote(struct diff *diff)
-{
-	const struct desired_group *wanted = &diff->vm->groups[0];
-	const struct group *top = tree_find(diff->tree, wanted->path);
-	struct cpuset all = diff_other_cpus(diff->tree, wanted->path);
-
-	if (top && !cpuset_subset(&diff->grown, &wanted->cpus))
-		diff_set_cpus(
-			diff, wanted->path, &wanted->cpus, "what it no longer needs");
-	if (!cpuset_subset(&diff->top_cpus, &wanted->cpus))
-		diff_add(
-			diff, STEP_SET_EXCLUSIVE, wanted->path, "what it no longer needs")
-			->cpus = wanted->cpus;
-	cpuset_or(&all, &wanted->cpus);
-	if (!cpuset_subset(&diff->slice_cpus, &all))
-		diff_add(diff, STEP_SET_EXCLUSIVE, SLICE, "what it no longer needs")
-			->cpus = all;
-}
-
 /*
  * Slice and VM group have old and new CPUs while the leaves change. What a killed change
  * left in the slice is kept until it shrinks, unless it must grow: the host might have
@@ -269,19 +250,6 @@ static void grow_roots(struct diff *diff)
 	bring_root(diff, wanted->path, &grown, diff->rebuild, NULL);
 }
 
-static void shrink_roots(struct diff *diff)
-{
-	const struct desired_group *top = &diff->vm->groups[0];
-	const struct group *group = tree_find(diff->tree, top->path);
-	struct cpuset cpus = diff_other_cpus(diff->tree, top->path);
-
-	if (group && !cpuset_subset(&diff->grown, &top->cpus))
-		diff_set_cpus(diff, top->path, &top->cpus, "what it no longer needs");
-	cpuset_or(&cpus, &top->cpus);
-	if (!cpuset_subset(&diff->slice_cpus, &cpus))
-		diff_set_cpus(diff, SLICE, &cpus, "what it no longer needs");
-}
-
 void diff_grow(struct diff *diff)
 {
 	diff->slice_cpus = diff_claim_again(diff, tree_find(diff->tree, SLICE),
@@ -295,8 +263,20 @@ void diff_grow(struct diff *diff)
 
 void diff_shrink(struct diff *diff)
 {
-	if (diff->tree->remote)
-		shrink_remote(diff);
-	else
-		shrink_roots(diff);
+	const struct desired_group *wanted = &diff->vm->groups[0];
+	const struct tree *tree = diff->tree;
+	struct cpuset all = diff_other_cpus(tree, wanted->path);
+
+	if (tree_find(tree, wanted->path) && !cpuset_subset(&diff->grown, &wanted->cpus))
+		diff_set_cpus(
+			diff, wanted->path, &wanted->cpus, "what it no longer needs");
+	if (!cpuset_subset(&diff->top_cpus, &wanted->cpus))
+		diff_add(
+			diff, STEP_SET_EXCLUSIVE, wanted->path, "what it no longer needs")
+			->cpus = wanted->cpus;
+	cpuset_or(&all, &wanted->cpus);
+	if (!cpuset_subset(&diff->slice_cpus, &all))
+		diff_add(diff, tree->remote ? STEP_SET_EXCLUSIVE : STEP_SET_CPUS, SLICE,
+			"what it no longer needs")
+			->cpus = all;
 }
