@@ -23,7 +23,7 @@ static int add_partition(int dir, struct cpuset *cpus)
 	struct cpuset held;
 	int r;
 
-	if (partition_read(dir, &state) || !state.valid || state.kind == PARTITION_MEMBER)
+	if (partition_read(dir, &state) || !partition_holds(&state))
 		return 0;
 	r = cpus_read(dir, "cpuset.cpus.exclusive.effective", &held);
 	if (r == -ENOENT)

@@ -96,6 +96,21 @@ static void test_a_partition_state_is_told_as_the_kernel_does(void **state)
 	assert_string_equal(text, "root in");
 }
 
+static void test_only_a_valid_partition_holds(void **state)
+{
+	static const enum partition kinds[] = {
+		PARTITION_MEMBER, PARTITION_ROOT, PARTITION_ISOLATED};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(kinds); i++) {
+		struct partition_state now = {.kind = kinds[i], .valid = true};
+
+		assert_int_equal(partition_holds(&now), kinds[i] != PARTITION_MEMBER);
+		now.valid = false;
+		assert_false(partition_holds(&now));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -104,6 +119,7 @@ int main(void)
 		cmocka_unit_test(test_up_to_below_the_root),
 		cmocka_unit_test(
 			test_groups_are_found_after_a_sort_and_parents_come_first),
+		cmocka_unit_test(test_only_a_valid_partition_holds),
 		cmocka_unit_test(test_a_partition_state_is_told_as_the_kernel_does),
 	};
 

@@ -44,8 +44,7 @@ static int read_reserved(struct view *view)
 	/* Without an observer nobody watches, yet the groups hold their CPUs. */
 	for (size_t i = 0; !view->cycle.observer && i < tree->n_groups; i++)
 		if (path_is_below(tree->groups[i].path, SLICE) &&
-			tree->groups[i].partition.valid &&
-			tree->groups[i].partition.kind != PARTITION_MEMBER)
+			partition_holds(&tree->groups[i].partition))
 			cpuset_or(&view->reserved, &tree->groups[i].cpus);
 	view->housekeeping = view->cycle.topology.online;
 	cpuset_andnot(&view->housekeeping, &view->reserved);

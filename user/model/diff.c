@@ -90,8 +90,8 @@ struct cpuset diff_reserved(const struct tree *tree, const char *except)
 		const struct group *group = &tree->groups[i];
 
 		if (!path_is_inside(group->path, SLICE) &&
-			!path_is_inside(group->path, except) && group->partition.valid &&
-			group->partition.kind != PARTITION_MEMBER)
+			!path_is_inside(group->path, except) &&
+			partition_holds(&group->partition))
 			cpuset_or(&cpus, &group->effective);
 	}
 	return cpus;

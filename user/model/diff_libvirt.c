@@ -35,8 +35,7 @@ static struct cpuset held_below(const struct tree *tree, const char *top)
 
 	for (size_t i = 0; i < tree->n_groups; i++)
 		if (path_is_below(tree->groups[i].path, top) &&
-			tree->groups[i].partition.valid &&
-			tree->groups[i].partition.kind != PARTITION_MEMBER)
+			partition_holds(&tree->groups[i].partition))
 			cpuset_or(&cpus, &tree->groups[i].effective);
 	return cpus;
 }

@@ -17,8 +17,8 @@ static bool is_sound_root(const struct tree *tree, const struct group *group)
 	for (size_t i = 0; i < tree->n_groups; i++) {
 		const struct group *leaf = &tree->groups[i];
 
-		if (path_is_below(leaf->path, group->path) && leaf->partition.valid &&
-			leaf->partition.kind != PARTITION_MEMBER)
+		if (path_is_below(leaf->path, group->path) &&
+			partition_holds(&leaf->partition))
 			cpuset_andnot(&left, &leaf->cpus);
 	}
 	/* The host's CPUs come back late on older kernels; on newer ones what a partition

@@ -78,6 +78,11 @@ bool path_to_parent(char *path)
 	return slash;
 }
 
+bool partition_holds(const struct partition_state *state)
+{
+	return state->valid && state->kind != PARTITION_MEMBER;
+}
+
 void partition_state_format(const struct partition_state *state, char *buf, size_t size)
 {
 	if (state->valid)

@@ -79,5 +79,8 @@ bool path_is_inside(const char *path, const char *top);
 /* Cuts the last component off. False, and nothing cut, where the parent is the root. */
 bool path_to_parent(char *path);
 
+/* Does it keep its CPUs from others: a partition, and a valid one? */
+bool partition_holds(const struct partition_state *state);
+
 /* A word and, where the kernel gave one, its reason: `isolated invalid (…)`. */
 void partition_state_format(const struct partition_state *state, char *buf, size_t size);
