@@ -122,28 +122,36 @@ static bool sets_partition(const struct unit *unit)
 	return false;
 }
 
+/* The groups above the leaves, by whose they are. */
+static const struct {
+	void (*grow)(struct diff *diff);
+	void (*shrink)(struct diff *diff);
+} layouts[] = {
+	[LAYOUT_OWN] = {diff_own_grow, diff_own_shrink},
+	[LAYOUT_LIBVIRT] = {diff_libvirt_grow, diff_libvirt_shrink},
+};
+
+static bool lacks_record(const struct diff *diff)
+{
+	return !diff->actual->has_record ||
+	       (diff->vm->layout == LAYOUT_LIBVIRT && diff_libvirt_lacks_record(diff));
+}
+
 static void diff_placed(struct diff *diff, const struct actual_vm *actual)
 {
 	struct unit *unit = diff->unit, *inside = &diff->inside;
-	bool libvirt = diff->vm->layout == LAYOUT_LIBVIRT;
 	bool rules_hold = actual->rules_known && !actual->settling &&
 			  rule_vm_holds(&actual->rules, &diff->vm->rules);
 
-	if (!actual->has_record || (libvirt && diff_libvirt_lacks_record(diff)))
+	if (lacks_record(diff))
 		diff_add(diff, STEP_RECORD, NULL, NULL);
 	if (!diff->tree->root_gives_cpuset)
 		diff_add(diff, STEP_GIVE_CPUSET, "", NULL);
-	if (libvirt)
-		diff_libvirt_grow(diff);
-	else
-		diff_grow(diff);
+	layouts[diff->vm->layout].grow(diff);
 
 	diff->unit = inside;
 	diff_inside(diff);
-	if (libvirt)
-		diff_libvirt_shrink(diff);
-	else
-		diff_shrink(diff);
+	layouts[diff->vm->layout].shrink(diff);
 	if (!inside->n_steps && rules_hold)
 		diff->unit = unit;
 	/* Last: when an isolated partition comes or goes, newer kernels bind theirs anew.

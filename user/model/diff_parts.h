@@ -53,14 +53,14 @@ struct cpuset diff_claim_again(
 
 /* diff_roots.c: the slice and the VM's group, until they have old and new CPUs, and from
  * when they need only the new. */
-void diff_grow(struct diff *diff);
-void diff_shrink(struct diff *diff);
+void diff_own_grow(struct diff *diff);
+void diff_own_shrink(struct diff *diff);
 
 /* diff_leaves.c: all that may move a thread. */
 void diff_inside(struct diff *diff);
 
-/* diff_libvirt.c: as diff_grow() and diff_shrink(), in libvirt's groups; and whether
- * something will be changed of which no record tells what it was. */
+/* diff_libvirt.c: as those two, in libvirt's groups; and whether something will be
+ * changed of which no record tells what it was. */
 void diff_libvirt_grow(struct diff *diff);
 void diff_libvirt_shrink(struct diff *diff);
 bool diff_libvirt_lacks_record(const struct diff *diff);

@@ -250,7 +250,7 @@ static void grow_roots(struct diff *diff)
 	bring_root(diff, wanted->path, &grown, diff->rebuild, NULL);
 }
 
-void diff_grow(struct diff *diff)
+void diff_own_grow(struct diff *diff)
 {
 	diff->slice_cpus = diff_claim_again(diff, tree_find(diff->tree, SLICE),
 		tree_find(diff->tree, diff->vm->groups[0].path));
@@ -261,7 +261,7 @@ void diff_grow(struct diff *diff)
 		grow_roots(diff);
 }
 
-void diff_shrink(struct diff *diff)
+void diff_own_shrink(struct diff *diff)
 {
 	const struct desired_group *wanted = &diff->vm->groups[0];
 	const struct tree *tree = diff->tree;
