@@ -58,33 +58,64 @@ static struct cpuset claims_below(const struct tree *tree, const char *path)
 	return cpus;
 }
 
-static void claim_without(struct diff *diff, const struct cpuset *lost, bool after)
+/* Next to the root, and not ours. */
+static bool is_beside(const struct group *group)
+{
+	return !strchr(group->path, '/') && strcmp(group->path, SLICE);
+}
+
+/* Would it keep a partition beside it from having these CPUs, unless it claims others? */
+static bool is_in_the_way(const struct group *group, const struct cpuset *cpus)
+{
+	return is_beside(group) && cpuset_intersects(&group->cpus, cpus);
+}
+
+static struct cpuset claim_without(
+	const struct tree *tree, const struct group *group, const struct cpuset *lost)
+{
+	struct cpuset rest =
+		is_beside(group) ? claims_below(tree, group->path) : group->exclusive;
+
+	cpuset_andnot(&rest, lost);
+	return rest;
+}
+
+/* With no claim its cpuset.cpus would count, which may be all CPUs: so a group that is in
+ * the way and needs no claim has one of the host's CPUs for the moment. */
+static void clear_the_way(struct diff *diff, const struct cpuset *lost)
 {
 	const struct tree *tree = diff->tree;
 
 	for (size_t i = tree->n_groups; i-- > 0;) {
 		const struct group *group = &tree->groups[i];
-		bool top = !strchr(group->path, '/') && strcmp(group->path, SLICE);
-		bool needed = top && cpuset_intersects(&group->cpus, lost);
-		struct cpuset rest = group->exclusive;
+		struct cpuset claim = claim_without(tree, group, lost);
 
-		if (path_is_below(group->path, SLICE) ||
-			(!needed && !cpuset_intersects(&rest, lost)))
+		if (path_is_below(group->path, SLICE))
 			continue;
-		if (top)
-			rest = claims_below(tree, group->path);
-		cpuset_andnot(&rest, lost);
-		/* With no claim its cpuset.cpus would count, which may be all CPUs. */
-		if (needed && !after && cpuset_empty(&rest))
-			cpuset_add(&rest,
+		if (!is_in_the_way(group, lost) &&
+			!cpuset_intersects(&group->exclusive, lost))
+			continue;
+		if (is_in_the_way(group, lost) && cpuset_empty(&claim))
+			cpuset_add(&claim,
 				(unsigned int)cpuset_next(&tree->root_effective, 0));
-		else if (after && (!needed || !cpuset_empty(&rest)))
-			continue;
-		if (after || !cpuset_equal(&rest, &group->exclusive))
+		if (!cpuset_equal(&claim, &group->exclusive))
 			diff_add(diff, STEP_SET_EXCLUSIVE, group->path,
-				after ? "it was for the moment"
-				      : "what it cannot have had")
-				->cpus = rest;
+				"what it cannot have had")
+				->cpus = claim;
+	}
+}
+
+static void end_the_moment(struct diff *diff, const struct cpuset *lost)
+{
+	const struct tree *tree = diff->tree;
+
+	for (size_t i = tree->n_groups; i-- > 0;) {
+		const struct group *group = &tree->groups[i];
+		struct cpuset claim = claim_without(tree, group, lost);
+
+		if (is_in_the_way(group, lost) && cpuset_empty(&claim))
+			diff_add(diff, STEP_SET_EXCLUSIVE, group->path,
+				"it was for the moment");
 	}
 }
 
@@ -99,13 +130,13 @@ int diff_reclaim(
 	struct unit unit = {};
 	struct diff diff = {.tree = tree, .unit = &unit};
 
-	claim_without(&diff, lost, false);
+	clear_the_way(&diff, lost);
 	if (!tree->root_gives_cpuset)
 		diff_add(&diff, STEP_GIVE_CPUSET, "", NULL);
 	diff_add(&diff, STEP_RECLAIM, NULL, NULL)->cpus = *lost;
 	if (!tree->root_gives_cpuset)
 		diff_add(&diff, STEP_TAKE_CPUSET, "", "it was not enabled");
-	claim_without(&diff, lost, true);
+	end_the_moment(&diff, lost);
 	return diff_finish(&diff, ret_unit);
 }
 
