@@ -143,11 +143,15 @@ static int walk_leftovers(const struct walk *walk, bool all, const char *only,
 	return r < 0 ? r : taken;
 }
 
-/* Also of VMs whose first record was made a moment ago. */
-static void add_wanted_claims(
-	const struct walk *walk, const struct desired_vm *except, struct cpuset *cpus)
+/* By the groups as they are after the VMs before; also of VMs whose first record was made
+ * a moment ago. */
+static struct cpuset claimed_by_others(
+	const struct walk *walk, const struct desired_vm *except)
 {
 	const struct desired *desired = &walk->cycle->desired;
+	const struct actual *actual = &walk->cycle->actual;
+	struct cpuset cpus = diff_others_claims(
+		walk->tree, actual->records, actual->n_records, except->vm->name);
 
 	for (size_t i = 0; i < desired->n_vms; i++) {
 		const struct desired_vm *vm = &desired->vms[i];
@@ -157,8 +161,9 @@ static void add_wanted_claims(
 				: NULL;
 
 		if (group && vm != except)
-			cpuset_or(cpus, &group->exclusive);
+			cpuset_or(&cpus, &group->exclusive);
 	}
+	return cpus;
 }
 
 static int walk_vms(const struct walk *walk, struct problem *problem)
@@ -169,15 +174,12 @@ static int walk_vms(const struct walk *walk, struct problem *problem)
 
 	for (size_t i = 0; r >= 0 && i < cycle->desired.n_vms; i++) {
 		const struct desired_vm *vm = &cycle->desired.vms[i];
-		const struct actual *actual = &cycle->actual;
-		struct actual_vm now = actual->vms[i];
+		struct actual_vm now = cycle->actual.vms[i];
 		struct unit unit;
 		bool records;
 
-		/* By the groups as they are after the VMs before. */
-		now.others_claimed = diff_others_claims(
-			walk->tree, actual->records, actual->n_records, vm->vm->name);
-		add_wanted_claims(walk, vm, &now.others_claimed);
+		if (vm->kind == DESIRED_PLACED && vm->layout == LAYOUT_LIBVIRT)
+			now.others_claimed = claimed_by_others(walk, vm);
 		if (diff_vm(vm, &now, walk->tree, host_record, &unit))
 			return problem_nomem(problem);
 		records = unit.n_steps && unit.steps[0].kind == STEP_RECORD_HOST;

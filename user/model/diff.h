@@ -17,7 +17,9 @@ struct actual_vm {
 	bool has_strays; /* kernel threads that could run elsewhere may run on its CPUs */
 	/* Of a VM of that name, perhaps an earlier process; NULL: none. Not owned. */
 	const struct found_vm *record;
-	struct cpuset others_claimed; /* by other VMs in groups of libvirt's */
+	/* By other VMs in groups of libvirt's. For a VM in its own groups it does not
+	 * matter. */
+	struct cpuset others_claimed;
 	struct rule_vm rules;
 };
 
