@@ -274,7 +274,8 @@ int tree_read(const struct hierarchy *hierarchy, char *const *tops, size_t n_top
 		return problem_set(problem, -EIO, "cannot read %s/cgroup.subtree_control",
 			hierarchy->mount);
 	tree.root_gives_cpuset = has_word(text, "cpuset");
-	r = read_beside(hierarchy, &tree) ? problem_nomem(problem) : 0;
+	tree.remote = has_remote(hierarchy);
+	r = !tree.remote && read_beside(hierarchy, &tree) ? problem_nomem(problem) : 0;
 	if (!r)
 		r = read_below(hierarchy, SLICE, 0, &tree, problem);
 	for (size_t i = 0; !r && i < n_tops; i++)
@@ -292,7 +293,6 @@ int tree_read(const struct hierarchy *hierarchy, char *const *tops, size_t n_top
 		return r;
 	}
 	tree_sort(&tree);
-	tree.remote = has_remote(hierarchy);
 	if (cpus_read(hierarchy->root, "cpuset.cpus.isolated", &tree.isolated))
 		isolated_of_groups(&tree);
 	*ret_tree = tree;

@@ -194,14 +194,16 @@ static int walk_host(const struct walk *walk, struct problem *problem)
 {
 	struct found_host host;
 	struct unit unit;
-	bool known;
+	bool known, used;
 	int r;
 
 	if (walk->cycle->hierarchy.root < 0 || has_groups(walk->tree))
 		return 0;
 	known = !found_host_read(walk->cycle->folders.run, &host, NULL);
-	r = diff_release_host(known ? &host : NULL,
-		hierarchy_uses_cpuset(&walk->cycle->hierarchy), walk->tree, &unit);
+	/* Only who has enabled cpuset asks whether it may be taken back. */
+	used = known && !host.cpuset_given &&
+	       hierarchy_uses_cpuset(&walk->cycle->hierarchy);
+	r = diff_release_host(known ? &host : NULL, used, walk->tree, &unit);
 	if (known)
 		found_host_deinit(&host);
 	return r ? problem_nomem(problem) : take(walk, &unit, NULL, problem);

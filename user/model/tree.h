@@ -52,7 +52,9 @@ struct tree {
 	 */
 	bool remote;
 	struct cpuset root_effective;
-	struct beside *beside; /* groups next to the slice that set CPUs */
+	/* Groups next to the slice that set CPUs. Not read with remote partitions, where
+	 * they are in nobody's way. */
+	struct beside *beside;
 	size_t n_beside;
 	struct cpuset isolated; /* on 6.1 from the groups, else as the kernel says */
 	struct group *groups;	/* the slice and all below it, and libvirt's groups that
