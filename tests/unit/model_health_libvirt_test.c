@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Each fault of a domain in libvirt's groups has its sentence. */
+#include "tests/unit/expect_fault.h"
 #include "tests/unit/libvirt_host.h"
-#include "user/model/health.h"
 
 #define WEB1 TOP("web1")
 
@@ -49,16 +49,7 @@ static int leave(void **state)
 
 static void expect_fault(const char *expected)
 {
-	cleanup_free char *reason = NULL;
-
-	expect_placed(&host, "web1");
-	assert_int_equal(health_check(wanted(&host, "web1"), &host.tree, &reason), 0);
-	if (!expected && reason)
-		fail_msg("%s", reason);
-	else if (expected && !reason)
-		fail_msg("healthy, instead of: %s", expected);
-	else if (expected)
-		assert_string_equal(reason, expected);
+	expect_fault_of(&host, "web1", expected);
 }
 
 static void test_healthy(void **state)

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Each fault has its sentence, and the first of several is told: partition, CPUs, root,
  * threads. */
-#include "tests/unit/build_host.h"
-#include "user/model/health.h"
+#include "tests/unit/expect_fault.h"
 
 static struct host host;
 
@@ -51,15 +50,7 @@ static struct group *group(const char *path)
 
 static void expect_fault(const char *expected)
 {
-	cleanup_free char *reason = NULL;
-
-	assert_int_equal(health_check(wanted(&host, "web1"), &host.tree, &reason), 0);
-	if (!expected && reason)
-		fail_msg("%s", reason);
-	else if (expected && !reason)
-		fail_msg("healthy, instead of: %s", expected);
-	else if (expected)
-		assert_string_equal(reason, expected);
+	expect_fault_of(&host, "web1", expected);
 }
 
 static void test_healthy(void **state)
