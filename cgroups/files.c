@@ -80,7 +80,6 @@ static int parse_partition(const char *text, struct partition_state *ret_state)
 int partition_read(int dir, struct partition_state *ret_state)
 {
 	char text[256];
-
 	ssize_t n = file_read_at(dir, "cpuset.cpus.partition", text, sizeof(text));
 
 	return n < 0 ? (int)n : parse_partition(text, ret_state);

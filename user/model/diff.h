@@ -45,10 +45,6 @@ int diff_vm(const struct desired_vm *vm, const struct actual_vm *actual,
 int diff_release(const struct unit *vm, const char *group, bool alive,
 	const struct tree *tree, struct unit *ret_unit);
 
-/* What all VMs in libvirt's groups but that one have claimed, by their groups. */
-struct cpuset diff_others_claims(const struct tree *tree, const struct found_vm *records,
-	size_t n_records, const char *except);
-
 /*
  * The same for a VM in libvirt's groups, which go on: what the record says comes back,
  * but where somebody else has changed it since.
@@ -56,6 +52,10 @@ struct cpuset diff_others_claims(const struct tree *tree, const struct found_vm 
 int diff_release_libvirt(const struct unit *vm, const struct found_vm *record,
 	const struct cpuset *others_claimed, bool alive, const struct tree *tree,
 	struct unit *ret_unit);
+
+/* What all VMs in libvirt's groups but that one have claimed, by their groups. */
+struct cpuset diff_others_claims(const struct tree *tree, const struct found_vm *records,
+	size_t n_records, const char *except);
 
 /*
  * Steps that return CPUs to the host which the kernel keeps from it although no partition
