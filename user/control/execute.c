@@ -10,121 +10,11 @@
 #include <string.h>
 
 #include "cgroups/threads.h"
-#include "user/base/array.h"
-#include "user/base/cleanup.h"
 #include "user/control/give_back.h"
 #include "user/control/keep_off.h"
 #include "user/control/record.h"
 #include "user/host/proc.h"
 #include "user/store/found.h"
-
-static struct undo *push(struct journal *journal, enum step_kind kind, const char *path)
-{
-	struct undo *undo = array_push(&journal->entries, &journal->n_entries);
-
-	if (undo) {
-		undo->kind = kind;
-		undo->path = path;
-	}
-	return undo;
-}
-
-/* The group as it is, for what follows. -ENOENT is what the caller expects of one that is
- * not there. */
-static int read_now(
-	const struct journal *journal, const char *path, struct group *ret_group)
-{
-	return group_read(hierarchy_of(journal), path, ret_group, NULL);
-}
-
-/* Steps return 1 when there was nothing to do: what is already so is not written. */
-enum { NOTHING_TO_DO = 1 };
-
-static int do_make_group(
-	struct journal *journal, const struct step *step, struct problem *problem)
-{
-	struct group group = {};
-
-	if (!read_now(journal, step->path, &group)) {
-		group_deinit(&group);
-		return NOTHING_TO_DO;
-	}
-	if (!push(journal, STEP_REMOVE_GROUP, step->path))
-		return problem_nomem(problem);
-	return group_make(hierarchy_of(journal), step->path, problem);
-}
-
-static int do_give_cpuset(
-	struct journal *journal, const struct step *step, struct problem *problem)
-{
-	struct group group = {};
-	bool given;
-	int r;
-
-	if (*step->path) {
-		r = group_read(hierarchy_of(journal), step->path, &group, problem);
-		if (r)
-			return r;
-		given = group.gives_cpuset;
-		group_deinit(&group);
-	} else {
-		given = journal->execution->cycle->actual.tree.root_gives_cpuset;
-	}
-	if (given)
-		return NOTHING_TO_DO;
-	if (!push(journal, STEP_TAKE_CPUSET, step->path))
-		return problem_nomem(problem);
-	return group_give_cpuset(hierarchy_of(journal), step->path, true, problem);
-}
-
-/* `cpuset.cpus`, `cpuset.cpus.exclusive` or `cpuset.mems`. */
-static int do_set_list(
-	struct journal *journal, const struct step *step, struct problem *problem)
-{
-	struct group group = {};
-	struct cpuset now;
-	struct undo *undo;
-	int r;
-
-	r = group_read(hierarchy_of(journal), step->path, &group, problem);
-	if (r)
-		return r;
-	now = step->kind == STEP_SET_CPUS   ? group.cpus
-	      : step->kind == STEP_SET_MEMS ? group.mems
-					    : group.exclusive;
-	group_deinit(&group);
-	if (cpuset_equal(&now, &step->cpus))
-		return NOTHING_TO_DO;
-	undo = push(journal, step->kind, step->path);
-	if (!undo)
-		return problem_nomem(problem);
-	undo->cpus = now;
-	return journal_set_list(journal, step->kind, step->path, &step->cpus, problem);
-}
-
-static int do_set_partition(
-	struct journal *journal, const struct step *step, struct problem *problem)
-{
-	struct partition_state now;
-	struct group group = {};
-	struct undo *undo;
-	int r;
-
-	r = group_read(hierarchy_of(journal), step->path, &group, problem);
-	if (r)
-		return r;
-	now = group.partition;
-	group_deinit(&group);
-	if (now.valid && now.kind == step->partition)
-		return NOTHING_TO_DO;
-	undo = push(journal, STEP_SET_PARTITION, step->path);
-	if (!undo)
-		return problem_nomem(problem);
-	undo->partition = now.kind;
-	undo->valid = now.valid;
-	return group_set_partition(
-		hierarchy_of(journal), step->path, step->partition, problem);
-}
 
 static int do_begin_rules(struct journal *journal, struct problem *problem)
 {
@@ -140,7 +30,7 @@ static int do_begin_rules(struct journal *journal, struct problem *problem)
 		return problem_set(
 			problem, r, "cannot read the rules of VM %s", journal->unit->vm);
 	journal->rules_known = !r;
-	if (!push(journal, STEP_BEGIN_RULES, NULL))
+	if (!journal_push(journal, STEP_BEGIN_RULES, NULL))
 		return problem_nomem(problem);
 	return observer_begin(observer, &journal->vm->rules, problem);
 }
@@ -152,7 +42,7 @@ static int note_threads(struct journal *journal, struct problem *problem)
 	if (journal->before.n_threads)
 		return 0;
 	if (found_vm_of(journal->vm->vm, &journal->before) ||
-		!push(journal, STEP_RETURN_VM, NULL))
+		!journal_push(journal, STEP_RETURN_VM, NULL))
 		return problem_nomem(problem);
 	return 0;
 }
@@ -186,7 +76,7 @@ static int do_record(struct journal *journal, struct problem *problem)
 	bool is_new;
 	int r = record_vm(journal->execution->cycle, journal->vm, &is_new, problem);
 
-	if (!r && is_new && !push(journal, STEP_DROP_RECORD, NULL))
+	if (!r && is_new && !journal_push(journal, STEP_DROP_RECORD, NULL))
 		r = problem_nomem(problem);
 	return r;
 }
@@ -195,7 +85,7 @@ static int do_record_host(struct journal *journal, struct problem *problem)
 {
 	int r = record_host(journal->execution->cycle, problem);
 
-	if (!r && !push(journal, STEP_DROP_HOST_RECORD, NULL))
+	if (!r && !journal_push(journal, STEP_DROP_HOST_RECORD, NULL))
 		r = problem_nomem(problem);
 	return r;
 }
@@ -249,7 +139,8 @@ static int do_return_host(struct journal *journal, struct problem *problem)
 static int do_keep_off(
 	struct journal *journal, const struct step *step, struct problem *problem)
 {
-	struct undo *undo = journal->vm ? push(journal, STEP_KEEP_OFF, NULL) : NULL;
+	struct undo *undo =
+		journal->vm ? journal_push(journal, STEP_KEEP_OFF, NULL) : NULL;
 
 	if (undo) {
 		undo->cpus = step->cpus;
@@ -312,20 +203,20 @@ static int do_step(
 	case STEP_RECORD:
 		return do_record(journal, problem);
 	case STEP_GIVE_CPUSET:
-		return do_give_cpuset(journal, step, problem);
+		return step_give_cpuset(journal, step, problem);
 	case STEP_TAKE_CPUSET:
 		return group_give_cpuset(
 			hierarchy_of(journal), step->path, false, problem);
 	case STEP_MAKE_GROUP:
-		return do_make_group(journal, step, problem);
+		return step_make_group(journal, step, problem);
 	case STEP_MAKE_THREADED:
 		return group_make_threaded(hierarchy_of(journal), step->path, problem);
 	case STEP_SET_CPUS:
 	case STEP_SET_EXCLUSIVE:
 	case STEP_SET_MEMS:
-		return do_set_list(journal, step, problem);
+		return step_set_list(journal, step, problem);
 	case STEP_SET_PARTITION:
-		return do_set_partition(journal, step, problem);
+		return step_set_partition(journal, step, problem);
 	case STEP_BEGIN_RULES:
 		return do_begin_rules(journal, problem);
 	case STEP_COMMIT_RULES:

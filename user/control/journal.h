@@ -2,7 +2,8 @@
 #pragma once
 /*
  * Private to the execution (execute.h): what would undo each step that was done. Undoing
- * needs no second plan: it is the same few actions with the values that were there.
+ * needs no second plan: it is the same few actions with the values that were there. And
+ * the steps that set something of a group.
  */
 #include "user/control/execute.h"
 #include "user/model/found.h"
@@ -26,6 +27,9 @@ struct journal {
 	bool rules_known;
 };
 
+/* Adds what would undo a step. The path is the step's. NULL: out of memory. */
+struct undo *journal_push(struct journal *journal, enum step_kind kind, const char *path);
+
 /* Undoes all that can be undone. The first thing that could not is added to the sentence.
  */
 void journal_undo(struct journal *journal, struct problem *problem);
@@ -33,6 +37,20 @@ void journal_undo(struct journal *journal, struct problem *problem);
 /* Sets what a step of that kind (cpus, exclusive CPUs, memory nodes) sets. */
 int journal_set_list(const struct journal *journal, enum step_kind kind, const char *path,
 	const struct cpuset *set, struct problem *problem);
+
+/* Steps return 1 when there was nothing to do: what is already so is not written. */
+enum { NOTHING_TO_DO = 1 };
+
+/* step_groups.c */
+int step_make_group(
+	struct journal *journal, const struct step *step, struct problem *problem);
+int step_give_cpuset(
+	struct journal *journal, const struct step *step, struct problem *problem);
+/* `cpuset.cpus`, `cpuset.cpus.exclusive` or `cpuset.mems`. */
+int step_set_list(
+	struct journal *journal, const struct step *step, struct problem *problem);
+int step_set_partition(
+	struct journal *journal, const struct step *step, struct problem *problem);
 
 static inline const struct hierarchy *hierarchy_of(const struct journal *journal)
 {

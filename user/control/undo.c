@@ -3,9 +3,21 @@
 
 #include <errno.h>
 
+#include "user/base/array.h"
 #include "user/control/give_back.h"
 #include "user/control/keep_off.h"
 #include "user/store/found.h"
+
+struct undo *journal_push(struct journal *journal, enum step_kind kind, const char *path)
+{
+	struct undo *undo = array_push(&journal->entries, &journal->n_entries);
+
+	if (undo) {
+		undo->kind = kind;
+		undo->path = path;
+	}
+	return undo;
+}
 
 static int undo_rules(struct journal *journal)
 {
