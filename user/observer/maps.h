@@ -45,3 +45,9 @@ uint64_t observer_now(void);
 
 void cpuset_from_words(
 	const volatile struct cpu_set_words *words, struct cpuset *ret_set);
+
+/* Which slots of cpu_sets somebody refers to. NULL: out of memory. The caller frees. */
+bool *observer_sets_in_use(const struct observer *observer);
+
+/* The slot of a set with these CPUs, a free one if need be, or 0 when there is none. */
+u32 observer_intern_set(struct observer *observer, bool *used, const struct cpuset *set);

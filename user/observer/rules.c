@@ -51,53 +51,6 @@ u32 observer_find_task(const struct observer *observer, pid_t tid)
 	return 0;
 }
 
-static bool same_words(
-	const volatile struct cpu_set_words *words, const struct cpuset *set)
-{
-	for (size_t i = 0; i < CPUSET_WORDS; i++)
-		if (words->words[i] != set->words[i])
-			return false;
-	return true;
-}
-
-/* Marks the sets that somebody refers to. */
-static bool *sets_in_use(const struct observer *observer)
-{
-	bool *used = calloc(observer->n_cpu_sets, 1);
-
-	if (!used)
-		return NULL;
-	used[SET_NONE] = used[SET_ALL] = true;
-	for (u32 i = 1; i < observer->n_tasks; i++) {
-		used[observer->tasks[i].set % observer->n_cpu_sets] = true;
-		used[observer->tasks[i].old_set % observer->n_cpu_sets] = true;
-	}
-	for (u32 i = 1; i < observer->n_vms; i++) {
-		used[observer->vms[i].set % observer->n_cpu_sets] = true;
-		used[observer->vms[i].old_set % observer->n_cpu_sets] = true;
-	}
-	return used;
-}
-
-/* The slot of a set with these CPUs, a free one if need be, or 0 when there is none. */
-static u32 intern_set(struct observer *observer, bool *used, const struct cpuset *set)
-{
-	u32 free_slot = 0;
-
-	for (u32 i = SET_ALL; i < observer->n_cpu_sets; i++) {
-		if (!used[i])
-			free_slot = free_slot ? free_slot : i;
-		else if (same_words(&observer->cpu_sets[i], set))
-			return i;
-	}
-	if (!free_slot)
-		return 0;
-	for (size_t i = 0; i < CPUSET_WORDS; i++)
-		observer->cpu_sets[free_slot].words[i] = set->words[i];
-	used[free_slot] = true;
-	return free_slot;
-}
-
 static u32 free_vm(const struct observer *observer)
 {
 	for (u32 slot = 1; slot < observer->n_vms; slot++)
@@ -196,7 +149,7 @@ static int write_task(struct observer *observer, const struct rule_vm *vm, u32 v
 {
 	struct task_counters counters = {
 		.vm = vm_slot, .class = thread->class, .index = (u32)thread->index};
-	u32 set = intern_set(observer, used, &thread->set);
+	u32 set = observer_intern_set(observer, used, &thread->set);
 	u32 tid = (u32)thread->tid, slot = observer_find_task(observer, thread->tid);
 	volatile struct task *task;
 
@@ -317,7 +270,7 @@ static int write_vm(
 	struct observer *observer, const struct rule_vm *vm, u32 *ret_slot, bool *used)
 {
 	u32 slot = observer_find_vm(observer, vm->pid, vm->start_time);
-	u32 set = intern_set(observer, used, &vm->set);
+	u32 set = observer_intern_set(observer, used, &vm->set);
 	volatile struct vm_slot *to;
 
 	if (!slot)
@@ -345,7 +298,7 @@ static int write_vm(
 int observer_begin(
 	struct observer *observer, const struct rule_vm *vm, struct problem *problem)
 {
-	cleanup_free bool *used = sets_in_use(observer);
+	cleanup_free bool *used = observer_sets_in_use(observer);
 	u32 slot;
 	int r;
 

@@ -8,12 +8,6 @@
 
 #include "user/base/array.h"
 
-void cpuset_from_words(const volatile struct cpu_set_words *words, struct cpuset *ret_set)
-{
-	for (size_t i = 0; i < CPUSET_WORDS; i++)
-		ret_set->words[i] = words->words[i];
-}
-
 void observer_name_vm(
 	const struct observer *observer, u32 slot, char ret_name[VM_NAME_SIZE])
 {
