@@ -56,6 +56,8 @@ class Systemd(two_vms.TwoVMs):
         # 6.1 makes a VM's group a partition again only where the host has a CPU to spare for it.
         host.configure("web2", "[vm]\npolicy = observe\n")
         self.addCleanup(two_vms.configure)
+        # What ran on its CPUs while its partition was invalid was counted, and is not the next test's.
+        self.addCleanup(host.cpuwarden, "release", "--all")
         self.apply()
         systemctl("set-property", "--runtime", "machine.slice", "AllowedCPUs=0-1")
         self.addCleanup(host.run, "systemctl", "set-property", "--runtime", "machine.slice", "AllowedCPUs=")
