@@ -23,7 +23,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n')
 BUILD := build
 OUT := $(BUILD)$(if $(SAN),/san)$(if $(filter gcc,$(CC)),,/$(notdir $(CC)))
 
-LIBRARIES := libbpf libelf json-c inih smartcols libcgroup libxml-2.0
+LIBRARIES := libbpf libelf json-c inih smartcols libcgroup libxml-2.0 hwloc
 PKG_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(LIBRARIES) 2>/dev/null)
 

@@ -194,7 +194,7 @@ int cycle_read(
 	struct cycle cycle = {.folders = *folders, .hierarchy.root = -1};
 	int r;
 
-	r = host_cpus_read(&cycle.topology, problem);
+	r = topology_read(&cycle.topology, problem);
 	if (r)
 		return r;
 	if (folders->etc)

@@ -6,7 +6,7 @@
  */
 #include "cgroups/hierarchy.h"
 #include "user/base/problem.h"
-#include "user/host/cpus.h"
+#include "user/host/topology.h"
 #include "user/model/desired.h"
 #include "user/model/diff.h"
 #include "user/observer/observer.h"
