@@ -91,9 +91,29 @@ static void expect_place(const struct topology *topology, unsigned int cpu, int 
 /* Shapes ------------------------------------------------------------------------------
  */
 
+struct shape {
+	unsigned int packages;
+	unsigned int nodes;   /* in a package */
+	unsigned int caches;  /* last-level ones, in a node */
+	unsigned int cores;   /* under a cache */
+	unsigned int threads; /* of a core */
+	enum numbering numbering;
+};
+
+/* What there is of them in the field. */
+static const struct shape shapes[] = {
+	{1, 1, 1, 8, 1, THREADS_LAST}, {2, 1, 1, 8, 2, THREADS_LAST},
+	{2, 1, 1, 8, 2, THREADS_FIRST},
+	{2, 2, 1, 6, 2, THREADS_LAST}, /* nodes within a socket */
+	{2, 1, 8, 4, 2, THREADS_LAST}, /* chiplets */
+	{2, 4, 2, 4, 2, THREADS_LAST}, {2, 1, 1, 4, 2, NODES_IN_TURN},
+	{4, 2, 8, 8, 2, THREADS_LAST}, /* 1,024 CPUs */
+};
+
 /* hwloc counts PUs in the order of the hardware and wants the kernel's number of each. */
-static char *describe(const struct host_shape *shape)
+static char *describe(const struct shape *shape, const struct topology *wanted)
 {
+	unsigned int n_nodes = shape->packages * shape->nodes;
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
@@ -103,49 +123,46 @@ static char *describe(const struct host_shape *shape)
 	if (shape->nodes > 1)
 		fprintf(f, "group:%u ", shape->nodes);
 	fprintf(f, "[numanode(memory=%llu)] l3:%u core:%u pu:%u(indexes=",
-		(unsigned long long)HOST_NODE_MEMORY, shape->caches, shape->cores,
+		(unsigned long long)wanted->node_memory[0], shape->caches, shape->cores,
 		shape->threads);
-	for (unsigned int core = 0; core < shape_cores(shape); core++)
+	for (unsigned int core = 0; core < wanted->n_cores; core++)
 		for (unsigned int thread = 0; thread < shape->threads; thread++)
 			fprintf(f, "%s%u", core || thread ? "," : "",
-				shape_cpu(shape, core, thread));
+				cpu_number(core, thread, n_nodes, wanted->n_cores,
+					shape->threads, shape->numbering));
 	fprintf(f, ")");
 	fclose(f);
 	return text;
 }
 
-static void expect_shape(const struct host_shape *shape)
+static void expect_shape(const struct shape *shape)
 {
-	cleanup_free struct topology *wanted = topology_build(shape);
-	cleanup_free char *description = describe(shape);
+	struct topology wanted = topology_build(shape->packages, shape->nodes,
+		shape->caches, shape->cores, shape->threads, shape->numbering);
+	cleanup_free char *description = describe(shape, &wanted);
 	struct topology topology;
 
 	read_description(description, &topology);
 	assert_int_equal(topology.n_packages, shape->packages);
-	assert_int_equal(topology.n_nodes, shape_nodes(shape));
-	assert_int_equal(topology.n_caches, shape_nodes(shape) * shape->caches);
-	assert_int_equal(topology.n_cores, shape_cores(shape));
+	assert_int_equal(topology.n_nodes, shape->packages * shape->nodes);
+	assert_int_equal(topology.n_caches, topology.n_nodes * shape->caches);
+	assert_int_equal(topology.n_cores, topology.n_caches * shape->cores);
 	assert_int_equal(topology_has_smt(&topology), shape->threads > 1);
-	assert_memory_equal(topology.places, wanted->places, sizeof(topology.places));
-	assert_true(cpuset_equal(&topology.online, &wanted->online));
-	assert_true(cpuset_equal(&topology.present, &wanted->present));
-	assert_true(cpuset_equal(&topology.possible, &wanted->possible));
-	assert_true(cpuset_equal(&topology.first_cores, &wanted->first_cores));
-	assert_true(cpuset_equal(&topology.with_memory, &wanted->with_memory));
+	assert_memory_equal(topology.places, wanted.places, sizeof(topology.places));
+	assert_true(cpuset_equal(&topology.online, &wanted.online));
+	assert_true(cpuset_equal(&topology.present, &wanted.present));
+	assert_true(cpuset_equal(&topology.possible, &wanted.possible));
+	assert_true(cpuset_equal(&topology.first_cores, &wanted.first_cores));
+	assert_true(cpuset_equal(&topology.with_memory, &wanted.with_memory));
 	assert_memory_equal(
-		topology.node_memory, wanted->node_memory, sizeof(topology.node_memory));
+		topology.node_memory, wanted.node_memory, sizeof(topology.node_memory));
 }
 
-static void shapes(void **state)
+static void hosts_by_their_shape(void **state)
 {
 	(void)state;
-	expect_shape(&one_node_no_smt);
-	expect_shape(&two_sockets);
-	expect_shape(&two_sockets_adjacent);
-	expect_shape(&four_nodes);
-	expect_shape(&chiplets);
-	expect_shape(&chiplets_nps4);
-	expect_shape(&cpus_1024);
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
+		expect_shape(&shapes[i]);
 }
 
 /* Caches ------------------------------------------------------------------------------
@@ -381,7 +398,7 @@ static void a_cpu_offline_and_most_not_ours(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(shapes),
+		cmocka_unit_test(hosts_by_their_shape),
 		cmocka_unit_test(the_largest_cache_counts),
 		cmocka_unit_test(without_caches_it_is_the_package),
 		cmocka_unit_test(without_anything),
