@@ -68,7 +68,7 @@ static int change(const struct request *request, bool release)
 		folders.etc = NULL;
 	r = lock_take(folders.run, LOCK_SECONDS, &lock, &problem);
 	if (!r)
-		r = cycle_read(&folders, &cycle, &problem);
+		r = cycle_read_asking(&folders, &request->asking, &cycle, &problem);
 	if (r)
 		return cli_fail(&problem);
 	if (cycle.hierarchy.root < 0)

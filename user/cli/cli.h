@@ -17,6 +17,8 @@ enum { ARGS_MAX = 3 };
 enum verb_option {
 	OPTION_ALL = 1,
 	OPTION_WINDOW = 2,
+	OPTION_EXPLAIN = 4,
+	OPTION_REBALANCE = 8,
 };
 
 struct request {
@@ -24,6 +26,7 @@ struct request {
 	struct folders folders;
 	bool json;
 	bool all;
+	struct asking asking;
 	uint64_t window_ns;
 	const char *args[ARGS_MAX];
 	unsigned int n_args;

@@ -9,7 +9,15 @@
 
 const char *argp_program_version = NULL;
 
-enum { KEY_JSON = 256, KEY_ETC, KEY_RUN, KEY_ALL, KEY_WINDOW };
+enum {
+	KEY_JSON = 256,
+	KEY_ETC,
+	KEY_RUN,
+	KEY_ALL,
+	KEY_WINDOW,
+	KEY_EXPLAIN,
+	KEY_REBALANCE
+};
 
 static const struct argp_option options[] = {
 	{"json", KEY_JSON, NULL, 0, "Print one JSON object", 0},
@@ -17,6 +25,10 @@ static const struct argp_option options[] = {
 	{"run", KEY_RUN, "DIR", 0, "Runtime configuration and records (/run/cpuwarden)",
 		0},
 	{"all", KEY_ALL, NULL, 0, "release: everything, and the observer", 0},
+	{"explain", KEY_EXPLAIN, "VM", 0, "plan: why this VM gets the CPUs that it gets",
+		0},
+	{"rebalance", KEY_REBALANCE, NULL, 0,
+		"plan, apply: move running VMs where the host gets tidier by it", 0},
 	{"window", KEY_WINDOW, "DURATION", 0, "check: the last 30s, 5m, 2h, 1d", 0},
 	{},
 };
@@ -68,6 +80,10 @@ static void check_request(const struct request *request, struct argp_state *stat
 		argp_error(state, "usage: cpuwarden %s %s", verb->name, verb->args);
 	if (request->all && !(verb->options & OPTION_ALL))
 		argp_error(state, "%s takes no --all", verb->name);
+	if (request->asking.explain && !(verb->options & OPTION_EXPLAIN))
+		argp_error(state, "%s takes no --explain", verb->name);
+	if (request->asking.rebalance && !(verb->options & OPTION_REBALANCE))
+		argp_error(state, "%s takes no --rebalance", verb->name);
 	if (request->window_ns && !(verb->options & OPTION_WINDOW))
 		argp_error(state, "%s takes no --window", verb->name);
 	if ((verb->options & OPTION_ALL) && request->all == (request->n_args > 0))
@@ -90,6 +106,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_ALL:
 		request->all = true;
+		return 0;
+	case KEY_EXPLAIN:
+		request->asking.explain = arg;
+		return 0;
+	case KEY_REBALANCE:
+		request->asking.rebalance = true;
 		return 0;
 	case KEY_WINDOW:
 		if (parse_window(arg, &request->window_ns))

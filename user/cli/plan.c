@@ -1,9 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "user/base/cleanup.h"
 #include "user/cli/cli.h"
+
+/* Why a VM has the CPUs that it has: of one that is not to get any there is little to
+ * say. */
+static void print_explanation(const struct request *request, const struct cycle *cycle)
+{
+	const struct explanation *explanation = &cycle->desired.explanation;
+	const char *name = request->asking.explain;
+	const struct desired_vm *vm = desired_find(&cycle->desired, name);
+
+	printf("%s: why it gets these CPUs\n", name);
+	for (size_t i = 0; i < explanation->n_lines; i++)
+		printf("  %s\n", explanation->lines[i]);
+	if (vm->reason)
+		printf("  refused: %s\n", vm->reason);
+	else if (!explanation->n_lines)
+		printf("  policy = %s: it gets none\n",
+			policy_kind_name(vm->policy.kind));
+}
+
+static struct json_object *explanation_json(const struct cycle *cycle)
+{
+	const struct explanation *explanation = &cycle->desired.explanation;
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < explanation->n_lines; i++)
+		json_object_array_add(
+			list, json_object_new_string(explanation->lines[i]));
+	return list;
+}
 
 static void print_json(
 	const struct request *request, const struct cycle *cycle, const struct plan *plan)
@@ -38,11 +68,16 @@ static void print_json(
 	}
 	json_object_object_add(json, "steps", steps);
 	json_object_object_add(json, "degraded", degraded);
+	if (request->asking.explain)
+		json_object_object_add(json, "explanation", explanation_json(cycle));
 	cli_json_print(json);
 }
 
-static void print_text(const struct cycle *cycle, const struct plan *plan)
+static void print_text(
+	const struct request *request, const struct cycle *cycle, const struct plan *plan)
 {
+	if (request->asking.explain)
+		print_explanation(request, cycle);
 	for (size_t i = 0; i < plan->n_units; i++) {
 		const struct unit *unit = &plan->units[i];
 
@@ -70,13 +105,20 @@ int verb_plan(const struct request *request)
 	struct plan plan;
 	int status;
 
-	if (cycle_read(&request->folders, &cycle, &problem) ||
-		cycle_plan(&cycle, &plan, &problem))
+	if (cycle_read_asking(&request->folders, &request->asking, &cycle, &problem))
+		return cli_fail(&problem);
+	if (request->asking.explain &&
+		!desired_find(&cycle.desired, request->asking.explain)) {
+		problem_set(&problem, -ESRCH, "there is no VM named %s",
+			request->asking.explain);
+		return cli_fail(&problem);
+	}
+	if (cycle_plan(&cycle, &plan, &problem))
 		return cli_fail(&problem);
 	if (request->json)
 		print_json(request, &cycle, &plan);
 	else
-		print_text(&cycle, &plan);
+		print_text(request, &cycle, &plan);
 	status = plan.n_units ? EXIT_CHANGES_PENDING : EXIT_SUCCESS;
 	plan_deinit(&plan);
 	return status;

@@ -2,9 +2,10 @@
 #include "user/cli/cli.h"
 
 const struct verb verbs[] = {
-	{"plan", "", "print what apply would change and why, in order", 0, 0, 0, true,
-		verb_plan},
-	{"apply", "", "place VMs as their policy says, once", 0, 0, 0, true, verb_apply},
+	{"plan", "", "print what apply would change and why, in order", 0, 0,
+		OPTION_EXPLAIN | OPTION_REBALANCE, true, verb_plan},
+	{"apply", "", "place VMs as their policy says, once", 0, 0, OPTION_REBALANCE,
+		true, verb_apply},
 	{"release", "VM | --all", "give everything back as it was found", 0, 1,
 		OPTION_ALL, true, verb_release},
 	{"status", "[VM]", "VMs, threads, declared and effective CPUs, counters", 0, 1, 0,

@@ -164,9 +164,11 @@ int control_apply(
 {
 	struct work work = {.cycle = cycle, .report = report, .changed = true};
 	const struct walk walk = walk_of(&work);
+	/* To rebalance, a VM may have to wait for each of the others to go. */
+	size_t passes = PASSES + (cycle->asking.rebalance ? cycle->vms.n_items : 0);
 	int r = 0, n;
 
-	for (int pass = 0; !r && work.changed && pass < PASSES; pass++) {
+	for (size_t pass = 0; !r && work.changed && pass < passes; pass++) {
 		if (pass)
 			r = cycle_refresh(cycle, problem);
 		work.changed = false;

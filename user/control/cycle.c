@@ -23,14 +23,20 @@ void cycle_deinit(struct cycle *cycle)
 	hierarchy_close(&cycle->hierarchy);
 }
 
+static bool places(const struct policy *policy)
+{
+	return policy->kind == POLICY_DEDICATED || policy->kind == POLICY_SHARED;
+}
+
 static bool wants_placement(const struct config *config)
 {
-	if (config->defaults.kind == POLICY_DEDICATED)
-		return true;
+	bool wants = places(&config->defaults);
+
+	for (size_t i = 0; i < config->n_patterns; i++)
+		wants |= places(&config->patterns[i].policy);
 	for (size_t i = 0; i < config->n_vms; i++)
-		if (config->vms[i].policy.kind == POLICY_DEDICATED)
-			return true;
-	return false;
+		wants |= places(&config->vms[i].policy);
+	return wants;
 }
 
 static int read_actual_vm(const struct cycle *cycle, const struct desired_vm *vm,
@@ -123,12 +129,11 @@ static int find_tops(const struct cycle *cycle, struct tops *tops)
 
 	for (size_t i = 0; !r && i < cycle->vms.n_items; i++) {
 		const struct vm *vm = &cycle->vms.items[i];
-		const struct vm_policy *wish = config_find_vm(&cycle->config, vm->name);
 		cleanup_free char *top = NULL;
+		struct policy policy;
 
-		if (!vm->libvirt ||
-			(wish ? &wish->policy : &cycle->config.defaults)->kind !=
-				POLICY_DEDICATED ||
+		config_policy(&cycle->config, vm->name, &policy);
+		if (!vm->libvirt || policy.kind != POLICY_DEDICATED ||
 			layout_top(vm, &top))
 			continue;
 		r = add_top(tops, top);
@@ -161,6 +166,8 @@ static int read_rest(struct cycle *cycle, struct problem *problem)
 		.vms = &cycle->vms,
 		.tree = &cycle->actual.tree,
 		.topology = &cycle->topology,
+		.explain = cycle->asking.explain,
+		.rebalance = cycle->asking.rebalance,
 	};
 	int r;
 
@@ -191,7 +198,16 @@ int cycle_refresh(struct cycle *cycle, struct problem *problem)
 int cycle_read(
 	const struct folders *folders, struct cycle *ret_cycle, struct problem *problem)
 {
-	struct cycle cycle = {.folders = *folders, .hierarchy.root = -1};
+	const struct asking nothing = {};
+
+	return cycle_read_asking(folders, &nothing, ret_cycle, problem);
+}
+
+int cycle_read_asking(const struct folders *folders, const struct asking *asking,
+	struct cycle *ret_cycle, struct problem *problem)
+{
+	struct cycle cycle = {
+		.folders = *folders, .asking = *asking, .hierarchy.root = -1};
 	int r;
 
 	r = topology_read(&cycle.topology, problem);

@@ -17,8 +17,15 @@ struct folders {
 	const char *run; /* normally /run/cpuwarden */
 };
 
+/* What is asked of the choice of CPUs. */
+struct asking {
+	const char *explain; /* the VM whose CPUs are to be explained, or NULL */
+	bool rebalance; /* running VMs may be moved where the host gets tidier by it */
+};
+
 struct cycle {
 	struct folders folders;
+	struct asking asking;
 	struct hierarchy hierarchy; /* root -1: cpuset is not on cgroup v2, and
 				       hierarchy_problem says it */
 	struct problem hierarchy_problem;
@@ -35,6 +42,8 @@ struct cycle {
 
 int cycle_read(
 	const struct folders *folders, struct cycle *ret_cycle, struct problem *problem);
+int cycle_read_asking(const struct folders *folders, const struct asking *asking,
+	struct cycle *ret_cycle, struct problem *problem);
 void cycle_deinit(struct cycle *cycle);
 #define cleanup_cycle __attribute__((cleanup(cycle_deinit)))
 

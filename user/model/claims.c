@@ -152,6 +152,8 @@ static int grant_in_turn(struct ledger *ledger, const uint8_t *ranks)
 
 	if (take_pins_of_rank(ledger, ranks, 0))
 		return -ENOMEM;
+	if (ledger->input->rebalance && claims_rebalance(ledger))
+		return -ENOMEM;
 	for (size_t i = 0; i < claims->n_items; i++)
 		if (!claims->items[i].reason && claim_keep(&claims->items[i], ledger))
 			return -ENOMEM;
@@ -294,7 +296,13 @@ int claims_compute(const struct desired_input *input, struct claims *ret_claims)
 			classes_lend(ledger);
 		ledger_deinit(ledger);
 	}
-	if (r || leave_some(input, &claims) || open_sets(&claims)) {
+	if (!r)
+		r = leave_some(input, &claims);
+	if (!r)
+		r = open_sets(&claims);
+	for (size_t i = 0; !r && i < claims.n_items; i++)
+		r = claim_explain(&claims.items[i], input);
+	if (r) {
 		claims_deinit(&claims);
 		return -ENOMEM;
 	}

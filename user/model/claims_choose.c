@@ -8,8 +8,10 @@
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
 #include "user/model/claims_parts.h"
+#include "user/model/cpulist.h"
 
-bool claim_set_is_open_choice(const struct claim_set *set)
+/* Is the set to have a CPU that nobody named? */
+static bool is_choice(const struct claim_set *set)
 {
 	return !set->pinned && !set->floats && !set->shares && !set->open &&
 	       cpuset_empty(&set->cpus);
@@ -57,7 +59,8 @@ static void keep_spare(struct claim *claim, struct ledger *ledger)
 	const struct topology *topology = ledger->input->topology;
 	struct cpuset spare = claim->held;
 
-	if (claim->policy.smt == SMT_PREFER || claim->scheme != SCHEME_ROOT)
+	if (claim->policy.smt == SMT_PREFER || claim->scheme != SCHEME_ROOT ||
+		ledger->input->rebalance)
 		return;
 	cpuset_for_each (cpu, &claim->held) {
 		struct cpuset siblings = topology_siblings(topology, (unsigned int)cpu);
@@ -79,10 +82,13 @@ int claim_keep(struct claim *claim, struct ledger *ledger)
 		char who[32];
 		int cpu;
 
-		cpu = claim_set_is_open_choice(set) ? kept_cpu(claim, ledger, set) : -1;
+		cpu = is_choice(set) ? kept_cpu(claim, ledger, set) : -1;
 		if (cpu < 0)
 			continue;
 		claim_set_describe(set, who, sizeof(who));
+		if (cpuset_has(&ledger->pools.forbidden, (unsigned int)cpu) &&
+			ledger->input->rebalance)
+			continue;
 		if (cpuset_has(&ledger->pools.forbidden, (unsigned int)cpu) &&
 			claim_refuse(claim,
 				"CPU %d, which %s has, is a housekeeping CPU by now: `cpuwarden "
@@ -112,11 +118,62 @@ static struct guest_shape shape_of(const struct vm *vm)
 		.node = vm->smp.threads * vm->smp.cores * vm->smp.dies};
 }
 
+int wanted_init(struct wanted *wanted, struct claim *claim, struct request *ret_request)
+{
+	size_t n = 0;
+
+	*wanted = (struct wanted){
+		.wants = calloc(claim->n_sets + 1, sizeof(*wanted->wants)),
+		.sets = calloc(claim->n_sets + 1, sizeof(*wanted->sets)),
+	};
+	if (!wanted->wants || !wanted->sets) {
+		wanted_deinit(wanted);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < claim->n_sets; i++) {
+		struct claim_set *set = &claim->sets[i];
+
+		if (!is_own(claim, set))
+			continue;
+		wanted->sets[n] = set;
+		wanted->wants[n++] = (struct want){.class = set->class,
+			.index = set->index,
+			.fixed = cpuset_empty(&set->cpus) ? NULL : &set->cpus};
+		wanted->choice |= cpuset_empty(&set->cpus);
+	}
+	*ret_request = (struct request){.wants = wanted->wants,
+		.n_wants = n,
+		.numa = claim->policy.numa,
+		.smt = claim->policy.smt,
+		.guest = shape_of(claim->vm)};
+	return 0;
+}
+
+void wanted_deinit(struct wanted *wanted)
+{
+	free(wanted->wants);
+	free(wanted->sets);
+	*wanted = (struct wanted){};
+}
+
+void wanted_give(
+	struct wanted *wanted, const struct placement *placement, struct claim *claim)
+{
+	for (size_t i = 0; i < placement->n_cpus; i++)
+		if (placement->cpus[i] >= 0)
+			cpuset_add(
+				&wanted->sets[i]->cpus, (unsigned int)placement->cpus[i]);
+	claim->spare = placement->spare;
+}
+
+static bool is_explained(const struct claim *claim, const struct desired_input *input)
+{
+	return input->explain && !strcmp(input->explain, claim->vm->name);
+}
+
 static int ask(struct claim *claim, struct ledger *ledger, const struct request *request,
 	struct placement *ret_placement)
 {
-	bool explain = ledger->input->explain &&
-		       !strcmp(ledger->input->explain, claim->vm->name);
 	const struct claim_class *class = ledger_class_of(ledger, claim);
 	struct cpuset available =
 		ledger_available(ledger, class ? &class->held : &claim->held,
@@ -126,7 +183,8 @@ static int ask(struct claim *claim, struct ledger *ledger, const struct request 
 
 	cpuset_or(&available, &claim->spare);
 	r = allocator_place(ledger->allocator, request, &available,
-		explain ? &claim->explanation : NULL, ret_placement, &problem);
+		is_explained(claim, ledger->input) ? &claim->explanation : NULL,
+		ret_placement, &problem);
 	if (r > 0)
 		return claim_refuse(claim, "%s", problem.text) ? -ENOMEM : 1;
 	return r;
@@ -146,45 +204,62 @@ static int check_spare(struct claim *claim)
 			: "the VM is not in a partition of its own (emulator = own)");
 }
 
-int claim_choose(struct claim *claim, struct ledger *ledger)
+static int choose(struct claim *claim, struct ledger *ledger, struct wanted *wanted,
+	const struct request *request)
 {
-	cleanup_free struct want *wants = calloc(claim->n_sets, sizeof(*wants));
-	cleanup_free struct claim_set **own =
-		calloc(claim->n_sets, sizeof(struct claim_set *));
-	struct request request = {.wants = wants,
-		.numa = claim->policy.numa,
-		.smt = claim->policy.smt,
-		.guest = shape_of(claim->vm)};
 	struct placement placement;
-	bool choice = false;
 	int r;
 
-	if (!wants || !own)
-		return -ENOMEM;
-	for (size_t i = 0; i < claim->n_sets; i++) {
-		struct claim_set *set = &claim->sets[i];
-
-		if (!is_own(claim, set))
-			continue;
-		own[request.n_wants] = set;
-		wants[request.n_wants++] = (struct want){.class = set->class,
-			.index = set->index,
-			.fixed = cpuset_empty(&set->cpus) ? NULL : &set->cpus};
-		choice |= cpuset_empty(&set->cpus);
-	}
-	if (!choice && request.smt == SMT_PREFER && request.numa != NUMA_SINGLE &&
-		!ledger->input->explain)
+	if (!wanted->choice && request->smt == SMT_PREFER &&
+		request->numa != NUMA_SINGLE && !is_explained(claim, ledger->input))
 		return 0;
-	r = ask(claim, ledger, &request, &placement);
+	r = ask(claim, ledger, request, &placement);
 	if (r)
 		return r > 0 ? 0 : r;
-	for (size_t i = 0; i < request.n_wants; i++)
-		if (placement.cpus[i] >= 0)
-			cpuset_add(&own[i]->cpus, (unsigned int)placement.cpus[i]);
-	claim->spare = placement.spare;
+	wanted_give(wanted, &placement, claim);
 	placement_deinit(&placement);
 	if (check_spare(claim) || claim_sum_up(claim, ledger->input))
 		return -ENOMEM;
 	ledger_claim(ledger, &claim->all, ledger_number(ledger, claim));
+	return 0;
+}
+
+int claim_choose(struct claim *claim, struct ledger *ledger)
+{
+	CLEANUP(wanted_deinit) struct wanted wanted = {};
+	struct request request;
+
+	if (wanted_init(&wanted, claim, &request))
+		return -ENOMEM;
+	return choose(claim, ledger, &wanted, &request);
+}
+
+/* One line for each set of the VM that was asked for: what it has, and by whom. */
+int claim_explain(struct claim *claim, const struct desired_input *input)
+{
+	struct explanation *explanation = &claim->explanation;
+
+	for (size_t i = 0; is_explained(claim, input) && i < claim->n_sets; i++) {
+		const struct claim_set *set = &claim->sets[i];
+		cleanup_free char *list = cpulist_format(&set->cpus);
+		char who[32], **line;
+
+		claim_set_describe(set, who, sizeof(who));
+		line = list ? array_push(&explanation->lines, &explanation->n_lines)
+			    : NULL;
+		if (!line)
+			return -ENOMEM;
+		if (asprintf(line, "%s: CPUs %s, %s", who, *list ? list : "none",
+			    set->pinned	    ? "pinned"
+			    : set->kept	    ? "as it has already"
+			    : set->shares   ? "which its class shares"
+			    : set->open	    ? "housekeeping"
+			    : set->floats   ? "whatever others leave"
+			    : claim->reason ? "not chosen"
+					    : "chosen") < 0) {
+			explanation->n_lines--;
+			return -ENOMEM;
+		}
+	}
 	return 0;
 }

@@ -31,9 +31,6 @@ const struct group *claim_group(const struct desired_input *input,
 /* Do its vCPU groups become partitions? */
 bool claim_partitions(const struct claim *claim);
 
-/* Is the set to have a CPU that nobody named? */
-bool claim_set_is_open_choice(const struct claim_set *set);
-
 /* Fills in layout, scheme, top and sets, and refuses what cannot be by itself. -ENOMEM.
  */
 int claim_init(struct claim *claim, const struct desired_input *input,
@@ -71,9 +68,27 @@ struct cpuset ledger_available(const struct ledger *ledger, const struct cpuset 
 	uint16_t holder, uint16_t number);
 
 /* claims_choose.c: what the VM keeps, before others ask; then CPUs for the sets that have
- * none. -ENOMEM. */
+ * none; then, for the VM that was asked for, how that came about. -ENOMEM. */
 int claim_keep(struct claim *claim, struct ledger *ledger);
 int claim_choose(struct claim *claim, struct ledger *ledger);
+int claim_explain(struct claim *claim, const struct desired_input *input);
+
+/* What a VM asks the allocator for: the sets that are its own, fixed where they have
+ * CPUs. The request borrows from both. */
+struct wanted {
+	struct want *wants;
+	struct claim_set **sets; /* by wants */
+	bool choice;		 /* there is something to be chosen */
+};
+
+int wanted_init(struct wanted *wanted, struct claim *claim, struct request *ret_request);
+void wanted_deinit(struct wanted *wanted);
+/* The sets get what was found for them, and the claim its spare CPUs. */
+void wanted_give(
+	struct wanted *wanted, const struct placement *placement, struct claim *claim);
+
+/* claims_rebalance.c: other CPUs for VMs that run, where the host gets tidier by it. */
+int claims_rebalance(struct ledger *ledger);
 
 /* claims_classes.c: the classes that VMs ask for; then the CPUs of each. -ENOMEM. */
 int classes_collect(struct claims *claims, const struct desired_input *input);

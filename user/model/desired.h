@@ -79,6 +79,7 @@ struct desired_input {
 	size_t n_records;
 	const struct topology *topology;
 	const char *explain; /* the VM whose CPUs are to be explained, or NULL */
+	bool rebalance; /* running VMs may be moved where the host gets tidier by it */
 };
 
 /* The record of that VM, this very process; NULL: there is none. */
