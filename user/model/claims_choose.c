@@ -210,8 +210,9 @@ static int choose(struct claim *claim, struct ledger *ledger, struct wanted *wan
 	struct placement placement;
 	int r;
 
-	if (!wanted->choice && request->smt == SMT_PREFER &&
-		request->numa != NUMA_SINGLE && !is_explained(claim, ledger->input))
+	if (!request->n_wants || (!wanted->choice && request->smt == SMT_PREFER &&
+					 request->numa != NUMA_SINGLE &&
+					 !is_explained(claim, ledger->input)))
 		return 0;
 	r = ask(claim, ledger, request, &placement);
 	if (r)
@@ -234,29 +235,40 @@ int claim_choose(struct claim *claim, struct ledger *ledger)
 	return choose(claim, ledger, &wanted, &request);
 }
 
-/* One line for each set of the VM that was asked for: what it has, and by whom. */
+/* Why a set is where it is; NULL: the allocator has said it. */
+static const char *why_there(const struct claim_set *set)
+{
+	if (set->pinned)
+		return "pinned";
+	if (set->kept)
+		return "as it has already";
+	if (set->shares)
+		return "which its class shares";
+	if (set->open)
+		return "housekeeping";
+	return set->floats ? "whatever others leave" : NULL;
+}
+
+/* For the VM that was asked for, one line for each set that was not chosen. */
 int claim_explain(struct claim *claim, const struct desired_input *input)
 {
 	struct explanation *explanation = &claim->explanation;
 
 	for (size_t i = 0; is_explained(claim, input) && i < claim->n_sets; i++) {
 		const struct claim_set *set = &claim->sets[i];
-		cleanup_free char *list = cpulist_format(&set->cpus);
+		const char *why = why_there(set);
+		cleanup_free char *list = NULL;
 		char who[32], **line;
 
-		claim_set_describe(set, who, sizeof(who));
+		if (!why || cpuset_empty(&set->cpus))
+			continue;
+		list = cpulist_format(&set->cpus);
 		line = list ? array_push(&explanation->lines, &explanation->n_lines)
 			    : NULL;
 		if (!line)
 			return -ENOMEM;
-		if (asprintf(line, "%s: CPUs %s, %s", who, *list ? list : "none",
-			    set->pinned	    ? "pinned"
-			    : set->kept	    ? "as it has already"
-			    : set->shares   ? "which its class shares"
-			    : set->open	    ? "housekeeping"
-			    : set->floats   ? "whatever others leave"
-			    : claim->reason ? "not chosen"
-					    : "chosen") < 0) {
+		claim_set_describe(set, who, sizeof(who));
+		if (asprintf(line, "%s: CPU %s, %s", who, list, why) < 0) {
 			explanation->n_lines--;
 			return -ENOMEM;
 		}
