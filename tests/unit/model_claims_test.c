@@ -95,6 +95,25 @@ static void test_what_was_chosen_once_is_kept(void **state)
 	expect_leaf(&host, "web1", "vcpu0", "5");
 }
 
+/* Somebody has written all CPUs over the first one's group: the other has its own still.
+ */
+static void test_another_groups_cpus_do_not_move_a_vm(void **state)
+{
+	(void)state;
+	add_vm(&host, "a", 1, 0);
+	add_vm(&host, "b", 1, 0);
+	add_top("a", "1-7");
+	add_group(&host, SLICE "/a/emulator", "1", PARTITION_MEMBER);
+	add_group(&host, SLICE "/a/vcpu0", "2", PARTITION_ISOLATED);
+	add_top("b", "3-4");
+	add_group(&host, SLICE "/b/emulator", "3", PARTITION_MEMBER);
+	add_group(&host, SLICE "/b/vcpu0", "4", PARTITION_ISOLATED);
+	compute(&host);
+	expect_leaf(&host, "a", "vcpu0", "2");
+	expect_leaf(&host, "b", "emulator", "3");
+	expect_leaf(&host, "b", "vcpu0", "4");
+}
+
 /* The emulator had a pin with two CPUs, and now has none: it must not take what vCPU 0
  * has. */
 static void test_who_chooses_anew_takes_nothing_from_who_keeps(void **state)
@@ -406,6 +425,7 @@ int main(void)
 		claims_test(test_without_pins_the_lowest_free_cpus_are_chosen),
 		claims_test(test_a_pin_is_not_chosen_for_another),
 		claims_test(test_what_was_chosen_once_is_kept),
+		claims_test(test_another_groups_cpus_do_not_move_a_vm),
 		claims_test(test_who_chooses_anew_takes_nothing_from_who_keeps),
 		claims_test(test_what_another_holds_is_not_chosen),
 		claims_test(test_one_cpu_for_two_in_a_vm),

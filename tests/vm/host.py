@@ -93,12 +93,12 @@ class Guest:
     which leaves the emulated host time for everything else.
     """
 
-    def __init__(self, name, vcpus, mode="spin", wait=True):
+    def __init__(self, name, vcpus, mode="spin", wait=True, smp=None):
         self.name = name
         self.vcpus = vcpus
         self.process = subprocess.Popen([
             "qemu-system-x86_64", "-machine", "pc", "-accel", "tcg,thread=multi",
-            "-smp", str(vcpus), "-m", "32", "-nodefaults", "-display", "none",
+            "-smp", smp or str(vcpus), "-m", "32", "-nodefaults", "-display", "none",
             "-name", "guest=%s,debug-threads=on" % name,
             "-object", "iothread,id=iothread1",
             "-qmp", "unix:/run/%s.qmp,server=on,wait=off" % name,

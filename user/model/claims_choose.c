@@ -33,6 +33,7 @@ static bool is_shared_cpu(
 static int kept_cpu(const struct claim *claim, const struct ledger *ledger,
 	const struct claim_set *set)
 {
+	const struct claim_class *class = ledger_class_of(ledger, claim);
 	const struct group *now = claim_group(ledger->input, claim, set);
 	bool held;
 	int cpu;
@@ -41,8 +42,9 @@ static int kept_cpu(const struct claim *claim, const struct ledger *ledger,
 		!cpuset_subset(&now->cpus, &ledger->input->topology->online))
 		return -1;
 	cpu = cpuset_next(&now->cpus, 0);
-	/* What libvirt's groups have need not be held by anybody. */
-	held = ledger->held[cpu] == ledger_holder(ledger, claim);
+	/* Also where somebody has written it over another's group, too. What libvirt's
+	 * groups have need not be held by anybody. */
+	held = cpuset_has(class ? &class->held : &claim->held, (unsigned int)cpu);
 	if (!held && (claim->layout == LAYOUT_OWN ||
 			     !cpuset_has(&ledger->available, (unsigned int)cpu)))
 		return -1;
