@@ -65,9 +65,10 @@ static int collect(const struct desired_input *input, const struct pools *pools,
  * Without remote partitions the slice must be the only one of its level with its CPUs: if
  * it were not, all VMs' partitions would be invalid.
  */
-static int check_beside(struct claim *claim, const struct desired_input *input)
+static int check_beside(struct claim *claim, const struct ledger *ledger)
 {
-	const struct tree *tree = input->tree;
+	const struct claim_class *class = ledger_class_of(ledger, claim);
+	const struct tree *tree = ledger->input->tree;
 	const struct group *slice = tree_find(tree, SLICE);
 
 	if (tree->remote || claim->layout != LAYOUT_OWN)
@@ -75,6 +76,8 @@ static int check_beside(struct claim *claim, const struct desired_input *input)
 	for (size_t i = 0; i < tree->n_beside; i++) {
 		struct cpuset both = claim->all;
 
+		if (class)
+			cpuset_or(&both, &class->shared);
 		cpuset_and(&both, &tree->beside[i].cpus);
 		if (slice)
 			cpuset_andnot(&both, &slice->cpus);
@@ -165,7 +168,7 @@ static int grant_in_turn(struct ledger *ledger, const uint8_t *ranks)
 
 		if (!claim->reason && claim_choose(claim, ledger))
 			return -ENOMEM;
-		if (!claim->reason && check_beside(claim, ledger->input))
+		if (!claim->reason && check_beside(claim, ledger))
 			return -ENOMEM;
 	}
 	for (size_t i = 0; i < claims->n_items; i++)
