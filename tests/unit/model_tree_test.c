@@ -111,6 +111,43 @@ static void test_only_a_valid_partition_holds(void **state)
 	}
 }
 
+static void expect_partition(const struct tree *tree, unsigned int cpu, const char *path)
+{
+	const struct group *group = tree_partition_of(tree, cpu);
+
+	if (!path)
+		assert_null(group);
+	else
+		assert_string_equal(group ? group->path : "nobody's", path);
+}
+
+static void test_a_cpus_partition_is_the_innermost(void **state)
+{
+	struct host host;
+
+	(void)state;
+	host_init(&host, "0-15", "0");
+	expect_partition(&host.tree, 1, NULL);
+	add_group(&host, "s", "1-9", PARTITION_ROOT);
+	add_group(&host, "s/a", "2-5", PARTITION_ROOT);
+	add_group(&host, "s/a/emulator", "2-3", PARTITION_MEMBER);
+	add_group(&host, "s/a/vcpu0", "4", PARTITION_ISOLATED);
+	add_group(&host, "s/a/vcpu1", "5", PARTITION_ISOLATED)->partition.valid = false;
+	/* Two that want the same: who comes last, and who comes first. */
+	add_group(&host, "t/a", "10", PARTITION_ROOT)->partition.valid = false;
+	add_group(&host, "t/b", "10-11", PARTITION_ROOT);
+	add_group(&host, "t/c", "11", PARTITION_ROOT)->partition.valid = false;
+	expect_partition(&host.tree, 0, NULL);
+	expect_partition(&host.tree, 1, "s");
+	expect_partition(&host.tree, 2, "s/a");
+	expect_partition(&host.tree, 4, "s/a/vcpu0");
+	expect_partition(&host.tree, 5, "s/a/vcpu1");
+	expect_partition(&host.tree, 9, "s");
+	expect_partition(&host.tree, 10, "t/b");
+	expect_partition(&host.tree, 11, "t/b");
+	host_deinit(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -121,6 +158,7 @@ int main(void)
 			test_groups_are_found_after_a_sort_and_parents_come_first),
 		cmocka_unit_test(test_only_a_valid_partition_holds),
 		cmocka_unit_test(test_a_partition_state_is_told_as_the_kernel_does),
+		cmocka_unit_test(test_a_cpus_partition_is_the_innermost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

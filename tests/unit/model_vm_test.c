@@ -57,6 +57,23 @@ static void test_deinit_frees_all_that_is_owned(void **state)
 	vms_deinit(&vms);
 }
 
+/* The main thread comes first, also where its number is higher than others'. */
+static void test_a_thread_is_found_by_its_number(void **state)
+{
+	struct vm_thread threads[] = {{.tid = 500}, {.tid = 7}, {.tid = 8}, {.tid = 900}};
+	struct vm vm = {.threads = threads};
+
+	(void)state;
+	assert_null(vm_find_thread(&vm, 500));
+	for (vm.n_threads = 1; vm.n_threads <= 4; vm.n_threads++)
+		for (size_t i = 0; i < 4; i++)
+			assert_ptr_equal(vm_find_thread(&vm, threads[i].tid),
+				i < vm.n_threads ? &threads[i] : NULL);
+	vm.n_threads = 4;
+	assert_null(vm_find_thread(&vm, 501));
+	assert_null(vm_find_thread(&vm, 1));
+}
+
 static void test_names_are_those_of_the_interface(void **state)
 {
 	(void)state;
@@ -75,6 +92,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_find_by_whole_name),
 		cmocka_unit_test(test_deinit_frees_all_that_is_owned),
+		cmocka_unit_test(test_a_thread_is_found_by_its_number),
 		cmocka_unit_test(test_names_are_those_of_the_interface),
 	};
 

@@ -19,6 +19,7 @@ enum verb_option {
 	OPTION_WINDOW = 2,
 	OPTION_EXPLAIN = 4,
 	OPTION_REBALANCE = 8,
+	OPTION_TASKS = 16,
 };
 
 struct request {
@@ -27,6 +28,7 @@ struct request {
 	bool json;
 	bool all;
 	struct asking asking;
+	bool tasks;
 	uint64_t window_ns;
 	const char *args[ARGS_MAX];
 	unsigned int n_args;
@@ -49,6 +51,7 @@ int verb_plan(const struct request *request);
 int verb_apply(const struct request *request);
 int verb_release(const struct request *request);
 int verb_status(const struct request *request);
+int verb_cpus(const struct request *request);
 int verb_check(const struct request *request);
 int verb_vcpupin(const struct request *request);
 int verb_emulatorpin(const struct request *request);

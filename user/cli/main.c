@@ -16,7 +16,8 @@ enum {
 	KEY_ALL,
 	KEY_WINDOW,
 	KEY_EXPLAIN,
-	KEY_REBALANCE
+	KEY_REBALANCE,
+	KEY_TASKS
 };
 
 static const struct argp_option options[] = {
@@ -29,6 +30,7 @@ static const struct argp_option options[] = {
 		0},
 	{"rebalance", KEY_REBALANCE, NULL, 0,
 		"plan, apply: move running VMs where the host gets tidier by it", 0},
+	{"tasks", KEY_TASKS, NULL, 0, "cpus: the threads last seen on each", 0},
 	{"window", KEY_WINDOW, "DURATION", 0, "check: the last 30s, 5m, 2h, 1d", 0},
 	{},
 };
@@ -86,6 +88,8 @@ static void check_request(const struct request *request, struct argp_state *stat
 		argp_error(state, "%s takes no --rebalance", verb->name);
 	if (request->window_ns && !(verb->options & OPTION_WINDOW))
 		argp_error(state, "%s takes no --window", verb->name);
+	if (request->tasks && !(verb->options & OPTION_TASKS))
+		argp_error(state, "%s takes no --tasks", verb->name);
 	if ((verb->options & OPTION_ALL) && request->all == (request->n_args > 0))
 		argp_error(state, "usage: cpuwarden %s %s", verb->name, verb->args);
 }
@@ -112,6 +116,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_REBALANCE:
 		request->asking.rebalance = true;
+		return 0;
+	case KEY_TASKS:
+		request->tasks = true;
 		return 0;
 	case KEY_WINDOW:
 		if (parse_window(arg, &request->window_ns))

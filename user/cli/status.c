@@ -16,40 +16,9 @@ struct view {
 	struct cycle cycle;
 	struct counters counters; /* zeroes without an observer */
 	bool counted;
-	struct cpuset reserved, housekeeping;
+	struct owners owners;
+	struct cpuset housekeeping;
 };
-
-static int read_reserved(struct view *view)
-{
-	const struct tree *tree = &view->cycle.actual.tree;
-	struct rule_vm *vms = NULL;
-	size_t n = 0;
-	int r = 0;
-
-	if (view->cycle.observer)
-		r = observer_list_vms(view->cycle.observer, &vms, &n);
-	for (size_t i = 0; !r && i < n; i++) {
-		struct rule_vm rules;
-		struct cpuset cpus;
-		bool settling;
-
-		if (observer_get_vm(view->cycle.observer, vms[i].pid, vms[i].start_time,
-			    &rules, &settling))
-			continue;
-		rule_vm_reserved(&rules, &cpus);
-		cpuset_or(&view->reserved, &cpus);
-		rule_vm_deinit(&rules);
-	}
-	free(vms);
-	/* Without an observer nobody watches, yet the groups hold their CPUs. */
-	for (size_t i = 0; !view->cycle.observer && i < tree->n_groups; i++)
-		if (path_is_below(tree->groups[i].path, SLICE) &&
-			partition_holds(&tree->groups[i].partition))
-			cpuset_or(&view->reserved, &tree->groups[i].cpus);
-	view->housekeeping = view->cycle.topology.online;
-	cpuset_andnot(&view->housekeeping, &view->reserved);
-	return r;
-}
 
 static int view_read(
 	const struct request *request, struct view *view, struct problem *problem)
@@ -61,13 +30,16 @@ static int view_read(
 		return r;
 	if (view->cycle.observer) {
 		r = observer_read(view->cycle.observer, &view->counters);
-		view->counted = !r;
+		if (r)
+			return problem_set(
+				problem, r, "cannot read the observer: %s", strerror(-r));
+		view->counted = true;
 	}
-	if (!r)
-		r = read_reserved(view);
+	r = cycle_owners(&view->cycle, &view->owners, problem);
 	if (r)
-		return problem_set(
-			problem, r, "cannot read the observer: %s", strerror(-r));
+		return r;
+	view->housekeeping = view->cycle.topology.online;
+	cpuset_andnot(&view->housekeeping, &view->owners.reserved);
 	if (request->n_args && !desired_find(&view->cycle.desired, request->args[0]))
 		return problem_set(
 			problem, -ESRCH, "there is no VM named %s", request->args[0]);
@@ -76,6 +48,7 @@ static int view_read(
 
 static void view_deinit(struct view *view)
 {
+	owners_deinit(&view->owners);
 	counters_deinit(&view->counters);
 	cycle_deinit(&view->cycle);
 }
@@ -179,7 +152,7 @@ static struct json_object *host_json(const struct view *view)
 	uname(&name);
 	cli_json_cpus(host, "cpus", &view->cycle.topology.online);
 	cli_json_cpus(host, "housekeeping", &view->housekeeping);
-	cli_json_cpus(host, "reserved", &view->reserved);
+	cli_json_cpus(host, "reserved", &view->owners.reserved);
 	cli_json_cpus(host, "isolated", &view->cycle.actual.tree.isolated);
 	cli_json_string(host, "kernel", name.release);
 	cli_json_string(observer, "state", observer_state(view));
@@ -208,7 +181,7 @@ static int print_json(const struct request *request, const struct view *view)
 static void print_host(const struct view *view)
 {
 	cleanup_free char *cpus = cpulist_format(&view->cycle.topology.online);
-	cleanup_free char *reserved = cpulist_format(&view->reserved);
+	cleanup_free char *reserved = cpulist_format(&view->owners.reserved);
 	cleanup_free char *isolated = cpulist_format(&view->cycle.actual.tree.isolated);
 
 	printf("Host CPUs %s, reserved %s, isolated %s\n", cpus,
@@ -311,6 +284,56 @@ static int print_vm(const struct view *view, size_t index)
 	return 0;
 }
 
+enum vm_column { NAME, PID, POLICY, STATE, CPUS, VIOLATIONS, VM_COLUMNS };
+
+static int add_vm_row(struct libscols_table *table, const struct view *view, size_t index)
+{
+	const struct desired_vm *vm = &view->cycle.desired.vms[index];
+	const struct vm_tally *tally =
+		counters_find_vm(&view->counters, vm->vm->pid, vm->vm->start_time);
+	struct libscols_line *line = scols_table_new_line(table, NULL);
+	struct cpuset own = owners_of_vm(&view->owners, vm->vm->name);
+	cleanup_free char *reason = NULL, *cpus = cpulist_format(&own);
+	char text[32] = "-";
+	enum vm_state state;
+	int r = cycle_vm_state(&view->cycle, index, &state, &reason);
+
+	if (r || !line || !cpus)
+		return -ENOMEM;
+	scols_line_set_data(line, NAME, vm->vm->name);
+	scols_line_set_data(line, POLICY, policy_kind_name(vm->policy.kind));
+	scols_line_set_data(line, STATE, vm_state_name(state));
+	scols_line_set_data(line, CPUS, *cpus ? cpus : "-");
+	if (view->counted)
+		snprintf(text, sizeof(text), "%" PRIu64,
+			tally ? tally_foreign(tally->foreign) + tally->off_set.count : 0);
+	scols_line_set_data(line, VIOLATIONS, text);
+	snprintf(text, sizeof(text), "%d", vm->vm->pid);
+	scols_line_set_data(line, PID, text);
+	return 0;
+}
+
+/* One line a VM, before their threads. */
+static int print_vms(const struct view *view)
+{
+	static const char *const names[VM_COLUMNS] = {
+		"VM", "PID", "POLICY", "STATE", "CPUS", "VIOLATIONS"};
+	struct libscols_table *table = scols_new_table();
+	int r = table ? 0 : -ENOMEM;
+
+	for (int i = 0; table && i < VM_COLUMNS; i++)
+		scols_table_new_column(table, names[i], 0,
+			i == PID || i == VIOLATIONS ? SCOLS_FL_RIGHT : 0);
+	for (size_t i = 0; !r && i < view->cycle.desired.n_vms; i++)
+		r = add_vm_row(table, view, i);
+	if (!r) {
+		printf("\n");
+		scols_print_table(table);
+	}
+	scols_unref_table(table);
+	return r;
+}
+
 static int print_text(const struct request *request, const struct view *view)
 {
 	int r = 0;
@@ -318,6 +341,8 @@ static int print_text(const struct request *request, const struct view *view)
 	print_host(view);
 	if (!view->cycle.desired.n_vms)
 		printf("\nNo VM is running.\n");
+	if (!request->n_args && view->cycle.desired.n_vms > 1)
+		r = print_vms(view);
 	for (size_t i = 0; !r && i < view->cycle.desired.n_vms; i++)
 		if (!request->n_args ||
 			!strcmp(view->cycle.desired.vms[i].vm->name, request->args[0]))

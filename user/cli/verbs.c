@@ -10,6 +10,8 @@ const struct verb verbs[] = {
 		OPTION_ALL, true, verb_release},
 	{"status", "[VM]", "VMs, threads, declared and effective CPUs, counters", 0, 1, 0,
 		true, verb_status},
+	{"cpus", "[LIST] [--tasks]", "host CPUs: place, owner, partition, who sits there",
+		0, 1, OPTION_TASKS, true, verb_cpus},
 	{"check", "[VM]", "the verdict, as a monitoring plugin", 0, 1, OPTION_WINDOW,
 		false, verb_check},
 	{"vcpupin", "VM [VCPU]", "print the CPUs of vCPUs", 1, 2, 0, true, verb_vcpupin},

@@ -9,6 +9,7 @@
 #include "user/host/topology.h"
 #include "user/model/desired.h"
 #include "user/model/diff.h"
+#include "user/model/owners.h"
 #include "user/observer/observer.h"
 
 struct folders {
@@ -73,6 +74,13 @@ void leftovers_free(struct leftover *items, size_t n);
 /* The groups as they are now; none without cgroup v2. The caller owns: tree_deinit(). */
 int cycle_read_tree(
 	const struct cycle *cycle, struct tree *ret_tree, struct problem *problem);
+
+/*
+ * Whose each CPU is: by the observer's rules, as violations are counted; without an
+ * observer by the partitions. The caller owns: owners_deinit().
+ */
+int cycle_owners(
+	const struct cycle *cycle, struct owners *ret_owners, struct problem *problem);
 
 /* Reads groups and the VMs' threads again, and what follows from them; keeps the rest. */
 int cycle_refresh(struct cycle *cycle, struct problem *problem);

@@ -179,6 +179,14 @@ int proc_read_stat_at(int dirfd, struct proc_stat *ret_stat)
 	return read_stat(dirfd, "stat", ret_stat);
 }
 
+int proc_read_task_stat_at(int procfd, pid_t tid, struct proc_stat *ret_stat)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "task/%d/stat", tid);
+	return read_stat(procfd, path, ret_stat);
+}
+
 int proc_read_nspid_at(int dirfd, unsigned int *ret_depth, pid_t *ret_pid)
 {
 	cleanup_free char *text = NULL;
@@ -187,7 +195,7 @@ int proc_read_nspid_at(int dirfd, unsigned int *ret_depth, pid_t *ret_pid)
 	return r ? gone(r) : proc_parse_nspid(text, ret_depth, ret_pid);
 }
 
-static int read_affinity(pid_t tid, struct cpuset *ret_set)
+int proc_read_affinity(pid_t tid, struct cpuset *ret_set)
 {
 	struct cpuset set = {0};
 
@@ -233,7 +241,7 @@ int proc_read_thread_at(int procfd, pid_t tid, struct vm_thread *ret_thread)
 	if (!r && (stat.state == 'Z' || stat.state == 'X'))
 		r = -ESRCH;
 	if (!r)
-		r = read_affinity(tid, &thread.affinity);
+		r = proc_read_affinity(tid, &thread.affinity);
 	if (!r)
 		r = read_schedstat(fd, &thread);
 	/*

@@ -48,6 +48,12 @@ int proc_open(pid_t pid, int *ret_fd);
 int proc_read_stat_at(int dirfd, struct proc_stat *ret_stat);
 int proc_read_nspid_at(int dirfd, unsigned int *ret_depth, pid_t *ret_pid);
 
+/* `stat` of a thread, below an fd of /proc/PID. */
+int proc_read_task_stat_at(int procfd, pid_t tid, struct proc_stat *ret_stat);
+
+/* sched_getaffinity(), for any number of CPUs. Only those that are online. */
+int proc_read_affinity(pid_t tid, struct cpuset *ret_set);
+
 /*
  * One thread, all but its class and index (which are left zero). The facts belong to one
  * and the same thread, even when its number is used again meanwhile. The caller owns

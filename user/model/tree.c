@@ -83,6 +83,23 @@ bool partition_holds(const struct partition_state *state)
 	return state->valid && state->kind != PARTITION_MEMBER;
 }
 
+const struct group *tree_partition_of(const struct tree *tree, unsigned int cpu)
+{
+	const struct group *found = NULL;
+
+	for (size_t i = 0; i < tree->n_groups; i++) {
+		const struct group *group = &tree->groups[i];
+
+		if (group->partition.kind == PARTITION_MEMBER ||
+			!cpuset_has(&group->cpus, cpu))
+			continue;
+		if (!found || path_is_below(group->path, found->path) ||
+			(group->partition.valid && !found->partition.valid))
+			found = group;
+	}
+	return found;
+}
+
 void partition_state_format(const struct partition_state *state, char *buf, size_t size)
 {
 	if (state->valid)

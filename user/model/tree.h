@@ -84,5 +84,11 @@ bool path_to_parent(char *path);
 /* Does it keep its CPUs from others: a partition, and a valid one? */
 bool partition_holds(const struct partition_state *state);
 
+/*
+ * Whose partition a CPU is in, by `cpuset.cpus` of the groups known here: the innermost,
+ * a valid one rather than one beside it that is not. NULL: of none.
+ */
+const struct group *tree_partition_of(const struct tree *tree, unsigned int cpu);
+
 /* A word and, where the kernel gave one, its reason: `isolated invalid (…)`. */
 void partition_state_format(const struct partition_state *state, char *buf, size_t size);

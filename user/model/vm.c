@@ -33,6 +33,23 @@ const struct vm *vms_find(const struct vms *vms, const char *name)
 	return bsearch(name, vms->items, vms->n_items, sizeof(*vms->items), compare_name);
 }
 
+static int compare_tid(const void *key, const void *item)
+{
+	pid_t x = *(const pid_t *)key, y = ((const struct vm_thread *)item)->tid;
+
+	return (x > y) - (x < y);
+}
+
+const struct vm_thread *vm_find_thread(const struct vm *vm, pid_t tid)
+{
+	if (!vm->n_threads)
+		return NULL;
+	if (vm->threads[0].tid == tid)
+		return vm->threads;
+	return bsearch(&tid, vm->threads + 1, vm->n_threads - 1, sizeof(*vm->threads),
+		compare_tid);
+}
+
 const char *thread_class_name(enum thread_class class)
 {
 	static const char *const names[] = {

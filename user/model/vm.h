@@ -67,6 +67,7 @@ struct vms {
 void vm_deinit(struct vm *vm);
 void vms_deinit(struct vms *vms);
 const struct vm *vms_find(const struct vms *vms, const char *name);
+const struct vm_thread *vm_find_thread(const struct vm *vm, pid_t tid);
 
 const char *thread_class_name(enum thread_class class);
 const char *vm_source_name(enum vm_source source);
