@@ -95,6 +95,7 @@ static void test_our_own_threads(void **state)
 	task = find(tasks, n, sleeper.tid);
 	assert_int_equal(task->pid, getpid());
 	assert_int_equal(task->last_cpu, sleeper.cpu);
+	assert_true(task->allowed);
 	assert_string_equal(task->comm, "a (b) 1 R");
 	assert_false(task->kernel);
 	assert_false(task->bound);

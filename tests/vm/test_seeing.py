@@ -58,7 +58,7 @@ def owners():
 
 
 def threads():
-    """{tid: (CPU, pid, comm, kernel, bound, state)} of all threads, by stat and status."""
+    """{tid: (CPU, pid, comm, kernel, bound, allowed, state)} of all threads, by stat and status."""
     found = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -70,7 +70,8 @@ def threads():
                 allowed = next(line.split(":")[1].strip() for line in host.read(path + "status").splitlines()
                                if line.startswith("Cpus_allowed_list:"))
                 bound = kernel and bool(flags & PF_NO_SETAFFINITY) and allowed.isdigit()
-                found[int(tid)] = (int(fields[36]), int(pid), comm[:15], kernel, bound, fields[0])
+                cpu = int(fields[36])
+                found[int(tid)] = (cpu, int(pid), comm[:15], kernel, bound, cpu in host.cpus(allowed), fields[0])
         except (FileNotFoundError, ProcessLookupError):
             continue
     return found
@@ -148,9 +149,12 @@ class Seeing(two_vms.TwoVMs):
         self.assertEqual(still - set(seen), set())
         for tid in still:
             cpu, task = seen[tid]
-            self.assertEqual((cpu, task["pid"], task["comm"], task["kernel"], task["bound"]), before[tid][:5])
-            if before[tid][5] == after[tid][5] and before[tid][5] != "R":
-                self.assertIn(task["state"], before[tid][5] + "RD")
+            self.assertEqual((cpu, task["pid"], task["comm"], task["kernel"], task["bound"], task["allowed"]),
+                             before[tid][:6])
+            if before[tid][6] == after[tid][6] and before[tid][6] != "R":
+                self.assertIn(task["state"], before[tid][6] + "RD")
+        # Sleepers that were here when the CPU was anybody's.
+        self.assertIn(False, {before[tid][5] for tid in still})
         self.check_bound(seen)
         self.check_vms(seen)
 
@@ -177,15 +181,16 @@ class Seeing(two_vms.TwoVMs):
                     self.assertEqual({cpu}, host.cpus(two_vms.LEAVES[guest.name][leaf][0]))
 
     def test_4_who_sits_there_as_a_table(self):
-        """cpus 3 --tasks as a table: bound kernel threads and the owner, each marked, and nobody else"""
+        """cpus 3 --tasks as a table: bound kernel threads and the owner, each marked, and nobody else who may run there"""
         self.apply()
         lines = [line.split() for line in host.cpuwarden("cpus", "3", "--tasks").stdout.splitlines()]
-        self.assertEqual(lines[0], ["CPU", "OWNER", "TID", "PID", "S", "KIND", "VM", "TASK"])
+        self.assertEqual(lines[0], ["CPU", "OWNER", "TID", "PID", "S", "ALLOWED", "KIND", "VM", "TASK"])
         self.assertEqual({(line[0], line[1]) for line in lines[1:]}, {("3", "web1/vcpu1")})
-        self.assertEqual({line[5] for line in lines[1:]}, {"bound", "vm"})
-        self.assertIn(["bound", "-", "[migration/3]"], [line[5:] for line in lines])
+        self.assertEqual({line[6] for line in lines if line[5] == "yes"}, {"bound", "vm"})
+        self.assertLessEqual({line[6] for line in lines if line[5] == "no"}, {"kernel", "user", "vm"})
+        self.assertIn(["yes", "bound", "-", "[migration/3]"], [line[5:] for line in lines])
         guest = self.guests[0]
-        self.assertEqual([line[2:4] + line[6:] for line in lines if line[5] == "vm"],
+        self.assertEqual([line[2:4] + line[7:] for line in lines if line[5:7] == ["yes", "vm"]],
                          [[str(guest.vcpu(1)), str(guest.pid), "web1/vcpu1", "CPU", "1/TCG"]])
         sleeper = host.intrude(1, 0, 30000000, cpu=0)
         try:
@@ -193,7 +198,8 @@ class Seeing(two_vms.TwoVMs):
             while host.affinity(sleeper.pid) != {0}:
                 pass
             lines = [line.split() for line in host.cpuwarden("cpus", "0", "--tasks").stdout.splitlines()]
-            self.assertIn(["user", "-", "intruder"], [line[5:] for line in lines if line[2] == str(sleeper.pid)])
+            self.assertIn(["yes", "user", "-", "intruder"],
+                          [line[5:] for line in lines if line[2] == str(sleeper.pid)])
         finally:
             sleeper.kill()
             sleeper.wait()

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * `cpus`: a row for each host CPU, or, with --tasks, one for each thread that was last
- * seen there. Seen there is no violation: a thread that sleeps keeps its last CPU.
+ * seen there. That is no violation: a thread that sleeps keeps its last CPU, even where
+ * it may not run any more.
  */
 #include <errno.h>
 #include <libsmartcols.h>
@@ -125,6 +126,7 @@ static struct json_object *task_json(const struct view *view, const struct task 
 	cli_json_string(json, "state", state);
 	json_object_object_add(json, "kernel", json_object_new_boolean(task->kernel));
 	json_object_object_add(json, "bound", json_object_new_boolean(task->bound));
+	json_object_object_add(json, "allowed", json_object_new_boolean(task->allowed));
 	cli_json_string(json, "vm", vm ? vm->name : NULL);
 	cli_json_string(json, "class", thread ? thread_class_name(thread->class) : NULL);
 	if (thread && has_index(thread))
@@ -280,7 +282,7 @@ static void add_cpu(
 		line, PARTITION, *membership.partition ? membership.partition : "-");
 }
 
-enum task_column { TASK_CPU, TASK_OWNER, TID, PID, STATE, KIND, VM, TASK };
+enum task_column { TASK_CPU, TASK_OWNER, TID, PID, STATE, ALLOWED, KIND, VM, TASK };
 
 static const struct column task_columns[] = {
 	[TASK_CPU] = {"CPU", true},
@@ -288,6 +290,7 @@ static const struct column task_columns[] = {
 	[TID] = {"TID", true},
 	[PID] = {"PID", true},
 	[STATE] = {"S", false},
+	[ALLOWED] = {"ALLOWED", false},
 	[KIND] = {"KIND", false},
 	[VM] = {"VM", false},
 	[TASK] = {"TASK", false},
@@ -322,6 +325,7 @@ static void add_task(
 	set_number(line, TID, task->tid);
 	set_number(line, PID, task->pid);
 	scols_line_set_data(line, STATE, state);
+	scols_line_set_data(line, ALLOWED, task->allowed ? "yes" : "no");
 	scols_line_set_data(line, KIND,
 		task->bound    ? "bound"
 		: task->kernel ? "kernel"

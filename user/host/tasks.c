@@ -21,23 +21,25 @@ struct scan {
 
 /* As the observer has it (is_bound() in bpf/classify.h): unbound workers have the flag,
  * too, and a cpuset of one CPU narrows anybody. */
-static bool is_bound(const struct proc_stat *stat, pid_t tid)
+static bool is_bound(const struct proc_stat *stat, const struct cpuset *affinity)
 {
-	struct cpuset affinity;
-
-	if (!(stat->flags & PF_NO_SETAFFINITY) && strncmp(stat->comm, "vhost-", 6))
+	if (!(stat->flags & PF_KTHREAD))
 		return false;
 	/* Of a CPU that is offline the kernel tells none. */
-	return !proc_read_affinity(tid, &affinity) && cpuset_weight(&affinity) <= 1;
+	return (stat->flags & PF_NO_SETAFFINITY || !strncmp(stat->comm, "vhost-", 6)) &&
+	       cpuset_weight(affinity) <= 1;
 }
 
 static int add_thread(pid_t tid, void *data)
 {
 	struct scan *scan = data;
+	struct cpuset affinity;
 	struct proc_stat stat;
 	struct task *task;
-	int r = proc_read_task_stat_at(scan->procfd, tid, &stat);
+	int r = proc_read_affinity(tid, &affinity);
 
+	if (!r)
+		r = proc_read_task_stat_at(scan->procfd, tid, &stat);
 	if (r)
 		return is_fatal(r) ? r : 0;
 	if (scan->n == TASKS_MAX)
@@ -50,8 +52,9 @@ static int add_thread(pid_t tid, void *data)
 	memcpy(task->comm, stat.comm, sizeof(task->comm));
 	task->state = stat.state;
 	task->kernel = stat.flags & PF_KTHREAD;
-	task->bound = task->kernel && is_bound(&stat, tid);
+	task->bound = is_bound(&stat, &affinity);
 	task->last_cpu = stat.last_cpu;
+	task->allowed = cpuset_has(&affinity, (unsigned int)stat.last_cpu);
 	return 0;
 }
 

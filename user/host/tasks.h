@@ -13,6 +13,7 @@ struct task {
 	bool kernel;
 	bool bound; /* a kernel thread that can run on no other CPU */
 	int last_cpu;
+	bool allowed; /* it may still run there; one that sleeps keeps its last CPU */
 };
 
 /*
