@@ -82,6 +82,7 @@ static void test_partitions_of_bare_vms(void **state)
 	add_group(&host, SLICE "/ended", "6-7", PARTITION_ROOT);
 	add_group(&host, SLICE "/ended/vcpu0", "7", PARTITION_ISOLATED);
 	add_group(&host, SLICE "/plain", "9", PARTITION_MEMBER);
+	add_group(&host, SLICE "/cpuwarden-gold.slice", "10-11", PARTITION_ROOT);
 	assert_int_equal(owners_add_partitions(&owners, &host.tree, &host.vms), 0);
 	expect_owner(&owners, 1, NULL, 0); /* the slice is no VM */
 	expect_owner(&owners, 2, "web1", -1);
@@ -92,6 +93,7 @@ static void test_partitions_of_bare_vms(void **state)
 	expect_owner(&owners, 7, "ended", 0);
 	expect_owner(&owners, 8, "cpuset.cpus", -1);
 	expect_owner(&owners, 9, NULL, 0);
+	expect_owner(&owners, 10, NULL, 0);
 	expect_cpus(&owners.reserved, "2-8");
 	owners_deinit(&owners);
 	host_deinit(&host);

@@ -53,9 +53,14 @@ static void view_deinit(struct view *view)
 
 static const char *role_of(const struct view *view, unsigned int cpu)
 {
+	const struct group *group = tree_partition_of(&view->cycle.actual.tree, cpu);
+
 	if (!cpuset_has(&view->cycle.topology.online, cpu))
 		return "offline";
-	return owners_find(&view->owners, cpu) ? "reserved" : "housekeeping";
+	if (owners_find(&view->owners, cpu))
+		return "reserved";
+	/* By VMs of one class. */
+	return group && is_class_group(group->path) ? "shared" : "housekeeping";
 }
 
 /* What is known of a CPU's partition; "" where it is in none but the root. */

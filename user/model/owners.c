@@ -104,7 +104,8 @@ int owners_add_partitions(
 		const char *path = tree->groups[i].path;
 		const char *name = path + strlen(SLICE "/");
 
-		if (path_is_below(path, SLICE) && !strchr(name, '/'))
+		if (path_is_below(path, SLICE) && !strchr(name, '/') &&
+			!is_class_group(path))
 			r = add_inside(owners, tree, path, name, strlen(name));
 	}
 	for (size_t i = 0; !r && i < vms->n_items; i++) {

@@ -30,6 +30,7 @@ void owners_deinit(struct owners *owners);
 /* What a VM's rules reserve. -ENOMEM. */
 int owners_add_rules(struct owners *owners, const struct rule_vm *rules);
 
-/* What valid partitions of VMs hold, also of one that has ended. -ENOMEM. */
+/* What valid partitions of VMs hold, also of one that has ended. What VMs of a class
+ * share is nobody's. -ENOMEM. */
 int owners_add_partitions(
 	struct owners *owners, const struct tree *tree, const struct vms *vms);
