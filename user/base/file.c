@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "user/base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "user/base/cleanup.h"
@@ -124,6 +128,88 @@ int file_replace_at(int dirfd, const char *path, const char *text)
 	return r;
 }
 
+/* `.NAME.16 hex digits.new` */
+static bool is_left(const char *name)
+{
+	const size_t digits = 16, suffix = strlen(".new"), len = strlen(name);
+
+	if (*name != '.' || len < digits + suffix + 3)
+		return false;
+	name += len - digits - suffix;
+	return name[-1] == '.' && strspn(name, "0123456789abcdef") == digits &&
+	       !strcmp(name + digits, ".new");
+}
+
+void file_tidy_at(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir && fd >= 0)
+		close(fd);
+	while (dir && (entry = readdir(dir)))
+		if (is_left(entry->d_name))
+			unlinkat(dirfd, entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+}
+
+static int write_like(int dirfd, const char *name, int fd, const char *text, mode_t mode)
+{
+	struct stat st;
+	int r = 0;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno != ENOENT)
+			r = -errno;
+	} else if (S_ISREG(st.st_mode)) {
+		if (fchown(fd, st.st_uid, st.st_gid) < 0)
+			r = -errno;
+		mode = st.st_mode & 07777;
+	}
+	if (!r && fchmod(fd, mode) < 0)
+		r = -errno;
+	if (!r)
+		r = write_all(fd, text);
+	if (!r && fsync(fd) < 0)
+		r = -errno;
+	return r;
+}
+
+int file_save_at(int dirfd, const char *name, const char *text, unsigned int mode)
+{
+	char beside[NAME_MAX + 1];
+	cleanup_close int fd = -1;
+	uint64_t number;
+	int r;
+
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		return -errno;
+	if (snprintf(beside, sizeof(beside), ".%s.%016" PRIx64 ".new", name, number) >=
+		(int)sizeof(beside))
+		return -ENAMETOOLONG;
+	fd = openat(dirfd, beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+		0600);
+	if (fd < 0)
+		return -errno;
+	r = write_like(dirfd, name, fd, text, mode);
+	if (!r && renameat(dirfd, beside, dirfd, name) < 0)
+		r = -errno;
+	if (r)
+		unlinkat(dirfd, beside, 0);
+	if (!r && fsync(dirfd) < 0)
+		r = -errno;
+	return r;
+}
+
+int file_remove_at(int dirfd, const char *name)
+{
+	if (unlinkat(dirfd, name, 0) < 0)
+		return errno == ENOENT ? 1 : -errno;
+	return fsync(dirfd) < 0 ? -errno : 0;
+}
+
 int file_make_dirs(const char *path, unsigned int mode)
 {
 	char part[PATH_MAX];
@@ -136,7 +222,8 @@ int file_make_dirs(const char *path, unsigned int mode)
 			continue;
 		memcpy(part, path, i);
 		part[i] = '\0';
-		if (mkdir(part, mode) < 0 && errno != EEXIST)
+		/* Whatever umask says. */
+		if (mkdir(part, mode) == 0 ? chmod(part, mode) < 0 : errno != EEXIST)
 			return -errno;
 	}
 	return 0;

@@ -23,5 +23,18 @@ int file_read_all_at(int dirfd, const char *path, size_t max, char **ret_text);
 /* Replaces `path` below dirfd by text: written beside it, synced, renamed. Mode 0600. */
 int file_replace_at(int dirfd, const char *path, const char *text);
 
+/*
+ * Replaces the file `name` in the folder dirfd by text, so that whoever reads it, also
+ * after a crash, finds the old text or the new one. A file that is there keeps its owner
+ * and mode, a new one gets `mode`.
+ */
+int file_save_at(int dirfd, const char *name, const char *text, unsigned int mode);
+
+/* Removes what killed ones have left in the folder. Nobody may be at it meanwhile. */
+void file_tidy_at(int dirfd);
+
+/* Removes it, for good also after a crash. 1: it was not there. */
+int file_remove_at(int dirfd, const char *name);
+
 /* Makes every missing directory of an absolute or relative path, with that mode. */
 int file_make_dirs(const char *path, unsigned int mode);

@@ -226,7 +226,13 @@ static ssize_t read_regular(const char *path, char *buf, size_t size)
 				   : -EMEDIUMTYPE;
 }
 
-static int load(
+static int too_big(const char *path, struct problem *problem)
+{
+	return problem_set(
+		problem, -EFBIG, "%s: a file has at most %d bytes", path, FILE_BYTES_MAX);
+}
+
+int inifile_load(
 	const char *path, char **ret_text, size_t *ret_size, struct problem *problem)
 {
 	const size_t room = FILE_BYTES_MAX + 1;
@@ -243,8 +249,7 @@ static int load(
 			"%s: only a regular file is allowed, no link, directory or device",
 			path);
 	if (size == -EFBIG)
-		return problem_set(problem, -EFBIG, "%s: a file has at most %d bytes",
-			path, FILE_BYTES_MAX);
+		return too_big(path, problem);
 	if (size < 0)
 		return problem_set(problem, (int)size, "%s: cannot be read: %s", path,
 			strerror((int)-size));
@@ -253,22 +258,41 @@ static int load(
 	return 0;
 }
 
-int inifile_read(const char *path, const struct inifile_ops *ops, void *user,
-	struct problem *problem)
+/* `text` is changed, and has room for a NUL at its end. */
+static int parse_in_place(const char *path, char *text, size_t size,
+	const struct inifile_ops *ops, void *user, struct problem *problem)
 {
-	cleanup_free struct reading *reading = NULL;
-	cleanup_free char *text = NULL;
-	size_t size = 0;
-	int r;
+	cleanup_free struct reading *reading = calloc(1, sizeof(*reading));
 
-	r = load(path, &text, &size, problem);
-	if (r)
-		return r;
-	reading = calloc(1, sizeof(*reading));
 	if (!reading)
 		return problem_nomem(problem);
 	reading->ops = ops;
 	reading->user = user;
 	reading->problem = problem;
 	return parse(reading, path, text, size);
+}
+
+int inifile_parse(const char *path, const char *text, size_t size,
+	const struct inifile_ops *ops, void *user, struct problem *problem)
+{
+	cleanup_free char *copy = NULL;
+
+	if (size > FILE_BYTES_MAX)
+		return too_big(path, problem);
+	copy = malloc(size + 1);
+	if (!copy)
+		return problem_nomem(problem);
+	memcpy(copy, text, size);
+	return parse_in_place(path, copy, size, ops, user, problem);
+}
+
+int inifile_read(const char *path, const struct inifile_ops *ops, void *user,
+	struct problem *problem)
+{
+	cleanup_free char *text = NULL;
+	size_t size = 0;
+	int r;
+
+	r = inifile_load(path, &text, &size, problem);
+	return r ? r : parse_in_place(path, text, size, ops, user, problem);
 }

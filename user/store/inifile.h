@@ -6,6 +6,8 @@
  * `;`, comments after white space and `;`. Nothing is skipped, cut or guessed at. A line
  * has at most 64 KiB, a file 1 MiB.
  */
+#include <stddef.h>
+
 #include "user/base/problem.h"
 
 /*
@@ -21,3 +23,11 @@ struct inifile_ops {
 /* 0; 1: no such file; a negative errno with a sentence `FILE[:LINE]: ...`. */
 int inifile_read(const char *path, const struct inifile_ops *ops, void *user,
 	struct problem *problem);
+
+/* As inifile_read(), of the bytes that such a file has or is to have. */
+int inifile_parse(const char *path, const char *text, size_t size,
+	const struct inifile_ops *ops, void *user, struct problem *problem);
+
+/* The bytes as they are, and a NUL after them. As inifile_read(); the caller frees. */
+int inifile_load(
+	const char *path, char **ret_text, size_t *ret_size, struct problem *problem);
