@@ -206,9 +206,6 @@ static void test_vm_errors(void **state)
 	static const struct {
 		const char *text, *expected;
 	} rows[] = {
-		{"[host]\n",
-			"1: unknown section [host]: allowed are vm, vcpupin, emulatorpin, "
-			"iothreadpin"},
 		{"[vm]\nname = x\n",
 			"2: unknown key name in [vm]: allowed are policy, "
 			"partition, emulator, iothreads, numa, smt, memory, class, dedicated"},
@@ -265,6 +262,41 @@ static void test_vm_errors(void **state)
 		assert_string_equal(problem.text, expected);
 		unlink(path);
 	}
+}
+
+/* [process] is for files of /run alone. */
+static void test_sections_of_a_vm(void **state)
+{
+	(void)state;
+	write_file(VM, "[process]\npid = 1\n");
+	assert_int_equal(read_config(), -EINVAL);
+	assert_string_equal(problem.text,
+		VM ":1: unknown section [process]: allowed are vm, vcpupin, "
+		   "emulatorpin, iothreadpin");
+	unlink(VM);
+	write_file(VM_RUN, "[host]\n");
+	assert_int_equal(read_config(), -EINVAL);
+	assert_string_equal(problem.text,
+		VM_RUN ":1: unknown section [host]: allowed are process, vm, vcpupin, "
+		       "emulatorpin, iothreadpin");
+}
+
+/* What /etc pins a file of /run may pin elsewhere, or take back. */
+static void test_none_takes_a_pin_back(void **state)
+{
+	(void)state;
+	write_file(VM, "[vcpupin]\n0 = 1\n1 = 2\n2 = 3\n[emulatorpin]\ncpus = 4\n"
+		       "[iothreadpin]\n1 = 5\n");
+	write_file(VM_RUN, "[vcpupin]\n1 = none\n3 = 6\n4 = none\n[emulatorpin]\n"
+			   "cpus = none\n[iothreadpin]\n1 = none\n");
+	expect_ok();
+	assert_int_equal(config.vms[0].n_vcpu_pins, 3);
+	expect_cpus(vm_policy_vcpu_pin(&config.vms[0], 0), "1");
+	assert_null(vm_policy_vcpu_pin(&config.vms[0], 1));
+	expect_cpus(vm_policy_vcpu_pin(&config.vms[0], 2), "3");
+	expect_cpus(vm_policy_vcpu_pin(&config.vms[0], 3), "6");
+	assert_false(config.vms[0].has_emulator_pin);
+	assert_int_equal(config.vms[0].n_iothread_pins, 0);
 }
 
 static void test_each_number_may_be_pinned(void **state)
@@ -360,6 +392,8 @@ int main(void)
 		config_test(test_each_value_means_what_it_says),
 		config_test(test_host_errors),
 		config_test(test_vm_errors),
+		config_test(test_sections_of_a_vm),
+		config_test(test_none_takes_a_pin_back),
 		config_test(test_each_number_may_be_pinned),
 		config_test(test_patterns),
 		config_test(test_classes),

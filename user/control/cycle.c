@@ -9,6 +9,7 @@
 #include "user/base/cleanup.h"
 #include "user/control/walk.h"
 #include "user/host/kernel_threads.h"
+#include "user/host/proc.h"
 #include "user/host/qemu.h"
 #include "user/store/config.h"
 #include "user/store/found.h"
@@ -26,6 +27,21 @@ void cycle_deinit(struct cycle *cycle)
 static bool places(const struct policy *policy)
 {
 	return policy->kind == POLICY_DEDICATED || policy->kind == POLICY_SHARED;
+}
+
+bool process_alive(const struct process_id *process)
+{
+	cleanup_close int procfd = -1;
+	struct proc_stat stat;
+	int r = proc_open(process->pid, &procfd);
+
+	if (!r)
+		r = proc_read_stat_at(procfd, &stat);
+	/* Whatever else goes wrong is no proof of an end. */
+	if (r)
+		return r != -ESRCH;
+	return stat.start_time == process->start_time && stat.state != 'Z' &&
+	       stat.state != 'X';
 }
 
 static bool wants_placement(const struct config *config)
@@ -159,16 +175,25 @@ int cycle_read_tree(
 	return tree_read(&cycle->hierarchy, tops.paths, tops.n, ret_tree, problem);
 }
 
-static int read_rest(struct cycle *cycle, struct problem *problem)
+int cycle_desire(const struct cycle *cycle, const struct config *config,
+	struct desired *ret_desired)
 {
-	struct desired_input input = {
-		.config = &cycle->config,
+	const struct desired_input input = {
+		.config = config,
 		.vms = &cycle->vms,
 		.tree = &cycle->actual.tree,
+		.records = cycle->actual.records,
+		.n_records = cycle->actual.n_records,
 		.topology = &cycle->topology,
 		.explain = cycle->asking.explain,
 		.rebalance = cycle->asking.rebalance,
 	};
+
+	return desired_compute(&input, ret_desired);
+}
+
+static int read_rest(struct cycle *cycle, struct problem *problem)
+{
 	int r;
 
 	r = qemu_discover(&cycle->vms, problem);
@@ -178,11 +203,9 @@ static int read_rest(struct cycle *cycle, struct problem *problem)
 	if (r)
 		return problem_set(problem, r, "cannot read the records in %s/found: %s",
 			cycle->folders.run, strerror(-r));
-	input.records = cycle->actual.records;
-	input.n_records = cycle->actual.n_records;
 	r = cycle_read_tree(cycle, &cycle->actual.tree, problem);
 	cycle->open = cycle->actual.tree.root_effective;
-	if (!r && desired_compute(&input, &cycle->desired))
+	if (!r && cycle_desire(cycle, &cycle->config, &cycle->desired))
 		r = problem_nomem(problem);
 	return r ? r : read_actual(cycle, problem);
 }
@@ -208,14 +231,16 @@ int cycle_read_asking(const struct folders *folders, const struct asking *asking
 {
 	struct cycle cycle = {
 		.folders = *folders, .asking = *asking, .hierarchy.root = -1};
+	const struct config_source source = {
+		.etc_dir = folders->etc, .run_dir = folders->run, .alive = process_alive};
 	int r;
 
 	r = topology_read(&cycle.topology, problem);
 	if (r)
 		return r;
 	if (folders->etc)
-		r = config_read(folders->etc, folders->run, &cycle.topology.present,
-			&cycle.config, problem);
+		r = config_read_from(
+			&source, &cycle.topology.present, &cycle.config, problem);
 	else
 		config_init(&cycle.config);
 	if (r)

@@ -48,6 +48,14 @@ int cycle_read_asking(const struct folders *folders, const struct asking *asking
 void cycle_deinit(struct cycle *cycle);
 #define cleanup_cycle __attribute__((cleanup(cycle_deinit)))
 
+/* What would follow from another configuration, all else being as it is. -ENOMEM. The
+ * caller owns the result: desired_deinit(). It points into the cycle. */
+int cycle_desire(const struct cycle *cycle, const struct config *config,
+	struct desired *ret_desired);
+
+/* Is that process still the one of its number? A zombie is none. */
+bool process_alive(const struct process_id *process);
+
 /* Steps that `apply` would take. -ENOMEM. The caller owns: plan_deinit(). */
 int cycle_plan(const struct cycle *cycle, struct plan *ret_plan, struct problem *problem);
 

@@ -50,6 +50,14 @@ const struct vm_thread *vm_find_thread(const struct vm *vm, pid_t tid)
 		compare_tid);
 }
 
+bool vm_name_ok(const char *name)
+{
+	for (const char *p = name; *p; p++)
+		if (*p < 0x20 || *p > 0x7e || *p == '/')
+			return false;
+	return *name && *name != '.' && strlen(name) < VM_NAME_SIZE;
+}
+
 const char *thread_class_name(enum thread_class class)
 {
 	static const char *const names[] = {

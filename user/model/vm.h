@@ -19,6 +19,12 @@ enum thread_class {
 /* Who told a VM's vCPU threads from the others. */
 enum vm_source { SOURCE_NAME, SOURCE_QMP, SOURCE_LIBVIRT, SOURCE_KVM };
 
+/* A process, also when its number is used again. */
+struct process_id {
+	pid_t pid;
+	uint64_t start_time; /* as of a thread, below */
+};
+
 enum {
 	VM_NAME_SIZE = 128, /* a longer name is cut */
 	COMM_SIZE = 16,	    /* TASK_COMM_LEN */
@@ -68,6 +74,9 @@ void vm_deinit(struct vm *vm);
 void vms_deinit(struct vms *vms);
 const struct vm *vms_find(const struct vms *vms, const char *name);
 const struct vm_thread *vm_find_thread(const struct vm *vm, pid_t tid);
+
+/* Could a VM have that name (and so a file)? */
+bool vm_name_ok(const char *name);
 
 const char *thread_class_name(enum thread_class class);
 const char *vm_source_name(enum vm_source source);

@@ -53,25 +53,50 @@ static int read_host(const char *etc_dir, struct target *target, struct config *
 	return r < 0 ? r : check_pools(path, config, problem);
 }
 
-/* Lays one file of a VM over *vm. 1 when there is no such file. */
-static int read_vm_file(const char *dir, struct target *target, struct vm_policy *vm,
-	struct problem *problem)
+/* The text of one file of a VM. 1: there is none, or it does not count. */
+static int load_vm_file(const struct config_source *source, const char *vm, bool run,
+	char **ret_text, size_t *ret_size, struct problem *problem)
 {
-	char path[PATH_MAX], name[VM_NAME_SIZE + sizeof("vms.d/")];
-	int r;
+	const struct config_draft *draft = source->draft;
+	const char *text;
 
-	snprintf(name, sizeof(name), "vms.d/%s", vm->name);
-	r = make_path(path, dir, name, ".conf", problem);
+	if (!draft || strcmp(draft->vm, vm))
+		return run && !source->run_dir
+			       ? 1
+			       : vm_file_load(run ? source->run_dir : source->etc_dir, vm,
+					 run ? source->alive : NULL, ret_text, ret_size,
+					 problem);
+	text = run ? draft->run : draft->etc;
+	if (!text)
+		return 1;
+	*ret_text = strdup(text);
+	*ret_size = strlen(text);
+	return *ret_text ? 0 : problem_nomem(problem);
+}
+
+/* Lays one file of a VM over *vm. 1: there is none. */
+static int read_vm_file(const struct config_source *source, bool run,
+	struct target *target, struct vm_policy *vm, struct problem *problem)
+{
+	cleanup_free char *text = NULL;
+	char path[PATH_MAX];
+	size_t size = 0;
+	int r = load_vm_file(source, vm->name, run, &text, &size, problem);
+
+	if (!r)
+		r = vm_file_path(
+			run && source->run_dir ? source->run_dir : source->etc_dir,
+			vm->name, path, problem);
 	if (r)
 		return r;
-	target_vm(target, vm);
-	r = inifile_read(path, &ops, target, problem);
+	target_vm(target, vm, run);
+	r = inifile_parse(path, text, size, &ops, target, problem);
 	target_vm_done(target);
 	return r;
 }
 
 /* The VM's policy at the end of config->vms, unless neither file is there (any more). */
-static int read_vm(const char *etc_dir, const char *run_dir, const char *name,
+static int read_vm(const struct config_source *source, const char *name,
 	struct target *target, struct config *config, struct problem *problem)
 {
 	struct vm_policy *vm;
@@ -84,10 +109,10 @@ static int read_vm(const char *etc_dir, const char *run_dir, const char *name,
 		return problem_nomem(problem);
 	strcpy(vm->name, name);
 	vm->policy = policy;
-	in_etc = read_vm_file(etc_dir, target, vm, problem);
+	in_etc = read_vm_file(source, false, target, vm, problem);
 	if (in_etc < 0)
 		return in_etc;
-	in_run = read_vm_file(run_dir, target, vm, problem);
+	in_run = read_vm_file(source, true, target, vm, problem);
 	if (in_run < 0)
 		return in_run;
 	if (in_etc && in_run)
@@ -152,24 +177,38 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
-static int read_vms(const char *etc_dir, const char *run_dir, struct target *target,
+static int list_all(
+	const struct config_source *source, struct names *names, struct problem *problem)
+{
+	char(*slot)[VM_NAME_SIZE];
+	int r = list_vms(source->etc_dir, names, problem);
+
+	if (!r && source->run_dir)
+		r = list_vms(source->run_dir, names, problem);
+	if (r || !source->draft)
+		return r;
+	slot = array_push(&names->items, &names->n_items);
+	if (!slot)
+		return problem_nomem(problem);
+	snprintf(*slot, sizeof(*slot), "%s", source->draft->vm);
+	return 0;
+}
+
+static int read_vms(const struct config_source *source, struct target *target,
 	struct config *config, struct problem *problem)
 {
 	CLEANUP(names_deinit) struct names names = {0};
-	int r = list_vms(etc_dir, &names, problem);
+	int r = list_all(source, &names, problem);
 
-	if (!r)
-		r = list_vms(run_dir, &names, problem);
 	if (names.n_items)
 		qsort(names.items, names.n_items, sizeof(*names.items), compare_names);
 	for (size_t i = 0; !r && i < names.n_items; i++)
 		if (!i || strcmp(names.items[i - 1], names.items[i]))
-			r = read_vm(etc_dir, run_dir, names.items[i], target, config,
-				problem);
+			r = read_vm(source, names.items[i], target, config, problem);
 	return r;
 }
 
-int config_read(const char *etc_dir, const char *run_dir, const struct cpuset *present,
+int config_read_from(const struct config_source *source, const struct cpuset *present,
 	struct config *ret_config, struct problem *problem)
 {
 	cleanup_free struct target *target = calloc(1, sizeof(*target));
@@ -180,12 +219,20 @@ int config_read(const char *etc_dir, const char *run_dir, const struct cpuset *p
 	if (!target)
 		return problem_nomem(problem);
 	target->present = present;
-	r = read_host(etc_dir, target, &config, problem);
+	r = read_host(source->etc_dir, target, &config, problem);
 	if (!r)
-		r = read_vms(etc_dir, run_dir, target, &config, problem);
+		r = read_vms(source, target, &config, problem);
 	if (r)
 		return r;
 	*ret_config = config;
 	config_init(&config); /* what it owned is the caller's now */
 	return 0;
+}
+
+int config_read(const char *etc_dir, const char *run_dir, const struct cpuset *present,
+	struct config *ret_config, struct problem *problem)
+{
+	const struct config_source source = {.etc_dir = etc_dir, .run_dir = run_dir};
+
+	return config_read_from(&source, present, ret_config, problem);
 }

@@ -10,6 +10,7 @@
 #include "user/base/array.h"
 #include "user/base/parse.h"
 #include "user/store/values.h"
+#include "user/store/vm_file.h"
 
 #define KINDS "observe, dedicated, shared, ignore"
 #define PARTITIONS "isolated, root, member"
@@ -58,7 +59,11 @@ static const struct key host_keys[] = {
 	{0},
 };
 
+enum { RUN_KEYS = 2 /* the first ones, of files in /run alone */ };
+
 static const struct key vm_keys[] = {
+	{PROCESS_SECTION, PROCESS_PID, NULL, set_nothing, 1, 0, NULL, 0},
+	{PROCESS_SECTION, PROCESS_START, NULL, set_nothing, 1, 0, NULL, 0},
 	POLICY_KEYS("vm"),
 	{"vcpupin", NULL, "vCPU numbers from 0 to 8191", set_vcpu_pin, VCPUS_MAX, 0, NULL,
 		0},
@@ -143,9 +148,9 @@ void target_host_done(struct target *target)
 			compare_classes);
 }
 
-void target_vm(struct target *target, struct vm_policy *vm)
+void target_vm(struct target *target, struct vm_policy *vm, bool run)
 {
-	target->keys = vm_keys;
+	target->keys = run ? vm_keys : vm_keys + RUN_KEYS;
 	target->vm = vm;
 	target->policy = &vm->policy;
 	target->given = NULL;
@@ -154,16 +159,25 @@ void target_vm(struct target *target, struct vm_policy *vm)
 	memset(target->lines, 0, sizeof(target->lines));
 }
 
-static void sort_pins(struct pin *pins, size_t n_pins)
+/* Those that were taken back go. */
+static size_t sort_pins(struct pin *pins, size_t n_pins)
 {
-	if (n_pins)
-		qsort(pins, n_pins, sizeof(*pins), pin_compare);
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_pins; i++)
+		if (!cpuset_empty(&pins[i].cpus))
+			pins[n++] = pins[i];
+	if (n)
+		qsort(pins, n, sizeof(*pins), pin_compare);
+	return n;
 }
 
 void target_vm_done(struct target *target)
 {
-	sort_pins(target->vm->vcpu_pins, target->vm->n_vcpu_pins);
-	sort_pins(target->vm->iothread_pins, target->vm->n_iothread_pins);
+	struct vm_policy *vm = target->vm;
+
+	vm->n_vcpu_pins = sort_pins(vm->vcpu_pins, vm->n_vcpu_pins);
+	vm->n_iothread_pins = sort_pins(vm->iothread_pins, vm->n_iothread_pins);
 }
 
 /* Appends ", TEXT"; cut where names are full. */

@@ -24,10 +24,10 @@ struct target {
 	unsigned int lines[ENTRIES_MAX]; /* of the entries so far, 0: not given */
 };
 
-/* Before and after a file: cpuwarden.conf, or vms.d/NAME.conf. */
+/* Before and after a file: cpuwarden.conf, or vms.d/NAME.conf (in /run: `run`). */
 void target_host(struct target *target, struct config *config);
 void target_host_done(struct target *target);
-void target_vm(struct target *target, struct vm_policy *vm);
+void target_vm(struct target *target, struct vm_policy *vm, bool run);
 void target_vm_done(struct target *target);
 
 /* For struct inifile_ops; `user` is the struct target. */

@@ -208,21 +208,42 @@ int set_listen(struct target *target, const char *value, struct problem *problem
 	return 0;
 }
 
+int set_nothing(struct target *target, const char *value, struct problem *problem)
+{
+	(void)target;
+	(void)value;
+	(void)problem;
+	return 0;
+}
+
+/* A file of /run takes a pin of /etc's back with this. */
+static bool is_none(const char *value)
+{
+	return !strcmp(value, "none");
+}
+
 int set_emulator_pin(struct target *target, const char *value, struct problem *problem)
 {
-	int r = cpulist_parse(value, target->present, &target->vm->emulator_pin, problem);
+	int r = 0;
 
+	if (!is_none(value))
+		r = cpulist_parse(
+			value, target->present, &target->vm->emulator_pin, problem);
 	if (!r)
-		target->vm->has_emulator_pin = true;
+		target->vm->has_emulator_pin = !is_none(value);
 	return r;
 }
 
-/* The index may be among the first n_old pins, which are sorted, but not after them. */
+/* The index may be among the first n_old pins, which are sorted, but not after them. One
+ * without CPUs goes when the file has been read. */
 static int set_pin(struct target *target, const char *value, struct problem *problem,
 	struct pin **pins, size_t *n_pins, size_t n_old)
 {
 	struct pin wanted = {.index = target->index}, *pin = NULL;
-	int r = cpulist_parse(value, target->present, &wanted.cpus, problem);
+	int r = 0;
+
+	if (!is_none(value))
+		r = cpulist_parse(value, target->present, &wanted.cpus, problem);
 
 	if (r)
 		return r;

@@ -39,6 +39,9 @@ int set_dedicated(struct target *target, const char *value, struct problem *prob
 int set_class_cpus(struct target *target, const char *value, struct problem *problem);
 int set_overcommit(struct target *target, const char *value, struct problem *problem);
 int set_listen(struct target *target, const char *value, struct problem *problem);
+/* store/vm_file.h reads it: whether the file counts is known before it is laid over
+ * anything. */
+int set_nothing(struct target *target, const char *value, struct problem *problem);
 int set_emulator_pin(struct target *target, const char *value, struct problem *problem);
 int set_vcpu_pin(struct target *target, const char *value, struct problem *problem);
 int set_iothread_pin(struct target *target, const char *value, struct problem *problem);
