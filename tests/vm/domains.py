@@ -6,7 +6,7 @@ import re
 import host
 
 DOMAIN = """<domain type='qemu'>
-<name>%s</name><memory unit='MiB'>32</memory><vcpu placement='static' current='%d'>3</vcpu><iothreads>1</iothreads>
+<name>%s</name><memory unit='MiB'>32</memory><vcpu placement='static' current='%d'>%d</vcpu><iothreads>1</iothreads>
 <cputune>%s</cputune>
 <os><type arch='x86_64' machine='pc'>hvm</type><loader readonly='yes' type='rom'>%s/calm.bin</loader></os>
 <devices><emulator>/usr/bin/qemu-system-x86_64</emulator><controller type='usb' model='none'/>
@@ -35,7 +35,7 @@ class Domain:
         self.name = name
         path = "/tmp/%s.xml" % name
         with open(path, "w") as f:
-            f.write(DOMAIN % (name, vcpus, PINS[name], host.GUESTS))
+            f.write(DOMAIN % (name, vcpus, 3, PINS[name], host.GUESTS))
         virsh("create", path)
         self.pid = int(host.read("/run/libvirt/qemu/%s.pid" % name))
 

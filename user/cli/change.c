@@ -7,9 +7,8 @@
 #include "user/base/cleanup.h"
 #include "user/cli/cli.h"
 #include "user/control/apply.h"
+#include "user/control/pins.h"
 #include "user/store/lock.h"
-
-enum { LOCK_SECONDS = 30 };
 
 struct output {
 	const struct request *request;
@@ -67,6 +66,8 @@ static int change(const struct request *request, bool release)
 	if (release)
 		folders.etc = NULL;
 	r = lock_take(folders.run, LOCK_SECONDS, &lock, &problem);
+	if (!r && !release)
+		r = control_forget_ended(&folders, &problem);
 	if (!r)
 		r = cycle_read_asking(&folders, &request->asking, &cycle, &problem);
 	if (r)

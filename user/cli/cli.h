@@ -20,6 +20,7 @@ enum verb_option {
 	OPTION_EXPLAIN = 4,
 	OPTION_REBALANCE = 8,
 	OPTION_TASKS = 16,
+	OPTION_LIVE = 32, /* --live and --config */
 };
 
 struct request {
@@ -29,6 +30,7 @@ struct request {
 	bool all;
 	struct asking asking;
 	bool tasks;
+	bool live, config;
 	uint64_t window_ns;
 	const char *args[ARGS_MAX];
 	unsigned int n_args;
@@ -56,10 +58,29 @@ int verb_check(const struct request *request);
 int verb_vcpupin(const struct request *request);
 int verb_emulatorpin(const struct request *request);
 int verb_iothreadpin(const struct request *request);
+int verb_vcpuinfo(const struct request *request);
 int verb_version(const struct request *request);
+
+/* What tells virsh's pin verbs apart. */
+struct pin_verb {
+	enum thread_class class;
+	const char *what, *key; /* in sentences, in JSON; NULL: it has no numbers */
+	const char *head;	/* of the table's first column */
+	unsigned int max;	/* the highest number */
+};
+
+/* `cpuwarden VERB VM [NUMBER] LIST|r`: pins. */
+int cli_set_pin(const struct request *request, const struct pin_verb *verb,
+	unsigned int index, const char *list);
+
+/* How long whoever changes the host waits for another who does. */
+enum { LOCK_SECONDS = 30 };
 
 /* `cpuwarden: SENTENCE` on standard error; returns EXIT_FAILURE. */
 int cli_fail(const struct problem *problem);
+
+/* As cli_fail(), for arguments that make no sense on any host; returns EXIT_USAGE. */
+int cli_misused(const struct problem *problem);
 
 /* Refuses anyone but root with the capabilities that all this takes. */
 int cli_check_privileges(const struct request *request, struct problem *problem);

@@ -17,7 +17,9 @@ enum {
 	KEY_WINDOW,
 	KEY_EXPLAIN,
 	KEY_REBALANCE,
-	KEY_TASKS
+	KEY_TASKS,
+	KEY_LIVE,
+	KEY_CONFIG
 };
 
 static const struct argp_option options[] = {
@@ -31,6 +33,8 @@ static const struct argp_option options[] = {
 	{"rebalance", KEY_REBALANCE, NULL, 0,
 		"plan, apply: move running VMs where the host gets tidier by it", 0},
 	{"tasks", KEY_TASKS, NULL, 0, "cpus: the threads last seen on each", 0},
+	{"live", KEY_LIVE, NULL, 0, "pins: at once, until the VM ends", 0},
+	{"config", KEY_CONFIG, NULL, 0, "pins: from the VM's next start on", 0},
 	{"window", KEY_WINDOW, "DURATION", 0, "check: the last 30s, 5m, 2h, 1d", 0},
 	{},
 };
@@ -49,7 +53,7 @@ static void list_verbs(FILE *to)
 		char head[64];
 
 		snprintf(head, sizeof(head), "%s %s", verb->name, verb->args);
-		fprintf(to, "  %-22s %s\n", head, verb->summary);
+		fprintf(to, "  %-28s %s\n", head, verb->summary);
 	}
 }
 
@@ -86,6 +90,9 @@ static void check_request(const struct request *request, struct argp_state *stat
 		argp_error(state, "%s takes no --explain", verb->name);
 	if (request->asking.rebalance && !(verb->options & OPTION_REBALANCE))
 		argp_error(state, "%s takes no --rebalance", verb->name);
+	if ((request->live || request->config) && !(verb->options & OPTION_LIVE))
+		argp_error(state, "%s takes no --%s", verb->name,
+			request->live ? "live" : "config");
 	if (request->window_ns && !(verb->options & OPTION_WINDOW))
 		argp_error(state, "%s takes no --window", verb->name);
 	if (request->tasks && !(verb->options & OPTION_TASKS))
@@ -119,6 +126,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_TASKS:
 		request->tasks = true;
+		return 0;
+	case KEY_LIVE:
+		request->live = true;
+		return 0;
+	case KEY_CONFIG:
+		request->config = true;
 		return 0;
 	case KEY_WINDOW:
 		if (parse_window(arg, &request->window_ns))

@@ -15,6 +15,12 @@ int cli_fail(const struct problem *problem)
 	return EXIT_FAILURE;
 }
 
+int cli_misused(const struct problem *problem)
+{
+	cli_fail(problem);
+	return EXIT_USAGE;
+}
+
 struct json_object *cli_json(const struct request *request)
 {
 	struct json_object *json = json_object_new_object();
