@@ -86,9 +86,13 @@ $(PROGRAM): $(call object,$(CLI_SOURCES)) $(LIB)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+# A small run of a benchmark is a test, too.
+PLACEMENT_SOURCES := $(sort $(wildcard tests/bench/placement/*.c))
+$(OUT)/tests/unit/model_allocator_compare_test: $(call object,$(filter-out %/main.c,$(PLACEMENT_SOURCES)))
+
 $(UNIT_TESTS): $(OUT)/%: $(OUT)/%.o $(LIB)
 	$(say) LINK $@
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -lpthread
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(PKG_LIBS) -lcmocka -lpthread
 
 # Helpers run inside the test VM and know nothing of the program.
 $(HELPERS): $(OUT)/%: $(OUT)/%.o
@@ -128,8 +132,15 @@ $(OUT)/tests/bench/bench: $(call object,$(BENCH_SOURCES)) $(LIB)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lpthread
 
-.PHONY: bench
+$(OUT)/tests/bench/placement/placement: $(call object,$(PLACEMENT_SOURCES)) $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+.PHONY: bench bench-placement
 bench: $(OUT)/tests/bench/bench ## what the observer costs at a context switch (root)
+	$(Q)$<
+
+bench-placement: $(OUT)/tests/bench/placement/placement ## the allocator beside other rules
 	$(Q)$<
 
 # --- Fuzzing ---------------------------------------------------------------------------------------

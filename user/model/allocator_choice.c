@@ -31,27 +31,78 @@ static bool is_preferred(
 	return rooms[a] > rooms[b];
 }
 
+/* The one to take next, or -1. */
+static int pick_next(
+	const struct range *range, const unsigned int *take, unsigned int need)
+{
+	int best = -1;
+
+	for (unsigned int i = range->first; i < range->end; i++)
+		if (range->rooms[i] && !take[i] &&
+			(best < 0 || is_preferred(range, i, (unsigned int)best, need)))
+			best = (int)i;
+	return best;
+}
+
+/* The same number of smaller ones does as well, and leaves large holes to others. */
+static void exchange(const struct range *range, unsigned int *take, unsigned int spare)
+{
+	const unsigned int *rooms = range->rooms;
+
+	for (unsigned int i = range->first; i < range->end && spare; i++) {
+		unsigned int best = i;
+
+		if (!take[i] || range->used[i])
+			continue;
+		for (unsigned int j = range->first; j < range->end; j++)
+			if (!take[j] && !range->used[j] && rooms[j] < rooms[best] &&
+				rooms[i] - rooms[j] <= spare)
+				best = j;
+		spare -= rooms[i] - rooms[best];
+		take[i] = 0;
+		take[best] = rooms[best];
+	}
+}
+
+/* Takes back what is too much, from where most is. */
+static void trim(const struct range *range, unsigned int *take, unsigned int spare)
+{
+	while (spare) {
+		unsigned int largest = range->first, n;
+
+		for (unsigned int i = range->first; i < range->end; i++)
+			if (take[i] > take[largest])
+				largest = i;
+		n = take[largest] < spare ? take[largest] : spare;
+		take[largest] -= n;
+		spare -= n;
+	}
+}
+
 /* How many vCPUs each one takes. False: there is no room. *ret_more: of those taken, how
  * many were not in use. */
 static bool spread(const struct range *range, unsigned int need, unsigned int *take,
 	unsigned int *ret_more)
 {
+	unsigned int sum = 0;
+
 	*ret_more = 0;
 	memset(&take[range->first], 0, (range->end - range->first) * sizeof(*take));
-	while (need) {
-		int best = -1;
+	while (sum < need) {
+		int next = pick_next(range, take, need - sum);
 
-		for (unsigned int i = range->first; i < range->end; i++)
-			if (range->rooms[i] && !take[i] &&
-				(best < 0 ||
-					is_preferred(range, i, (unsigned)best, need)))
-				best = (int)i;
-		if (best < 0)
+		if (next < 0)
 			return false;
-		take[best] = range->rooms[best] < need ? range->rooms[best] : need;
-		need -= take[best];
-		*ret_more += !range->used[best];
+		take[next] = range->rooms[next];
+		sum += take[next];
+		*ret_more += !range->used[next];
 	}
+	if (!range->leftovers)
+		exchange(range, take, sum - need);
+	sum = 0;
+	for (unsigned int i = range->first; i < range->end; i++)
+		sum += take[i];
+	trim(range, take, sum - need);
 	return true;
 }
 
