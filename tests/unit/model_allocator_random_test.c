@@ -456,10 +456,78 @@ static void test_random_requests(void **state)
 		tally.refused, tally.searched);
 }
 
+/* A VM that runs, and all that it has. */
+struct guest {
+	struct cpuset all;
+	unsigned int until;
+};
+
+static void check_wishes(const struct topology *topology, const struct request *request,
+	const struct cpuset *free_cpus, const struct placement *placement)
+{
+	struct choice choice = open_choice(topology, request, free_cpus);
+
+	for (size_t i = 0; i < request->n_wants; i++)
+		if (!request->wants[i].fixed)
+			cpuset_add(&choice.cpus[i], (unsigned int)placement->cpus[i]);
+	assert_true(keeps_wishes(&choice));
+	check_spare(topology, request, free_cpus, placement);
+}
+
+/* Some VMs come to a larger host and go again. Nobody is given what another has, or what
+ * is the host's. */
+static void come_and_go(struct dice *dice, const struct topology *topology)
+{
+	enum { ARRIVALS = 60 };
+	struct allocator *allocator = must(allocator_new(topology));
+	struct cpuset free_cpus = topology->online;
+	struct guest guests[ARRIVALS];
+	struct ask ask;
+
+	cpuset_andnot(&free_cpus, &topology->first_cores);
+	for (unsigned int now = 0; now < ARRIVALS; now++) {
+		struct placement placement;
+
+		for (unsigned int i = 0; i < now; i++)
+			if (guests[i].until == now)
+				cpuset_or(&free_cpus, &guests[i].all);
+		guests[now] = (struct guest){};
+		ask_init(&ask, 1 + roll(dice, 12), roll(dice, 2), roll(dice, 2));
+		ask.request.numa = (enum numa_wish)roll(dice, 3);
+		ask.request.smt = (enum smt_wish)roll(dice, 3);
+		ask.request.guest.threads = roll(dice, 3);
+		ask.request.guest.node = roll(dice, 9);
+		if (allocator_place(
+			    allocator, &ask.request, &free_cpus, NULL, &placement, NULL))
+			continue;
+		check_wishes(topology, &ask.request, &free_cpus, &placement);
+		guests[now].all = placement_all(&placement, &ask.request);
+		assert_true(cpuset_subset(&guests[now].all, &free_cpus));
+		guests[now].until = now + 1 + roll(dice, 40);
+		cpuset_andnot(&free_cpus, &guests[now].all);
+		placement_deinit(&placement);
+	}
+	allocator_free(allocator);
+}
+
+static void test_come_and_go(void **state)
+{
+	(void)state;
+	for (seed = 1; seed <= 60; seed++) {
+		struct dice dice = dice_of(seed);
+		struct topology topology = topology_build(1 + roll(&dice, 2),
+			1 + roll(&dice, 4), 1 + roll(&dice, 3), 1 + roll(&dice, 6),
+			1 + roll(&dice, 4), (enum numbering)roll(&dice, 3));
+
+		come_and_go(&dice, &topology);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_random_requests, say_seed),
+		cmocka_unit_test_teardown(test_come_and_go, say_seed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

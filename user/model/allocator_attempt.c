@@ -44,6 +44,7 @@ void attempt_deinit(struct attempt *attempt)
 	free(attempt->cache_take);
 	free(attempt->node_rooms);
 	free(attempt->node_take);
+	free(attempt->order);
 	free(attempt->fixed_nodes);
 	free(attempt->candidates);
 	trial_deinit(&attempt->start);
@@ -69,12 +70,13 @@ static int allocate(struct attempt *attempt)
 	attempt->cache_take = calloc(n, sizeof(*attempt->cache_take));
 	attempt->node_rooms = calloc(n, sizeof(*attempt->node_rooms));
 	attempt->node_take = calloc(n, sizeof(*attempt->node_take));
+	attempt->order = calloc(n, sizeof(*attempt->order));
 	attempt->fixed_nodes = calloc(n, sizeof(*attempt->fixed_nodes));
 	return attempt->available && attempt->caches && attempt->nodes &&
 			       attempt->vcpus && attempt->others && attempt->shares &&
 			       attempt->cache_rooms && attempt->cache_take &&
 			       attempt->node_rooms && attempt->node_take &&
-			       attempt->fixed_nodes &&
+			       attempt->order && attempt->fixed_nodes &&
 			       !trial_init(&attempt->start, attempt) &&
 			       !trial_init(&attempt->now, attempt) &&
 			       !trial_init(&attempt->best, attempt)
@@ -159,12 +161,14 @@ static int count_core(struct attempt *attempt, unsigned int index,
 	const struct core *core = &attempt->host->cores[index];
 	struct core_state *state = &attempt->start.cores[index];
 	enum smt_wish smt = attempt->request->smt;
-	unsigned int available = 0;
+	unsigned int available = 0, fixed = core->first;
 	int foreign = core->split ? (int)attempt->host->cpus[core->first] : -1;
 
 	for (unsigned int i = core->first; i < core->first + core->width; i++) {
 		available += attempt->available[i];
-		if (!attempt->available[i] && !cpuset_has(own, attempt->host->cpus[i]))
+		if (cpuset_has(own, attempt->host->cpus[i]))
+			fixed = i;
+		else if (!attempt->available[i])
 			foreign = (int)attempt->host->cpus[i];
 	}
 	state->whole = available == core->width && !core->split;
@@ -177,8 +181,10 @@ static int count_core(struct attempt *attempt, unsigned int index,
 		!(smt == SMT_REQUIRE ? state->own : smt == SMT_ISOLATE && state->vcpu))
 		return 0;
 	return problem_set(problem, 1,
-		"a CPU that is fixed shares core %u with CPU %d, which is not free (smt = %s)",
-		core->number, foreign, smt == SMT_REQUIRE ? "require" : "isolate");
+		"CPU %u, which is fixed, shares core %u with CPU %d, which is not free (smt = "
+		"%s)",
+		attempt->host->cpus[fixed], core->number, foreign,
+		smt == SMT_REQUIRE ? "require" : "isolate");
 }
 
 static void count_rooms(struct attempt *attempt)

@@ -2,11 +2,12 @@
 /*
  * Which nodes and caches are tried. Every node that may have room for the whole VM is
  * tried with every cache that has room for its vCPUs, and the score (allocator_parts.h)
- * decides. Where no cache or node has room alone, the largest come first and the last
- * one is the tightest that holds the rest: that takes the fewest.
+ * decides. Where no cache or node has room alone, as few as can be are taken together,
+ * and of those no larger ones than needed.
  */
 #include "user/model/allocator_parts.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Caches or nodes, from first to below end. */
@@ -17,56 +18,81 @@ struct range {
 	bool leftovers; /* small rests before large ones */
 };
 
-static bool is_preferred(
-	const struct range *range, unsigned int a, unsigned int b, unsigned int need)
+static int compare_rooms(const void *a, const void *b, void *rooms)
 {
-	const unsigned int *rooms = range->rooms;
+	unsigned int one = *(const unsigned int *)a, other = *(const unsigned int *)b;
+	const unsigned int *room = rooms;
 
-	if (range->used[a] != range->used[b])
-		return range->used[a];
-	if ((rooms[a] >= need) != (rooms[b] >= need))
-		return rooms[a] >= need;
-	if (rooms[a] >= need || range->leftovers)
-		return rooms[a] < rooms[b];
-	return rooms[a] > rooms[b];
+	if (room[one] != room[other])
+		return room[one] < room[other] ? -1 : 1;
+	return one < other ? -1 : 1;
 }
 
-/* The one to take next, or -1. */
-static int pick_next(
-	const struct range *range, const unsigned int *take, unsigned int need)
+/* Those that are used, or not, and have room, in the order of their rooms. */
+static size_t sort_rooms(const struct range *range, bool used, unsigned int *order)
 {
-	int best = -1;
+	size_t n = 0;
 
 	for (unsigned int i = range->first; i < range->end; i++)
-		if (range->rooms[i] && !take[i] &&
-			(best < 0 || is_preferred(range, i, (unsigned int)best, need)))
-			best = (int)i;
-	return best;
+		if (range->rooms[i] && range->used[i] == used)
+			order[n++] = i;
+	qsort_r(order, n, sizeof(*order), compare_rooms, (void *)range->rooms);
+	return n;
 }
 
-/* The same number of smaller ones does as well, and leaves large holes to others. */
-static void exchange(const struct range *range, unsigned int *take, unsigned int spare)
+/*
+ * The neighbours in order, as few as can be, of which the largest is as small as can be:
+ * that leaves large holes to others. From *ret_from, so many; 0: there is no room.
+ */
+static size_t pick_window(const unsigned int *rooms, const unsigned int *order, size_t n,
+	unsigned int need, size_t *ret_from)
+{
+	unsigned int sum = 0;
+	size_t n_picked = 0, from;
+
+	while (sum < need && n_picked < n)
+		sum += rooms[order[n - ++n_picked]];
+	if (sum < need)
+		return 0;
+	sum = 0;
+	for (from = 0; sum < need; from++) {
+		sum += rooms[order[from]];
+		if (from >= n_picked)
+			sum -= rooms[order[from - n_picked]];
+	}
+	*ret_from = from - n_picked;
+	return n_picked;
+}
+
+/* Smaller ones instead, as far as they still do. */
+static void exchange(const struct range *range, unsigned int *take,
+	const unsigned int *order, size_t from, unsigned int spare)
 {
 	const unsigned int *rooms = range->rooms;
 
-	for (unsigned int i = range->first; i < range->end && spare; i++) {
-		unsigned int best = i;
+	for (size_t i = from; i-- > 0 && spare;) {
+		unsigned int smaller = order[i], largest = smaller;
 
-		if (!take[i] || range->used[i])
-			continue;
 		for (unsigned int j = range->first; j < range->end; j++)
-			if (!take[j] && !range->used[j] && rooms[j] < rooms[best] &&
-				rooms[i] - rooms[j] <= spare)
-				best = j;
-		spare -= rooms[i] - rooms[best];
-		take[i] = 0;
-		take[best] = rooms[best];
+			if (take[j] && !range->used[j] && rooms[j] > rooms[largest] &&
+				rooms[j] - rooms[smaller] <= spare)
+				largest = j;
+		if (largest == smaller)
+			continue;
+		spare -= rooms[largest] - rooms[smaller];
+		take[largest] = 0;
+		take[smaller] = rooms[smaller];
 	}
 }
 
 /* Takes back what is too much, from where most is. */
-static void trim(const struct range *range, unsigned int *take, unsigned int spare)
+static void trim(const struct range *range, unsigned int *take, unsigned int need)
 {
+	unsigned int spare = 0;
+
+	for (unsigned int i = range->first; i < range->end; i++)
+		spare += take[i];
+	spare -= need;
 	while (spare) {
 		unsigned int largest = range->first, n;
 
@@ -82,27 +108,29 @@ static void trim(const struct range *range, unsigned int *take, unsigned int spa
 /* How many vCPUs each one takes. False: there is no room. *ret_more: of those taken, how
  * many were not in use. */
 static bool spread(const struct range *range, unsigned int need, unsigned int *take,
-	unsigned int *ret_more)
+	unsigned int *order, unsigned int *ret_more)
 {
 	unsigned int sum = 0;
+	size_t n, from = 0, n_picked = 0;
 
 	*ret_more = 0;
 	memset(&take[range->first], 0, (range->end - range->first) * sizeof(*take));
-	while (sum < need) {
-		int next = pick_next(range, take, need - sum);
-
-		if (next < 0)
-			return false;
-		take[next] = range->rooms[next];
-		sum += take[next];
-		*ret_more += !range->used[next];
-	}
-	if (!range->leftovers)
-		exchange(range, take, sum - need);
-	sum = 0;
-	for (unsigned int i = range->first; i < range->end; i++)
-		sum += take[i];
-	trim(range, take, sum - need);
+	n = sort_rooms(range, true, order);
+	for (size_t i = n; i-- > 0 && sum < need;)
+		sum += take[order[i]] = range->rooms[order[i]];
+	n = sort_rooms(range, false, order);
+	if (range->leftovers)
+		for (unsigned int more = sum; more < need && n_picked < n; n_picked++)
+			more += range->rooms[order[n_picked]];
+	else if (sum < need)
+		n_picked = pick_window(range->rooms, order, n, need - sum, &from);
+	for (size_t i = from; i < from + n_picked; i++)
+		sum += take[order[i]] = range->rooms[order[i]];
+	if (sum < need)
+		return false;
+	exchange(range, take, order, from, sum - need);
+	trim(range, take, need);
+	*ret_more = (unsigned int)n_picked;
 	return true;
 }
 
@@ -124,7 +152,7 @@ static bool spread_in_node(struct attempt *attempt, const struct node *node,
 	for (unsigned int i = range.first; i < range.end; i++)
 		attempt->cache_rooms[i] =
 			paired ? attempt->caches[i].paired : attempt->caches[i].vcpus;
-	return spread(&range, n_vcpus, attempt->cache_take, ret_more);
+	return spread(&range, n_vcpus, attempt->cache_take, attempt->order, ret_more);
 }
 
 /* Shares for so many vCPUs in a node that has room for them. */
@@ -152,6 +180,19 @@ static bool has_vcpu_cache(const struct attempt *attempt, const struct node *nod
 	return false;
 }
 
+/* Has a lower cache of the node the same room, and nothing of the VM's? */
+static bool has_twin(
+	const struct attempt *attempt, const struct node *node, unsigned int cache)
+{
+	bool fixed = attempt->fixed_nodes[node - attempt->host->nodes];
+
+	for (unsigned int i = node->first_cache; i < cache && !fixed; i++)
+		if (!memcmp(&attempt->caches[i], &attempt->caches[cache],
+			    sizeof(*attempt->caches)))
+			return true;
+	return false;
+}
+
 /* The whole VM in this node. */
 static bool try_node(struct attempt *attempt, unsigned int index)
 {
@@ -166,7 +207,7 @@ static bool try_node(struct attempt *attempt, unsigned int index)
 	for (unsigned int i = node->first_cache; n && !has_vcpu_cache(attempt, node) &&
 						 i < node->first_cache + node->n_caches;
 		i++) {
-		if (attempt->caches[i].vcpus < n)
+		if (attempt->caches[i].vcpus < n || has_twin(attempt, node, i))
 			continue;
 		attempt->n_shares = 0;
 		add_share(attempt, attempt->host->caches[i].first_core,
@@ -213,8 +254,8 @@ static bool spread_over_nodes(
 			n = 0;
 		attempt->node_rooms[i] = n;
 	}
-	return spread(
-		&range, (unsigned int)attempt->n_vcpus, attempt->node_take, ret_more);
+	return spread(&range, (unsigned int)attempt->n_vcpus, attempt->node_take,
+		attempt->order, ret_more);
 }
 
 static bool try_shares(struct attempt *attempt)
@@ -233,7 +274,8 @@ static bool can_mirror(const struct attempt *attempt)
 {
 	unsigned int node = attempt->request->guest.node;
 
-	return node > 1 && attempt->n_vcpus > node && !attempt->n_fixed_nodes;
+	return node > 1 && attempt->n_vcpus > node && attempt->n_vcpus % node == 0 &&
+	       !attempt->n_fixed_nodes;
 }
 
 static bool try_cut(struct attempt *attempt, enum cut cut, unsigned int fewest)

@@ -50,8 +50,8 @@ static int say_lack(const struct attempt *attempt, const struct room *room,
 
 	if (attempt->request->smt == SMT_ISOLATE && room->vcpus < n)
 		return say(explanation,
-			"%s: %u whole cores free, %zu wanted (smt = isolate)", where,
-			room->vcpus, n);
+			"%s: %u whole core%s free, %zu wanted (smt = isolate)", where,
+			room->vcpus, room->vcpus == 1 ? "" : "s", n);
 	if (attempt->request->smt == SMT_ISOLATE)
 		return say(explanation,
 			"%s: %u CPUs free, too few beside %zu whole cores (smt = isolate)",
@@ -148,8 +148,7 @@ static void describe(const struct attempt *attempt, const struct candidate *cand
 }
 
 /* The sets of nodes and caches in which the vCPUs are. */
-static int say_chosen(
-	const struct attempt *attempt, bool only, struct explanation *explanation)
+static int say_chosen(const struct attempt *attempt, struct explanation *explanation)
 {
 	const struct allocator *host = attempt->host;
 	struct cpuset nodes = {}, caches = {};
@@ -165,16 +164,15 @@ static int say_chosen(
 	cache_list = cpulist_format(&caches);
 	if (!node_list || !cache_list)
 		return -ENOMEM;
-	return say(explanation, "chosen: node%s %s, cache%s %s%s",
+	return say(explanation, "chosen: node%s %s, cache%s %s",
 		cpuset_weight(&nodes) == 1 ? "" : "s", node_list,
-		cpuset_weight(&caches) == 1 ? "" : "s", cache_list,
-		only ? ": nothing else fits" : "");
+		cpuset_weight(&caches) == 1 ? "" : "s", cache_list);
 }
 
 static int say_candidates(const struct attempt *attempt, struct explanation *explanation)
 {
 	const unsigned int *best = attempt->best.score;
-	bool winner_seen = false, only = true;
+	bool winner_seen = false;
 	char where[64];
 
 	for (size_t i = 0; i < attempt->n_candidates; i++) {
@@ -191,9 +189,8 @@ static int say_candidates(const struct attempt *attempt, struct explanation *exp
 				    : say(explanation,
 					      "%s: no room for the other threads", where))
 			return -ENOMEM;
-		only &= !candidate->fits;
 	}
-	return attempt->found ? say_chosen(attempt, only, explanation) : 0;
+	return attempt->found ? say_chosen(attempt, explanation) : 0;
 }
 
 /* Do these vCPUs, siblings in the guest, share the core? */

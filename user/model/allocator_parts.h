@@ -94,7 +94,7 @@ struct attempt {
 	struct share *shares;
 	size_t n_shares;
 	/* While shares are decided: what each has room for, and gets. */
-	unsigned int *cache_rooms, *cache_take, *node_rooms, *node_take;
+	unsigned int *cache_rooms, *cache_take, *node_rooms, *node_take, *order;
 	bool *fixed_nodes; /* of all fixed CPUs */
 	size_t n_fixed_nodes;
 	unsigned int widest;	      /* most vCPUs of one chunk */
