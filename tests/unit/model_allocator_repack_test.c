@@ -94,6 +94,22 @@ static void test_pinned(void **state)
 	crowd_free(crowd);
 }
 
+/* Who is pinned is first: a larger VM would have taken the sibling. */
+static void test_pinned_first(void **state)
+{
+	struct crowd *crowd = crowd_new();
+
+	(void)state;
+	add(crowd, 0, 1, "0");
+	fix(&crowd->asks[0], 0, "0");
+	crowd->asks[0].request.smt = SMT_REQUIRE;
+	add(crowd, 1, 7, "1-7");
+	assert_int_equal(repack(crowd, 2, NULL), 0);
+	expect_moved(crowd, 0, "0,8");
+	expect_moved(crowd, 1, "4-7,12,14-15");
+	crowd_free(crowd);
+}
+
 /* A VM without a place: nothing moves, and the sentence is its own. */
 static void test_no_room(void **state)
 {
@@ -142,6 +158,7 @@ int main(void)
 		cmocka_unit_test(test_tidier),
 		cmocka_unit_test(test_no_tidier),
 		cmocka_unit_test(test_pinned),
+		cmocka_unit_test(test_pinned_first),
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_tidiness),
 	};

@@ -98,6 +98,70 @@ static void test_fewest_nodes_of_one_package(void **state)
 	board_deinit(&board);
 }
 
+/* The emulator rather on another VM's core than on that of a vCPU; both are in use. */
+static void test_emulator_off_vcpu_core(void **state)
+{
+	struct board board = board_of(1, 1, 1, 4, 2);
+	struct ask ask;
+
+	(void)state;
+	take(&board, "0,2");
+	ask_init(&ask, 1, 1, 0);
+	fix(&ask, 1, "0");
+	expect_given(&board, &ask, "6 -1", "");
+	board_deinit(&board);
+}
+
+/* A core whose sibling is offline is whole; one in use has one CPU left as well. */
+static void test_narrow_core_is_whole(void **state)
+{
+	struct board board = board_of(1, 1, 1, 3, 2);
+	struct ask ask;
+
+	(void)state;
+	allocator_free(board.allocator);
+	cpuset_drop(&board.topology->online, 3);
+	topology_complete(board.topology);
+	board.allocator = must(allocator_new(board.topology));
+	board.available = board.topology->online;
+	take(&board, "1");
+	ask_init(&ask, 1, 0, 0);
+	expect_given(&board, &ask, "4", "");
+	ask.request.smt = SMT_ISOLATE;
+	expect_given(&board, &ask, "0", "");
+	board_deinit(&board);
+}
+
+/* The fullest cache holds the vCPUs, the other one the emulator as well. */
+static void test_room_for_the_emulator(void **state)
+{
+	struct board board = board_of(1, 1, 2, 4, 1);
+	struct ask ask;
+
+	(void)state;
+	take(&board, "0-1");
+	ask_init(&ask, 2, 0, 0);
+	expect_given(&board, &ask, "2 3", "");
+	ask_init(&ask, 2, 1, 0);
+	expect_given(&board, &ask, "6 4 5", "");
+	board_deinit(&board);
+}
+
+/* Two packages have room for the vCPUs, the emptier one for the emulator as well. */
+static void test_room_for_the_emulator_in_nodes(void **state)
+{
+	struct board board = board_of(2, 2, 1, 4, 1);
+	struct ask ask;
+
+	(void)state;
+	take(&board, "0,4,8");
+	ask_init(&ask, 6, 0, 0);
+	expect_given(&board, &ask, "1 2 3 5 6 7", "");
+	ask_init(&ask, 6, 1, 0);
+	expect_given(&board, &ask, "15 9 10 11 12 13 14", "");
+	board_deinit(&board);
+}
+
 /* Nodes with 8, 5, 4 and 2 CPUs: 9 go to those with 5 and 4. */
 static void test_large_nodes_stay_whole(void **state)
 {
@@ -142,6 +206,10 @@ static void test_guest_nodes(void **state)
 	/* 12 and 10 CPUs are free: 8 and 8 as in the guest, not 6 and 10. */
 	ask.request.guest.node = 8;
 	expect_given(&board, &ask, "2 18 3 19 4 20 5 21 11 27 12 28 13 29 14 30", "");
+	/* A guest with half a node is not mirrored. */
+	ask.request.n_wants = 15;
+	ask.request.guest.node = 2;
+	expect_given(&board, &ask, "2 18 3 19 4 11 27 12 28 13 29 14 30 15 31", "");
 	/* Not where its nodes do not fit: 6 and 6 are free. */
 	take(&board, "2-4,11-12,18-20,27-28");
 	ask_init(&ask, 12, 0, 0);
@@ -258,6 +326,25 @@ static void test_isolate(void **state)
 	board_deinit(&board);
 }
 
+/* Of cores of 2, 1 and 1 CPUs the vCPUs get the narrow ones, or the others had none. */
+static void test_isolate_narrow_cores(void **state)
+{
+	struct board board = board_of(1, 1, 3, 1, 2);
+	struct ask ask;
+
+	(void)state;
+	allocator_free(board.allocator);
+	cpuset_drop(&board.topology->online, 4);
+	cpuset_drop(&board.topology->online, 5);
+	topology_complete(board.topology);
+	board.allocator = must(allocator_new(board.topology));
+	board.available = board.topology->online;
+	ask_init(&ask, 2, 1, 1);
+	ask.request.smt = SMT_ISOLATE;
+	expect_given(&board, &ask, "0 1 2 3", "");
+	board_deinit(&board);
+}
+
 static void test_without_smt(void **state)
 {
 	static const enum smt_wish wishes[] = {SMT_PREFER, SMT_REQUIRE, SMT_ISOLATE};
@@ -341,8 +428,12 @@ int main(void)
 		cmocka_unit_test(test_fullest_cache_that_fits),
 		cmocka_unit_test(test_cache_before_node),
 		cmocka_unit_test(test_odd_vcpu_on_core_in_use),
+		cmocka_unit_test(test_narrow_core_is_whole),
 		cmocka_unit_test(test_other_threads),
+		cmocka_unit_test(test_room_for_the_emulator),
+		cmocka_unit_test(test_emulator_off_vcpu_core),
 		cmocka_unit_test(test_fewest_nodes_of_one_package),
+		cmocka_unit_test(test_room_for_the_emulator_in_nodes),
 		cmocka_unit_test(test_large_nodes_stay_whole),
 		cmocka_unit_test(test_any_takes_leftovers),
 		cmocka_unit_test(test_guest_nodes),
@@ -353,6 +444,7 @@ int main(void)
 		cmocka_unit_test(test_require),
 		cmocka_unit_test(test_require_fills_own_core),
 		cmocka_unit_test(test_isolate),
+		cmocka_unit_test(test_isolate_narrow_cores),
 		cmocka_unit_test(test_without_smt),
 		cmocka_unit_test(test_guest_siblings),
 		cmocka_unit_test(test_large_host),

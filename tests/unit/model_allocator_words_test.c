@@ -209,6 +209,24 @@ static void test_explain_fixed(void **state)
 	board_deinit(&board);
 }
 
+/* The vCPUs alone would fit. */
+static void test_explain_emulator(void **state)
+{
+	struct board board = board_of(2, 1, 1, 4, 1);
+	struct ask ask;
+
+	(void)state;
+	ask_init(&ask, 4, 1, 0);
+	ask.request.numa = NUMA_SINGLE;
+	/* clang-format off */
+	expect_lines(&board, &ask, (const char *const[]){
+		"node 0: 4 CPUs free, 5 wanted",
+		"node 1: 4 CPUs free, 5 wanted",
+		NULL});
+	/* clang-format on */
+	board_deinit(&board);
+}
+
 static void test_explain_nodes(void **state)
 {
 	struct board board = board_of(2, 2, 1, 2, 2);
@@ -253,6 +271,7 @@ int main(void)
 		cmocka_unit_test(test_explain),
 		cmocka_unit_test(test_explain_idle),
 		cmocka_unit_test(test_explain_fixed),
+		cmocka_unit_test(test_explain_emulator),
 		cmocka_unit_test(test_explain_nodes),
 	};
 

@@ -18,6 +18,7 @@ struct range {
 	bool leftovers; /* small rests before large ones */
 };
 
+/* By room; among equals the lower numbers are last, and so are taken first. */
 static int compare_rooms(const void *a, const void *b, void *rooms)
 {
 	unsigned int one = *(const unsigned int *)a, other = *(const unsigned int *)b;
@@ -25,7 +26,7 @@ static int compare_rooms(const void *a, const void *b, void *rooms)
 
 	if (room[one] != room[other])
 		return room[one] < room[other] ? -1 : 1;
-	return one < other ? -1 : 1;
+	return one > other ? -1 : 1;
 }
 
 /* Those that are used, or not, and have room, in the order of their rooms. */
@@ -38,30 +39,6 @@ static size_t sort_rooms(const struct range *range, bool used, unsigned int *ord
 			order[n++] = i;
 	qsort_r(order, n, sizeof(*order), compare_rooms, (void *)range->rooms);
 	return n;
-}
-
-/*
- * The neighbours in order, as few as can be, of which the largest is as small as can be:
- * that leaves large holes to others. From *ret_from, so many; 0: there is no room.
- */
-static size_t pick_window(const unsigned int *rooms, const unsigned int *order, size_t n,
-	unsigned int need, size_t *ret_from)
-{
-	unsigned int sum = 0;
-	size_t n_picked = 0, from;
-
-	while (sum < need && n_picked < n)
-		sum += rooms[order[n - ++n_picked]];
-	if (sum < need)
-		return 0;
-	sum = 0;
-	for (from = 0; sum < need; from++) {
-		sum += rooms[order[from]];
-		if (from >= n_picked)
-			sum -= rooms[order[from - n_picked]];
-	}
-	*ret_from = from - n_picked;
-	return n_picked;
 }
 
 /* Smaller ones instead, as far as they still do. */
@@ -105,32 +82,33 @@ static void trim(const struct range *range, unsigned int *take, unsigned int nee
 	}
 }
 
-/* How many vCPUs each one takes. False: there is no room. *ret_more: of those taken, how
- * many were not in use. */
+/*
+ * How many vCPUs each one takes: those that are used first, then the largest, which are
+ * the fewest, and of as few no larger ones than needed: that leaves large holes to
+ * others. False: there is no room. *ret_more: of those taken, how many were not in use.
+ */
 static bool spread(const struct range *range, unsigned int need, unsigned int *take,
 	unsigned int *order, unsigned int *ret_more)
 {
 	unsigned int sum = 0;
-	size_t n, from = 0, n_picked = 0;
+	size_t n, i;
 
-	*ret_more = 0;
 	memset(&take[range->first], 0, (range->end - range->first) * sizeof(*take));
 	n = sort_rooms(range, true, order);
-	for (size_t i = n; i-- > 0 && sum < need;)
+	for (i = n; i-- > 0 && sum < need;)
 		sum += take[order[i]] = range->rooms[order[i]];
 	n = sort_rooms(range, false, order);
-	if (range->leftovers)
-		for (unsigned int more = sum; more < need && n_picked < n; n_picked++)
-			more += range->rooms[order[n_picked]];
-	else if (sum < need)
-		n_picked = pick_window(range->rooms, order, n, need - sum, &from);
-	for (size_t i = from; i < from + n_picked; i++)
-		sum += take[order[i]] = range->rooms[order[i]];
+	for (i = 0; i < n && sum < need; i++) {
+		unsigned int next = order[range->leftovers ? i : n - 1 - i];
+
+		sum += take[next] = range->rooms[next];
+	}
 	if (sum < need)
 		return false;
-	exchange(range, take, order, from, sum - need);
+	if (!range->leftovers)
+		exchange(range, take, order, n - i, sum - need);
 	trim(range, take, need);
-	*ret_more = (unsigned int)n_picked;
+	*ret_more = (unsigned int)i;
 	return true;
 }
 

@@ -22,7 +22,7 @@ struct tidiness allocator_tidiness(const struct allocator *allocator,
 			cache = place->cache;
 		}
 		tidiness.in_one_node += one_node;
-		tidiness.in_one_cache += one_node && one_cache;
+		tidiness.in_one_cache += one_cache;
 	}
 	for (size_t i = 0; i < allocator->n_cores; i++) {
 		const struct core *core = &allocator->cores[i];
@@ -50,7 +50,7 @@ struct turn {
 	size_t vm, n_wants, n_fixed;
 };
 
-/* VMs with fixed CPUs have the least choice, then the big ones. */
+/* Who has fixed CPUs may need what is beside them; then the big ones. */
 static int compare_turns(const void *a, const void *b)
 {
 	const struct turn *one = a, *other = b;
