@@ -355,7 +355,7 @@ static void test_classes(void **state)
 	struct vm_class class;
 
 	(void)state;
-	write_file(HOST, "[class silver]\novercommit = 1.5\n"
+	write_file(HOST, "[class tin]\ncpus = 1\n[class silver]\novercommit = 1.5\n"
 			 "[class gold]\ncpus = 2-3\novercommit = 2.25\n"
 			 "[defaults]\npolicy = shared\nclass = gold\ndedicated = 0,3\n"
 			 "iothreads = 1-2\n");
@@ -368,6 +368,9 @@ static void test_classes(void **state)
 	class = config_class(&config, "silver");
 	assert_false(class.has_cpus);
 	assert_int_equal(class.overcommit, 150);
+	class = config_class(&config, "tin");
+	assert_true(class.has_cpus);
+	assert_int_equal(class.overcommit, OVERCOMMIT_DEFAULT);
 	class = config_class(&config, "shared");
 	assert_string_equal(class.name, "shared");
 	assert_int_equal(class.overcommit, OVERCOMMIT_DEFAULT);

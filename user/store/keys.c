@@ -108,6 +108,7 @@ static int begin_pattern(struct target *target, const char *glob, struct problem
 static int begin_class(struct target *target, const char *name, struct problem *problem)
 {
 	struct config *config = target->config;
+	struct vm_class class;
 
 	if (!is_class_name(name))
 		return problem_set(problem, -EINVAL,
@@ -116,10 +117,12 @@ static int begin_class(struct target *target, const char *name, struct problem *
 		if (!strcmp(config->classes[i].name, name))
 			return problem_set(problem, -EINVAL,
 				"the section [class %s] is given twice", name);
+	/* Before the new one is there: it would be found. */
+	class = config_class(config, "");
 	target->class = array_push(&config->classes, &config->n_classes);
 	if (!target->class)
 		return problem_nomem(problem);
-	*target->class = config_class(config, "");
+	*target->class = class;
 	strcpy(target->class->name, name);
 	return 0;
 }
