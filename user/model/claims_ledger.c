@@ -92,7 +92,9 @@ static void find_held(struct claim *claim, const struct desired_input *input)
 	if (!group || claim->scheme == SCHEME_CLASS)
 		return;
 	claim->held = group->exclusive;
-	if (claim->scheme == SCHEME_ROOT)
+	/* A member may run on the host's CPUs, too, which are not its. */
+	if (claim->scheme == SCHEME_ROOT &&
+		(!input->tree->remote || group->partition.kind != PARTITION_MEMBER))
 		cpuset_or(&claim->held, &group->cpus);
 }
 
