@@ -14,7 +14,7 @@
 #include "user/model/cpulist.h"
 
 enum {
-	DEPTH_MAX = 4, /* slice, VM, leaf, and whatever somebody put below */
+	DEPTH_MAX = 4, /* slice, class, VM, leaf, and whatever somebody put below */
 	GROUPS_MAX = 65536,
 };
 
@@ -129,7 +129,7 @@ char *group_rival(
 static int read_below(const struct hierarchy *hierarchy, const char *path,
 	unsigned int depth, struct tree *tree, struct problem *problem)
 {
-	struct group group = {}, *added;
+	struct group group = {};
 	const char *name;
 	DIR *children;
 	int r;
@@ -137,12 +137,10 @@ static int read_below(const struct hierarchy *hierarchy, const char *path,
 	r = group_read(hierarchy, path, &group, problem);
 	if (r)
 		return r == -ENOENT || r == -ENODEV ? 0 : r;
-	added = array_push(&tree->groups, &tree->n_groups);
-	if (!added) {
+	if (tree_take(tree, &group)) {
 		group_deinit(&group);
 		return problem_nomem(problem);
 	}
-	*added = group;
 	if (depth == DEPTH_MAX || tree->n_groups >= GROUPS_MAX)
 		return 0;
 	children = children_open(hierarchy->root, path);
@@ -163,9 +161,9 @@ static int read_below(const struct hierarchy *hierarchy, const char *path,
 static void isolated_of_groups(struct tree *tree)
 {
 	for (size_t i = 0; i < tree->n_groups; i++)
-		if (tree->groups[i].partition.valid &&
-			tree->groups[i].partition.kind == PARTITION_ISOLATED)
-			cpuset_or(&tree->isolated, &tree->groups[i].effective);
+		if (tree->groups[i]->partition.valid &&
+			tree->groups[i]->partition.kind == PARTITION_ISOLATED)
+			cpuset_or(&tree->isolated, &tree->groups[i]->effective);
 }
 
 static bool group_uses_cpuset(const struct hierarchy *hierarchy, const char *path)
@@ -239,7 +237,7 @@ static int read_beside(const struct hierarchy *hierarchy, struct tree *tree)
 static bool tree_has(const struct tree *tree, const char *path)
 {
 	for (size_t i = 0; i < tree->n_groups; i++)
-		if (!strcmp(tree->groups[i].path, path))
+		if (!strcmp(tree->groups[i]->path, path))
 			return true;
 	return false;
 }

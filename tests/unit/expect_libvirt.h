@@ -51,8 +51,8 @@ static inline int remove_run(void **state)
 static inline bool claims_above(const struct group *group, struct cpuset needed)
 {
 	for (size_t i = 0; i < host.tree.n_groups; i++)
-		if (path_is_below(group->path, host.tree.groups[i].path) &&
-			!cpuset_subset(&needed, &host.tree.groups[i].exclusive))
+		if (path_is_below(group->path, host.tree.groups[i]->path) &&
+			!cpuset_subset(&needed, &host.tree.groups[i]->exclusive))
 			return false;
 	return !cpuset_empty(&needed);
 }
@@ -71,7 +71,7 @@ static inline void settle_groups(void)
 	tree->root_effective = host.topology.online;
 	memset(&tree->isolated, 0, sizeof(tree->isolated));
 	for (size_t i = 0; i < tree->n_groups; i++) {
-		struct group *group = &tree->groups[i];
+		struct group *group = tree->groups[i];
 
 		group->partition.valid = group->partition.kind == PARTITION_MEMBER ||
 					 claims_above(group, group->cpus);
@@ -83,7 +83,7 @@ static inline void settle_groups(void)
 			cpuset_or(&tree->isolated, &group->cpus);
 	}
 	for (size_t i = 0; i < tree->n_groups; i++) {
-		struct group *group = &tree->groups[i];
+		struct group *group = tree->groups[i];
 		const struct group *above = parent_of(tree, group->path);
 		struct cpuset ground = above ? above->effective : tree->root_effective;
 
@@ -181,8 +181,8 @@ static inline void carry_out(struct unit *unit, const char *name)
 		settle_groups();
 		for (size_t j = 0;
 			step->kind == STEP_SET_PARTITION && j < host.tree.n_groups; j++)
-			if (!host.tree.groups[j].partition.valid &&
-				!strcmp(host.tree.groups[j].path, step->path))
+			if (!host.tree.groups[j]->partition.valid &&
+				!strcmp(host.tree.groups[j]->path, step->path))
 				fail_msg("it comes out invalid: %s", step->path);
 	}
 	to->actual.has_strays = false;

@@ -4,7 +4,7 @@
  * For tests of single plans: web1 on a host with CPUs 0-7, what a plan is word for word,
  * and that the fake kernel takes it and nothing is left to do then.
  */
-#include "tests/unit/fake_steps.h"
+#include "tests/unit/fake_classes.h"
 #include "user/model/health.h"
 
 #define S "/cpuwarden.slice"

@@ -8,6 +8,17 @@
  */
 #include "tests/unit/fake_tree.h"
 
+/* Who claims some CPUs is asked for no others, unless it is a partition. */
+static inline bool is_in_the_way(
+	const struct group *other, const struct cpuset *set, bool exclusive)
+{
+	if (cpuset_intersects(&other->exclusive, set))
+		return true;
+	if (!says_partition(other) && (!exclusive || !cpuset_empty(&other->exclusive)))
+		return false;
+	return cpuset_intersects(&other->cpus, set);
+}
+
 /* A brother with CPUs of this set: one that is a partition, or with `exclusive` any. */
 static inline const struct group *overlap(const struct fake *fake,
 	const struct group *group, const struct cpuset *set, bool exclusive)
@@ -15,13 +26,11 @@ static inline const struct group *overlap(const struct fake *fake,
 	const struct tree *tree = &fake->host->tree;
 
 	for (size_t i = 0; i < tree->n_groups; i++) {
-		const struct group *other = &tree->groups[i];
+		const struct group *other = tree->groups[i];
 
 		if (other != group &&
 			parent_of(tree, other->path) == parent_of(tree, group->path) &&
-			(((exclusive || says_partition(other)) &&
-				 cpuset_intersects(&other->cpus, set)) ||
-				cpuset_intersects(&other->exclusive, set)))
+			is_in_the_way(other, set, exclusive))
 			return other;
 	}
 	return NULL;
@@ -30,7 +39,7 @@ static inline const struct group *overlap(const struct fake *fake,
 static inline bool has_below(const struct tree *tree, const char *path)
 {
 	for (size_t i = 0; i < tree->n_groups; i++)
-		if (path_is_below(tree->groups[i].path, path))
+		if (path_is_below(tree->groups[i]->path, path))
 			return true;
 	return false;
 }
@@ -68,7 +77,7 @@ static inline bool needs_cpu(
 	if (holds_threads(fake, above->path))
 		return true;
 	for (size_t i = 0; i < tree->n_groups; i++) {
-		const char *path = tree->groups[i].path;
+		const char *path = tree->groups[i]->path;
 
 		if (path_is_below(path, above->path) && strcmp(path, group->path) &&
 			holds_threads(fake, path) &&
@@ -126,22 +135,13 @@ static inline bool remove_group(struct fake *fake, const char *path)
 {
 	struct tree *tree = &fake->host->tree;
 	struct group *group = tree_find(tree, path);
-	struct group *left = NULL;
-	size_t n = 0;
 
 	if (!group)
 		return refuse(fake, "ENOENT");
 	if (group->populated || has_below(tree, path))
 		return refuse(fake, "EBUSY: something is in it");
 	heal(fake, path);
-	group_deinit(group);
-	for (size_t i = 0; i < tree->n_groups; i++) {
-		if (tree->groups[i].path)
-			*(struct group *)must(array_push(&left, &n)) = tree->groups[i];
-	}
-	free(tree->groups);
-	tree->groups = left;
-	tree->n_groups = n;
+	tree_remove(tree, path);
 	return true;
 }
 
@@ -168,7 +168,7 @@ static inline bool give_cpuset(struct fake *fake, struct group *group, bool give
 		return refuse(fake, "ENOENT: cpuset is not given to it");
 	*given = give;
 	for (size_t i = 0; i < tree->n_groups; i++) {
-		struct group *child = &tree->groups[i];
+		struct group *child = tree->groups[i];
 
 		if (!is_child(tree, child, group))
 			continue;
@@ -179,17 +179,27 @@ static inline bool give_cpuset(struct fake *fake, struct group *group, bool give
 	return true;
 }
 
-/* Would a change of its CPUs leave something below without? */
-static inline bool shrinks_from_under(
-	struct fake *fake, const struct group *group, const struct cpuset *set)
+/* Would a change of its CPUs, or of those that it claims, leave something below without?
+ * What a member has is what is effective. */
+static inline bool shrinks_from_under(struct fake *fake, const struct group *group,
+	const struct cpuset *set, bool claims)
 {
 	const struct tree *tree = &fake->host->tree;
 
-	for (size_t i = 0; i < tree->n_groups; i++)
-		if (is_child(tree, &tree->groups[i], group) &&
-			!cpuset_subset(claim_of(fake, &tree->groups[i]), set))
-			return !refuse(fake, "it would shrink from under /%s",
-				tree->groups[i].path);
+	for (size_t i = 0; i < tree->n_groups; i++) {
+		const struct group *below = tree->groups[i];
+		struct cpuset has = *claim_of(fake, below);
+
+		if (!is_child(tree, below, group) ||
+			(claims && !says_partition(below) &&
+				cpuset_empty(&below->exclusive)))
+			continue;
+		if (!says_partition(group) && !claims)
+			cpuset_and(&has, &group->effective);
+		if (!cpuset_subset(&has, set))
+			return !refuse(
+				fake, "it would shrink from under /%s", below->path);
+	}
 	return false;
 }
 
@@ -204,6 +214,13 @@ static inline bool grow(struct fake *fake, const struct group *group,
 	       take_cpus(fake, group, &more);
 }
 
+/* No partition, and in none. */
+static inline bool tree_is_loose(
+	const struct fake *fake, const struct group *group, const struct group *above)
+{
+	return is_remote(fake, above) && !says_partition(group);
+}
+
 static inline bool set_cpus(
 	struct fake *fake, struct group *group, const struct cpuset *set)
 {
@@ -214,16 +231,19 @@ static inline bool set_cpus(
 		return refuse(fake, "ENOENT: no cpuset.cpus");
 	if (cpuset_equal(&group->cpus, set))
 		return refuse(fake, "nothing to change");
-	if (is_remote(fake, above))
+	if (is_top(above) && is_remote(fake, above))
 		cpuset_and(&ground, &group->exclusive);
 	else if (above)
 		cpuset_and(&ground, &above->cpus);
+	/* A member may have what is not exclusive, within its parent's. */
+	if (tree_is_loose(fake, group, above))
+		ground = is_top(above) ? fake->host->topology.online : above->cpus;
 	if (!cpuset_subset(set, &ground))
 		return refuse(fake, "the parent lacks CPUs, or they are not exclusive");
 	other = overlap(fake, group, set, says_partition(group));
 	if (other)
 		return refuse(fake, "CPUs are exclusive with /%s", other->path);
-	if (shrinks_from_under(fake, group, set))
+	if (shrinks_from_under(fake, group, set, false))
 		return false;
 	if (claim_of(fake, group) == &group->cpus &&
 		!grow(fake, group, &group->cpus, set))
@@ -244,12 +264,12 @@ static inline bool set_exclusive(
 		return refuse(fake, "nothing to change");
 	if (!cpuset_subset(set, &ground))
 		return refuse(fake, "they are not exclusive above");
-	if (!cpuset_subset(&group->cpus, set))
+	if (says_partition(group) && !cpuset_subset(&group->cpus, set))
 		return refuse(fake, "it would shrink from under its cpuset.cpus");
 	other = overlap(fake, group, set, true);
 	if (other)
 		return refuse(fake, "CPUs are exclusive with /%s", other->path);
-	if (shrinks_from_under(fake, group, set) ||
+	if (shrinks_from_under(fake, group, set, true) ||
 		!grow(fake, group, claim_of(fake, group), set))
 		return false;
 	group->exclusive = *set;
@@ -263,12 +283,12 @@ static inline const struct group *partition_below(
 	const struct tree *tree = &fake->host->tree;
 
 	for (size_t i = 0; i < tree->n_groups; i++) {
-		const char *below = tree->groups[i].path;
+		const char *below = tree->groups[i]->path;
 
 		if (path_is_below(below, path) &&
 			(!strcmp(below, top) || path_is_below(below, top)) &&
-			tree->groups[i].partition.kind != PARTITION_MEMBER)
-			return &tree->groups[i];
+			tree->groups[i]->partition.kind != PARTITION_MEMBER)
+			return tree->groups[i];
 	}
 	return NULL;
 }
@@ -289,7 +309,8 @@ static inline bool become_partition(
 		return refuse(fake, "Parent is not a partition root");
 	if (cpuset_empty(&group->cpus) || !cpuset_subset(claim_of(fake, group), &ground))
 		return refuse(fake, "the parent lacks CPUs, or there are none");
-	if (is_remote(fake, above) && !cpuset_subset(&group->cpus, &group->exclusive))
+	if (is_remote(fake, above) && is_top(above) &&
+		!cpuset_subset(&group->cpus, &group->exclusive))
 		return refuse(fake, "Invalid cpu list in cpuset.cpus.exclusive");
 	other = overlap(fake, group, claim_of(fake, group), true);
 	if (other)

@@ -15,6 +15,24 @@ static inline size_t vm_index(const struct fake *fake, const char *name)
 	return vm ? (size_t)(vm - fake->host->vms.items) : FAKE_VMS;
 }
 
+/* Where the VM has its group, or would have one of its own. The caller frees. */
+static inline char *top_of(const struct fake *fake, const char *name)
+{
+	const struct tree *tree = &fake->host->tree;
+	char *direct = must(vm_group_path(name));
+
+	for (size_t i = 0; i < tree->n_groups; i++) {
+		const char *path = tree->groups[i]->path;
+
+		if (!is_vm_group(path) ||
+			strcmp(strrchr(path, '/'), strrchr(direct, '/')))
+			continue;
+		free(direct);
+		return must(strdup(path));
+	}
+	return direct;
+}
+
 static inline void move_to(
 	struct fake *fake, struct vm *vm, size_t thread, const char *path)
 {
@@ -135,7 +153,8 @@ static inline bool do_note(struct fake *fake, const struct unit *unit,
 	} else if (step->kind == STEP_RETURN_VM || step->kind == STEP_RETURN_AFFINITY) {
 		return_vm(fake, unit->vm, step->kind == STEP_RETURN_AFFINITY);
 	} else if (step->kind == STEP_KEEP_OFF) {
-		to->actual.has_strays = false;
+		if (to)
+			to->actual.has_strays = false;
 	} else if (step->kind != STEP_RETURN_HOST) {
 		return refuse(fake, "not for the fake kernel");
 	}
@@ -147,7 +166,6 @@ static inline bool do_step(struct fake *fake, const struct unit *unit,
 {
 	struct group *group =
 		step->path ? tree_find(&fake->host->tree, step->path) : NULL;
-	cleanup_free char *top = vm_group_path(unit->vm);
 	bool root = step->path && !*step->path;
 
 	switch (step->kind) {
@@ -169,8 +187,8 @@ static inline bool do_step(struct fake *fake, const struct unit *unit,
 		return group ? set_exclusive(fake, group, &step->cpus)
 			     : refuse(fake, "ENOENT");
 	case STEP_SET_PARTITION:
-		return group ? set_partition(
-				       fake, group, step->partition, *unit->vm ? top : "")
+		return group ? set_partition(fake, group, step->partition,
+				       fake->scope ? fake->scope : "")
 			     : refuse(fake, "ENOENT");
 	case STEP_MOVE_PROCESS:
 	case STEP_MOVE_THREAD:
@@ -197,7 +215,7 @@ static inline void print_tree(const struct fake *fake)
 	const struct tree *tree = &fake->host->tree;
 
 	for (size_t i = 0; i < tree->n_groups; i++) {
-		const struct group *group = &tree->groups[i];
+		const struct group *group = tree->groups[i];
 		cleanup_free char *set = cpulist_format(&group->cpus);
 		cleanup_free char *effective = cpulist_format(&group->effective);
 		cleanup_free char *exclusive = cpulist_format(&group->exclusive);
@@ -294,8 +312,10 @@ static inline void run_steps(struct fake *fake, const struct unit *unit,
 	struct cpuset before[FAKE_THREADS];
 	bool steady[FAKE_THREADS];
 	size_t n = vm && vm->kind == DESIRED_PLACED ? vm->vm->n_threads : 0;
+	cleanup_free char *now = *unit->vm ? top_of(fake, unit->vm) : NULL;
 
 	assert_true(n <= FAKE_THREADS);
+	fake->scope = n ? vm->groups[0].path : now;
 	for (size_t i = 0; i < n; i++)
 		steady[i] = is_steady(fake, vm, i);
 	for (size_t s = 0; s < unit->n_steps && s < limit; s++) {
@@ -315,6 +335,7 @@ static inline void run_steps(struct fake *fake, const struct unit *unit,
 		fail_msg("%s: %s: %s", what, step_name(unit->steps[s].kind),
 			fake->refusal);
 	}
+	fake->scope = NULL;
 }
 
 /* What a plan is, word for word. */
@@ -345,7 +366,7 @@ static inline void plan_vm(
 static inline void plan_release(
 	const struct fake *fake, const char *name, struct unit *ret_unit)
 {
-	cleanup_free char *top = vm_group_path(name);
+	cleanup_free char *top = top_of(fake, name);
 	const struct vm *vm = find_vm(fake->host, name);
 	struct unit unit = {.pid = vm->pid, .start_time = vm->start_time};
 	bool alive = false;

@@ -30,6 +30,7 @@ struct fake {
 	struct fake_vm vms[FAKE_VMS]; /* as host->vms */
 	struct fake_damage damage[FAKE_GROUPS];
 	size_t n_damage;
+	const char *scope; /* the group whose unit is carried out, with those below */
 	char refusal[256]; /* why a step was refused, or "" */
 };
 
@@ -122,11 +123,16 @@ static inline struct cpuset holdings(const struct fake *fake, const struct group
 	return all;
 }
 
-/* Does a partition's parent have to be one? Not for one right below the slice if remote.
- */
+/* Does a partition's parent have to be one? Not below a member if remote. */
 static inline bool is_remote(const struct fake *fake, const struct group *above)
 {
-	return fake->host->tree.remote && above && !strchr(above->path, '/');
+	return fake->host->tree.remote && above &&
+	       above->partition.kind == PARTITION_MEMBER;
+}
+
+static inline bool is_top(const struct group *group)
+{
+	return group && !strchr(group->path, '/');
 }
 
 static inline struct cpuset effective_of(
@@ -146,9 +152,9 @@ static inline struct cpuset effective_of(
 		return cpuset_empty(&set) ? other : set;
 	set = holdings(fake, group);
 	for (size_t i = 0; i < tree->n_groups; i++)
-		if (is_child(tree, &tree->groups[i], group) &&
-			says_partition(&tree->groups[i]))
-			cpuset_andnot(&set, &tree->groups[i].cpus);
+		if (is_child(tree, tree->groups[i], group) &&
+			says_partition(tree->groups[i]))
+			cpuset_andnot(&set, &tree->groups[i]->cpus);
 	return set;
 }
 
@@ -158,7 +164,7 @@ static inline void settle_validity(struct fake *fake)
 	struct tree *tree = &fake->host->tree;
 
 	for (size_t i = 0; i < tree->n_groups; i++) {
-		struct group *group = &tree->groups[i];
+		struct group *group = tree->groups[i];
 		const struct group *above = parent_of(tree, group->path);
 		struct cpuset ground = holdings(fake, above);
 
@@ -193,7 +199,7 @@ static inline void settle(struct fake *fake)
 	tree->root_effective = fake->host->topology.online;
 	memset(&tree->isolated, 0, sizeof(tree->isolated));
 	for (size_t i = 0; i < tree->n_groups; i++) {
-		const struct group *group = &tree->groups[i];
+		const struct group *group = tree->groups[i];
 		struct cpuset taken = holdings(fake, group);
 
 		if (says_partition(group) &&
@@ -202,7 +208,7 @@ static inline void settle(struct fake *fake)
 			cpuset_andnot(&tree->root_effective, &taken);
 	}
 	for (size_t i = 0; i < tree->n_groups; i++) {
-		struct group *group = &tree->groups[i];
+		struct group *group = tree->groups[i];
 		const struct fake_damage *damage = find_damage(fake, group->path);
 
 		group->effective = damage ? damage->effective : effective_of(fake, group);

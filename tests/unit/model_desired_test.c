@@ -255,9 +255,10 @@ static void expect_one_owner_each(const struct host *any)
 		cpuset_or(&mine, &vm->rules.owned);
 		assert_false(cpuset_intersects(&mine, &taken));
 		cpuset_or(&taken, &mine);
-		if (vm->kind == DESIRED_PLACED)
+		assert_true(cpuset_equal(&mine, &vm->reserved));
+		if (vm->kind == DESIRED_PLACED && vm->scheme == SCHEME_ROOT)
 			assert_true(cpuset_equal(&mine, &vm->groups[0].cpus));
-		else
+		else if (vm->kind != DESIRED_PLACED)
 			assert_true(cpuset_empty(&mine));
 	}
 	assert_true(cpuset_subset(&taken, &any->topology.online));
@@ -293,7 +294,9 @@ static void expect_groups_and_rules_agree(const struct desired_vm *vm)
 		assert_int_equal(vm->rules.threads[i].tid, vm->vm->threads[i].tid);
 		assert_true(cpuset_equal(&vm->rules.threads[i].set, &group->cpus));
 		if (vm->vm->threads[i].class == THREAD_VCPU)
-			assert_int_equal(group->partition, vm->policy.partition);
+			assert_int_equal(group->partition,
+				vm->scheme == SCHEME_CLASS ? PARTITION_MEMBER
+							   : vm->policy.partition);
 		if (i)
 			assert_true(
 				vm->rules.threads[i].tid > vm->rules.threads[i - 1].tid);

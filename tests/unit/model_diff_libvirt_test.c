@@ -178,7 +178,7 @@ static void test_a_partition_without_a_thread(void **state)
 	virsh(&host, WEB1 "/vcpu2", "7");
 	group_at(&host, WEB1 "/vcpu2")->partition.kind = PARTITION_ISOLATED;
 	for (size_t i = 0; i < 3; i++)
-		host.tree.groups[i].exclusive = cpus("4-5,7");
+		host.tree.groups[i]->exclusive = cpus("4-5,7");
 	settle_groups();
 	look();
 	plan_vm(&fake, "web1", &unit);

@@ -7,6 +7,7 @@
  */
 #include "tests/unit/random_host.h"
 #include "user/model/health.h"
+#include "user/model/holders.h"
 
 static unsigned long from_environment(const char *name, unsigned long otherwise)
 {
@@ -24,10 +25,12 @@ static size_t clear(struct fake *fake, const char *what)
 	for (size_t i = 0; i < fake->host->vms.n_items; i++) {
 		const char *name = fake->host->vms.items[i].name;
 		const struct desired_vm *vm = desired_find(&fake->host->desired, name);
-		cleanup_free char *top = vm_group_path(name);
+		cleanup_free char *top = top_of(fake, name);
+		bool misplaced = vm && vm->kind == DESIRED_PLACED &&
+				 strcmp(vm->groups[0].path, top);
 		struct unit unit;
 
-		if ((vm && vm->kind != DESIRED_OBSERVED) ||
+		if ((vm && vm->kind != DESIRED_OBSERVED && !misplaced) ||
 			!tree_find(&fake->host->tree, top))
 			continue;
 		plan_release(fake, name, &unit);
@@ -45,26 +48,39 @@ static size_t pass(struct fake *fake, const char *what, bool *ret_kept)
 
 	compute(fake->host);
 	steps = clear(fake, what);
+	steps += settle_classes(fake, true, what);
 	*ret_kept = false;
+	steps += bring_classes(fake, NULL, ret_kept, what);
 	for (size_t i = 0; i < fake->host->desired.n_vms; i++) {
 		const struct desired_vm *vm = &fake->host->desired.vms[i];
 
-		*ret_kept |= vm->kind == DESIRED_KEPT;
+		*ret_kept |= vm->kind == DESIRED_KEPT || is_blocked_vm(fake, vm);
+		if (is_blocked_vm(fake, vm))
+			continue;
 		steps += bring(fake, vm->vm->name, what);
 	}
-	return steps;
+	return steps + settle_classes(fake, false, what);
 }
 
 /* A state that somebody may find: placed, or killed at any step, then damaged. */
 static void reach_some_state(struct dice *dice, struct fake *fake, const char *what)
 {
+	size_t limit = roll(dice, 8);
+	bool kept;
+
 	random_wishes(dice, fake->host, true);
 	compute(fake->host);
+	if (fake->host->desired.n_classes && rarely(dice, 8))
+		bring_classes(fake, &limit, &kept, what);
+	else
+		bring_classes(fake, NULL, &kept, what);
 	for (size_t i = 0; i < fake->host->desired.n_vms; i++) {
 		const struct desired_vm *vm = &fake->host->desired.vms[i];
 		bool cut = rarely(dice, 4);
 		struct unit unit;
 
+		if (is_blocked_vm(fake, vm))
+			continue;
 		plan_vm(fake, vm->vm->name, &unit);
 		run_steps(fake, &unit, vm,
 			cut ? roll(dice, (unsigned int)unit.n_steps + 1) : SIZE_MAX,
@@ -87,7 +103,7 @@ static void expect_health(struct fake *fake, const char *what)
 		const struct desired_vm *vm = &fake->host->desired.vms[i];
 		cleanup_free char *reason = NULL;
 
-		if (vm->kind != DESIRED_PLACED)
+		if (vm->kind != DESIRED_PLACED || is_blocked_vm(fake, vm))
 			continue;
 		assert_int_equal(health_check(vm, &fake->host->tree, &reason), 0);
 		if (!reason)
@@ -97,21 +113,35 @@ static void expect_health(struct fake *fake, const char *what)
 	}
 }
 
-/* The slice has what the VMs have, and nothing else is kept from the host. */
+/* The slice has what the VMs have, and nothing else is kept from the host; a VM has one
+ * group, and each class one with VMs in it. */
 static void expect_no_leftovers(struct fake *fake, const char *what)
 {
 	const struct tree *tree = &fake->host->tree;
 	const struct group *slice = tree_find(tree, SLICE);
-	struct cpuset used = {};
+	struct cpuset used = holders_other(tree, "");
 	bool placed = false;
 
-	for (size_t i = 0; i < fake->host->desired.n_vms; i++)
+	for (size_t i = 0; i < fake->host->desired.n_vms; i++) {
 		placed |= fake->host->desired.vms[i].kind == DESIRED_PLACED;
-	for (size_t i = 0; i < tree->n_groups; i++)
-		if (slice && is_child(tree, &tree->groups[i], slice)) {
-			cpuset_or(&used, &tree->groups[i].cpus);
-			cpuset_or(&used, &tree->groups[i].exclusive);
-		}
+		/* Who waits may wait for the damaged. */
+		if (is_blocked_vm(fake, &fake->host->desired.vms[i]))
+			return;
+	}
+	for (size_t i = 0; placed && i < tree->n_groups; i++) {
+		const char *path = tree->groups[i]->path;
+		const struct desired_vm *vm = NULL;
+
+		for (size_t j = 0; j < fake->host->desired.n_vms; j++)
+			if (!strcmp(fake->host->desired.vms[j].vm->name,
+				    strrchr(path, '/') ? strrchr(path, '/') + 1 : ""))
+				vm = &fake->host->desired.vms[j];
+		if (is_class_group(path) && !has_below(tree, path))
+			fail_msg("%s: no VM is in /%s", what, path);
+		if (is_vm_group(path) && vm && vm->kind == DESIRED_PLACED &&
+			strcmp(path, vm->groups[0].path))
+			fail_msg("%s: /%s is not where its VM is", what, path);
+	}
 	if (!placed || cpuset_equal(&used, claim_of(fake, slice)))
 		return;
 	print_tree(fake);
@@ -149,6 +179,7 @@ static void give_back(struct fake *fake, bool cpuset_given, const char *what)
 	fake->host->config.defaults.kind = POLICY_OBSERVE;
 	compute(fake->host);
 	clear(fake, what);
+	settle_classes(fake, false, what);
 	assert_int_equal(diff_release_host(&found, false, tree, &unit), 0);
 	run_steps(fake, &unit, NULL, SIZE_MAX, what);
 	unit_deinit(&unit);

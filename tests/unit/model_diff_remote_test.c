@@ -191,7 +191,7 @@ static void test_an_assumed_tree_is_like_the_one_that_comes_out(void **state)
 	assert_int_equal(assumed.n_groups, host.tree.n_groups);
 	for (size_t i = 0; i < assumed.n_groups; i++)
 		assert_true(cpuset_equal(
-			&assumed.groups[i].exclusive, &host.tree.groups[i].exclusive));
+			&assumed.groups[i]->exclusive, &host.tree.groups[i]->exclusive));
 	tree_deinit(&assumed);
 }
 

@@ -29,7 +29,7 @@ static int enter(void **state)
 	put_partition(WEB1 "/vcpu0");
 	put_partition(WEB1 "/vcpu1");
 	for (size_t i = 0; i < 3; i++)
-		group_at(&host, host.tree.groups[i].path)->exclusive = cpus("4-5");
+		group_at(&host, host.tree.groups[i]->path)->exclusive = cpus("4-5");
 	host.tree.root_effective = cpus("0-3,6-7");
 	host.tree.isolated = cpus("4-5");
 	group_at(&host, WEB1 "/iothread1")->effective = cpus("0-3,6-7");

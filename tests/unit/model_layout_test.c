@@ -166,6 +166,8 @@ static void expect_path(char *path, const char *wanted)
 
 static void test_classes(void **state)
 {
+	char *class;
+
 	(void)state;
 	expect_path(class_group_path("gold"), SLICE "/cpuwarden-gold.slice");
 	expect_path(class_vm_path("gold", "web1"), SLICE "/cpuwarden-gold.slice/web1");
@@ -176,6 +178,19 @@ static void test_classes(void **state)
 	assert_false(is_class_group(SLICE "/cpuwarden-gold"));
 	assert_false(is_class_group(SLICE "/web1"));
 	assert_false(is_class_group(SLICE "/cpuwarden-gold.slice/cpuwarden-x.slice"));
+	assert_true(is_vm_group(SLICE "/web1"));
+	assert_true(is_vm_group(SLICE "/cpuwarden-gold.slice/web1"));
+	assert_false(is_vm_group(SLICE));
+	assert_false(is_vm_group(SLICE "/cpuwarden-gold.slice"));
+	assert_false(is_vm_group(SLICE "/web1/emulator"));
+	assert_false(is_vm_group(SLICE "/cpuwarden-gold.slice/web1/emulator"));
+	assert_false(is_vm_group("machine.slice/web1"));
+	assert_int_equal(class_of_group(SLICE "/cpuwarden-gold.slice/web1", &class), 0);
+	expect_path(class, SLICE "/cpuwarden-gold.slice");
+	assert_int_equal(class_of_group(SLICE "/web1", &class), 0);
+	assert_null(class);
+	assert_int_equal(class_of_group("web1", &class), 0);
+	assert_null(class);
 	/* No VM's group is taken for a class's. */
 	expect_path(
 		vm_group_path("cpuwarden-gold.slice"), SLICE "/cpuwarden\\x2dgold.slice");

@@ -70,10 +70,72 @@ static void test_groups_are_found_after_a_sort_and_parents_come_first(void **sta
 	assert_null(tree_find(&tree, ""));
 	for (size_t i = 0; i < tree.n_groups; i++)
 		for (size_t j = 0; j < i; j++)
-			assert_false(
-				path_is_below(tree.groups[j].path, tree.groups[i].path));
+			assert_false(path_is_below(
+				tree.groups[j]->path, tree.groups[i]->path));
 	tree_deinit(&tree);
 	assert_int_equal(tree.n_groups, 0);
+}
+
+static void expect_below(const struct tree *tree, const char *path, const char *expected)
+{
+	struct group_range below = tree_below(tree, path);
+	char text[128] = "";
+
+	for (size_t i = below.first; i < below.end; i++) {
+		strcat(text, tree->groups[i]->path);
+		strcat(text, " ");
+	}
+	assert_string_equal(text, expected);
+}
+
+static void test_what_is_below_a_path_is_one_after_another(void **state)
+{
+	static const char *const paths[] = {"s/b/v1", "s/b-x", "s/b", "s/b0", "s",
+		"s/b/v0", "s/a", "s/b-x/v", "t/b/v"};
+	struct tree tree = {};
+
+	(void)state;
+	expect_below(&tree, "s", "");
+	for (size_t i = 0; i < N_ELEMENTS(paths); i++)
+		assert_non_null(tree_add(&tree, paths[i]));
+	tree_sort(&tree);
+	expect_below(&tree, "s/b", "s/b/v0 s/b/v1 ");
+	expect_below(&tree, "s/b-x", "s/b-x/v ");
+	expect_below(&tree, "s", "s/a s/b s/b-x s/b-x/v s/b/v0 s/b/v1 s/b0 ");
+	expect_below(&tree, "s/a", "");
+	expect_below(&tree, "t", "t/b/v ");
+	expect_below(&tree, "u", "");
+	assert_int_equal(tree_below(&tree, "").end, N_ELEMENTS(paths));
+	assert_non_null(tree_find_within(&tree, tree_below(&tree, "s/b"), "s/b/v1"));
+	assert_null(tree_find_within(&tree, tree_below(&tree, "s/b"), "s/a"));
+	tree_deinit(&tree);
+}
+
+static void test_what_is_added_goes_where_it_belongs(void **state)
+{
+	static const char *const paths[] = {"c", "e", "a", "b/x", "b", "d", "f"};
+	struct tree tree = {};
+	struct group *first;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(paths); i++) {
+		size_t n = tree.n_groups;
+
+		assert_non_null(tree_add(&tree, paths[i]));
+		/* Some alone, some together. */
+		if (i % 3 == 0)
+			continue;
+		assert_int_equal(
+			tree_merge(&tree, i % 3 == 1 ? n - 1 : tree.n_groups - 1), 0);
+	}
+	assert_int_equal(tree_merge(&tree, tree.n_groups - 1), 0);
+	expect_below(&tree, "", "a b b/x c d e f ");
+	first = tree_find(&tree, "b");
+	tree_remove(&tree, "a");
+	tree_remove(&tree, "nowhere");
+	expect_below(&tree, "", "b b/x c d e f ");
+	assert_ptr_equal(tree_find(&tree, "b"), first);
+	tree_deinit(&tree);
 }
 
 static void test_a_partition_state_is_told_as_the_kernel_does(void **state)
@@ -157,6 +219,8 @@ int main(void)
 		cmocka_unit_test(
 			test_groups_are_found_after_a_sort_and_parents_come_first),
 		cmocka_unit_test(test_only_a_valid_partition_holds),
+		cmocka_unit_test(test_what_is_below_a_path_is_one_after_another),
+		cmocka_unit_test(test_what_is_added_goes_where_it_belongs),
 		cmocka_unit_test(test_a_partition_state_is_told_as_the_kernel_does),
 		cmocka_unit_test(test_a_cpus_partition_is_the_innermost),
 	};

@@ -4,7 +4,7 @@
  * Random hosts, wishes and damage, from a seed: the same one gives the same. What is
  * damaged is what kernels were seen to do, and what a kill in the middle leaves.
  */
-#include "tests/unit/fake_steps.h"
+#include "tests/unit/fake_classes.h"
 
 struct dice {
 	uint64_t state;
@@ -82,6 +82,46 @@ static inline void random_pins(struct dice *dice, struct host *host, const char 
 	}
 }
 
+/* With others of its class, perhaps some vCPUs apart; or with the host's own tasks. */
+static inline void random_scheme(struct dice *dice, struct host *host, const char *name)
+{
+	static const char *const classes[] = {"gold", "tin"};
+	struct vm_policy *to = wish(host, name);
+
+	if (host->tree.remote && rarely(dice, 4)) {
+		to->policy.emulator = PLACE_HOUSEKEEPING;
+		to->policy.iothreads =
+			rarely(dice, 2) ? PLACE_HOUSEKEEPING : PLACE_EMULATOR;
+		to->has_emulator_pin = false;
+		to->n_iothread_pins = 0;
+	}
+	if (!rarely(dice, 3))
+		return;
+	to->policy.kind = POLICY_SHARED;
+	to->policy.emulator = PLACE_OWN;
+	to->policy.iothreads = PLACE_EMULATOR;
+	snprintf(
+		to->policy.class, sizeof(to->policy.class), "%s", classes[roll(dice, 2)]);
+	to->has_emulator_pin = false;
+	to->n_iothread_pins = 0;
+	for (unsigned int i = 0; i < 4; i++)
+		if (rarely(dice, 4))
+			cpuset_add(&to->policy.dedicated, i);
+}
+
+/* The class has CPUs by a section, or as many as its overcommit asks for. */
+static inline void random_class(
+	struct dice *dice, struct host *host, const struct cpuset *from)
+{
+	struct vm_class *class =
+		must(array_push(&host->config.classes, &host->config.n_classes));
+
+	snprintf(class->name, sizeof(class->name), "gold");
+	class->overcommit = 50 + 50 * roll(dice, 8);
+	class->cpus = *from;
+	class->has_cpus = !cpuset_empty(from);
+}
+
 /* New wishes for all VMs. Each has its part of the host, sometimes another than before.
  */
 static inline void random_wishes(struct dice *dice, struct host *host, bool tidy)
@@ -90,6 +130,8 @@ static inline void random_wishes(struct dice *dice, struct host *host, bool tidy
 		roll(dice, 4) ? 0 : roll(dice, (unsigned int)host->vms.n_items);
 	size_t n = host->vms.n_items;
 
+	struct cpuset spare = {};
+
 	forget_wishes(host);
 	if (rarely(dice, 2))
 		keep_house(host, "0-1");
@@ -97,15 +139,24 @@ static inline void random_wishes(struct dice *dice, struct host *host, bool tidy
 		struct cpuset part = {};
 		size_t share = (i + turn) % n, k = 0;
 
-		if (rarely(dice, 4))
+		if (rarely(dice, 4)) {
+			cpuset_for_each (cpu, &host->topology.online)
+				if (cpu > 1 && k++ % n == share)
+					cpuset_add(&spare, (unsigned int)cpu);
 			continue;
+		}
 		cpuset_for_each (cpu, &host->topology.online)
 			if (cpu > 1 && (k++ % n == share || (!tidy && rarely(dice, 30))))
 				cpuset_add(&part, (unsigned int)cpu);
 		random_pins(dice, host, host->vms.items[i].name, part, tidy);
+		random_scheme(dice, host, host->vms.items[i].name);
+		if (rarely(dice, 3))
+			cpuset_or(&spare, &part);
 		if (rarely(dice, 20))
 			wish(host, host->vms.items[i].name)->policy.kind = POLICY_OBSERVE;
 	}
+	if (rarely(dice, 2))
+		random_class(dice, host, &spare);
 }
 
 static inline void random_host(struct dice *dice, struct host *host)
@@ -181,16 +232,16 @@ static inline void break_group(struct dice *dice, struct fake *fake, struct grou
 	if (!says_partition(group))
 		return;
 	for (size_t i = 0; i < tree->n_groups; i++)
-		if (path_is_below(tree->groups[i].path, group->path) &&
-			says_partition(&tree->groups[i]) && rarely(dice, 2))
-			damage(dice, fake, tree->groups[i].path);
+		if (path_is_below(tree->groups[i]->path, group->path) &&
+			says_partition(tree->groups[i]) && rarely(dice, 2))
+			damage(dice, fake, tree->groups[i]->path);
 	heal(fake, group->path);
 	invalidate(group);
 }
 
 static inline void add_stale_leaf(struct dice *dice, struct fake *fake, const char *name)
 {
-	cleanup_free char *top = vm_group_path(name);
+	cleanup_free char *top = top_of(fake, name);
 	const struct group *above = tree_find(&fake->host->tree, top);
 	struct cpuset set;
 	char path[200];
@@ -215,13 +266,13 @@ static inline void add_stale_leaf(struct dice *dice, struct fake *fake, const ch
 static inline void random_moves(struct dice *dice, struct fake *fake, size_t index)
 {
 	struct vm *vm = &fake->host->vms.items[index];
-	cleanup_free char *top = vm_group_path(vm->name);
+	cleanup_free char *top = top_of(fake, vm->name);
 	const struct tree *tree = &fake->host->tree;
 
 	for (size_t i = 0; i < vm->n_threads; i++) {
 		const struct group *to =
 			tree->n_groups
-				? &tree->groups[roll(dice, (unsigned int)tree->n_groups)]
+				? tree->groups[roll(dice, (unsigned int)tree->n_groups)]
 				: NULL;
 
 		if (rarely(dice, 6) && is_inside(vm->threads[i].cgroup, top))
@@ -268,22 +319,22 @@ static inline void random_damage(struct dice *dice, struct fake *fake)
 	struct group *slice = tree_find(tree, SLICE);
 
 	for (size_t i = 0; i < tree->n_groups; i++) {
-		bool leaf = !has_below(tree, tree->groups[i].path);
+		bool leaf = !has_below(tree, tree->groups[i]->path);
 
 		if (rarely(dice, leaf ? 6 : 12))
-			break_group(dice, fake, &tree->groups[i]);
+			break_group(dice, fake, tree->groups[i]);
 		/* Nobody runs in the slice itself: what it says of itself is of no
 		 * matter. */
-		if (rarely(dice, 8) && says_partition(&tree->groups[i]) &&
-			path_is_below(tree->groups[i].path, SLICE))
-			damage(dice, fake, tree->groups[i].path);
+		if (rarely(dice, 8) && says_partition(tree->groups[i]) &&
+			path_is_below(tree->groups[i]->path, SLICE))
+			damage(dice, fake, tree->groups[i]->path);
 	}
 	settle(fake);
 	if (slice && rarely(dice, 4))
 		disturb_slice(dice, fake, slice);
 	for (size_t i = 0; slice && tree->remote && i < tree->n_groups; i++)
-		if (is_child(tree, &tree->groups[i], slice) && rarely(dice, 8))
-			take_exclusive(dice, fake, &tree->groups[i]);
+		if (is_child(tree, tree->groups[i], slice) && rarely(dice, 8))
+			take_exclusive(dice, fake, tree->groups[i]);
 	for (size_t i = 0; i < fake->host->vms.n_items; i++) {
 		struct actual_vm *actual = &fake->vms[i].actual;
 

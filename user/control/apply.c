@@ -23,8 +23,34 @@ struct work {
 	const struct report *report;
 	struct failure *failed; /* VMs that are left alone from here on */
 	size_t n_failed;
-	bool changed; /* in this pass */
+	bool changed;	 /* in this pass */
+	pid_t *released; /* in this pass: what is known of these VMs is from before */
+	size_t n_released;
 };
+
+static bool was_released(const struct work *work, pid_t pid)
+{
+	for (size_t i = 0; i < work->n_released; i++)
+		if (work->released[i] == pid)
+			return true;
+	return false;
+}
+
+static int note_release(struct work *work, pid_t pid)
+{
+	pid_t *slot = array_push(&work->released, &work->n_released);
+
+	if (slot)
+		*slot = pid;
+	return slot ? 0 : -ENOMEM;
+}
+
+static void forget_releases(struct work *work)
+{
+	free(work->released);
+	work->released = NULL;
+	work->n_released = 0;
+}
 
 static bool has_failed(const struct work *work, const char *vm)
 {
@@ -94,6 +120,16 @@ static int take_unit(struct unit *unit, const struct desired_vm *vm, void *data,
 	struct problem why = {};
 	int r = 0, failed = 1;
 
+	/* It is placed in the next pass, from what it is like then. */
+	if (vm && was_released(work, unit->pid)) {
+		work->changed = true;
+		unit_deinit(unit);
+		return 1;
+	}
+	if (!vm && *unit->vm && note_release(work, unit->pid)) {
+		unit_deinit(unit);
+		return problem_nomem(problem);
+	}
 	/* The host's units do not depend on one another. */
 	if (!*unit->vm || !has_failed(work, unit->vm)) {
 		work->changed = true;
@@ -172,6 +208,7 @@ int control_apply(
 		if (pass)
 			r = cycle_refresh(cycle, problem);
 		work.changed = false;
+		forget_releases(&work);
 		if (!r)
 			r = walk_apply(&walk, problem);
 	}
@@ -180,6 +217,7 @@ int control_apply(
 	if (!r)
 		r = note_kept(&work, problem);
 	n = tell_failures(&work);
+	forget_releases(&work);
 	return r ? r : n;
 }
 
@@ -195,5 +233,6 @@ int control_release(struct cycle *cycle, const char *vm_name, const struct repor
 		r = problem_set(
 			problem, -ESRCH, "nothing of a VM named %s is held", vm_name);
 	n = tell_failures(&work);
+	forget_releases(&work);
 	return r < 0 ? r : n;
 }

@@ -11,6 +11,7 @@
 #include "user/host/kernel_threads.h"
 #include "user/host/proc.h"
 #include "user/host/qemu.h"
+#include "user/model/holders.h"
 #include "user/store/config.h"
 #include "user/store/found.h"
 
@@ -55,8 +56,8 @@ static bool wants_placement(const struct config *config)
 	return wants;
 }
 
-static int read_actual_vm(const struct cycle *cycle, const struct desired_vm *vm,
-	const struct cpuset *kernel_cpus, struct actual_vm *actual)
+static int read_actual_vm(
+	const struct cycle *cycle, const struct desired_vm *vm, struct actual_vm *actual)
 {
 	const struct actual *all = &cycle->actual;
 	const struct found_vm *record =
@@ -66,7 +67,7 @@ static int read_actual_vm(const struct cycle *cycle, const struct desired_vm *vm
 	actual->record = record;
 	actual->has_record =
 		record && found_vm_is_of(record, vm->vm->pid, vm->vm->start_time);
-	actual->has_strays = cpuset_intersects(kernel_cpus, &vm->reserved);
+	actual->has_strays = cpuset_intersects(&all->kernel_cpus, &vm->reserved);
 	if (!cycle->observer)
 		return 0;
 	r = observer_get_vm(cycle->observer, vm->vm->pid, vm->vm->start_time,
@@ -78,18 +79,16 @@ static int read_actual_vm(const struct cycle *cycle, const struct desired_vm *vm
 static int read_actual(struct cycle *cycle, struct problem *problem)
 {
 	struct actual *actual = &cycle->actual;
-	struct cpuset kernel_cpus;
 	int r;
 
-	r = kernel_threads_cpus(&kernel_cpus);
+	r = kernel_threads_cpus(&actual->kernel_cpus);
 	actual->has_host_record = found_host_exists(cycle->folders.run);
 	actual->n_vms = cycle->desired.n_vms;
 	actual->vms = calloc(actual->n_vms ? actual->n_vms : 1, sizeof(*actual->vms));
 	if (!actual->vms)
 		return problem_nomem(problem);
 	for (size_t i = 0; !r && i < actual->n_vms; i++)
-		r = read_actual_vm(
-			cycle, &cycle->desired.vms[i], &kernel_cpus, &actual->vms[i]);
+		r = read_actual_vm(cycle, &cycle->desired.vms[i], &actual->vms[i]);
 	return r ? problem_set(
 			   problem, r, "cannot read what is in force: %s", strerror(-r))
 		 : 0;
@@ -167,12 +166,18 @@ int cycle_read_tree(
 	const struct cycle *cycle, struct tree *ret_tree, struct problem *problem)
 {
 	CLEANUP(tops_deinit) struct tops tops = {};
+	int r;
 
 	if (cycle->hierarchy.root < 0)
 		return 0;
 	if (find_tops(cycle, &tops))
 		return problem_nomem(problem);
-	return tree_read(&cycle->hierarchy, tops.paths, tops.n, ret_tree, problem);
+	r = tree_read(&cycle->hierarchy, tops.paths, tops.n, ret_tree, problem);
+	if (!r && holders_count(ret_tree)) {
+		tree_deinit(ret_tree);
+		r = problem_nomem(problem);
+	}
+	return r;
 }
 
 int cycle_desire(const struct cycle *cycle, const struct config *config,

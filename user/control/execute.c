@@ -144,7 +144,9 @@ static int do_keep_off(
 
 	if (undo) {
 		undo->cpus = step->cpus;
-		cpuset_andnot(&undo->cpus, &journal->vm->groups[0].cpus);
+		/* In a class its CPUs are the class's. */
+		if (journal->vm->scheme != SCHEME_CLASS)
+			cpuset_andnot(&undo->cpus, &journal->vm->reserved);
 	}
 	return keep_off(journal->execution->cycle->folders.run, &step->cpus,
 		&journal->execution->cycle->topology.online, problem);

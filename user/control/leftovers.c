@@ -14,9 +14,21 @@
 #include "user/control/cycle.h"
 #include "user/store/found.h"
 
+/* A VM of ours, by what its group is called wherever that is. */
+struct namesake {
+	char *path; /* as if it was directly below the slice; owned */
+	const char *name;
+	const struct vm *vm;
+	const struct desired_vm *desired; /* NULL: it is ignored */
+};
+
 struct search {
 	const struct cycle *cycle;
 	bool all;
+	struct namesake *namesakes; /* by name */
+	size_t n_namesakes;
+	const char **places; /* groups of VMs in the tree, by name */
+	size_t n_places;
 	struct leftover *items;
 	size_t n;
 };
@@ -28,24 +40,79 @@ void leftovers_free(struct leftover *items, size_t n)
 	free(items);
 }
 
-static const struct vm *find_alive(
-	const struct cycle *cycle, pid_t pid, uint64_t start_time)
+static void search_deinit(struct search *search)
 {
+	for (size_t i = 0; i < search->n_namesakes; i++)
+		free(search->namesakes[i].path);
+	free(search->namesakes);
+	free(search->places);
+}
+
+static int compare_namesakes(const void *a, const void *b)
+{
+	return strcmp(
+		((const struct namesake *)a)->name, ((const struct namesake *)b)->name);
+}
+
+static int compare_namesake(const void *name, const void *namesake)
+{
+	return strcmp(name, ((const struct namesake *)namesake)->name);
+}
+
+static const char *own_name(const char *path)
+{
+	return strrchr(path, '/') + 1;
+}
+
+static int find_namesakes(struct search *search)
+{
+	const struct vms *vms = &search->cycle->vms;
+	const struct desired *desired = &search->cycle->desired;
+	size_t next = 0;
+
+	for (size_t i = 0; i < vms->n_items; i++) {
+		bool wanted =
+			next < desired->n_vms && desired->vms[next].vm == &vms->items[i];
+		const struct desired_vm *vm = wanted ? &desired->vms[next++] : NULL;
+		struct namesake *namesake;
+
+		if (vms->items[i].libvirt)
+			continue;
+		namesake = array_push(&search->namesakes, &search->n_namesakes);
+		if (namesake)
+			namesake->path = vm_group_path(vms->items[i].name);
+		if (!namesake || !namesake->path)
+			return -ENOMEM;
+		namesake->name = own_name(namesake->path);
+		namesake->vm = &vms->items[i];
+		namesake->desired = vm;
+	}
+	if (search->n_namesakes)
+		qsort(search->namesakes, search->n_namesakes, sizeof(*search->namesakes),
+			compare_namesakes);
+	return 0;
+}
+
+/* Whose is a group of that path? NULL: no living VM's. */
+static const struct namesake *find_namesake(const struct search *search, const char *path)
+{
+	if (!search->n_namesakes)
+		return NULL;
+	return bsearch(own_name(path), search->namesakes, search->n_namesakes,
+		sizeof(*search->namesakes), compare_namesake);
+}
+
+static const struct vm *find_alive(
+	const struct cycle *cycle, const char *name, pid_t pid, uint64_t start_time)
+{
+	const struct vm *vm = vms_find(&cycle->vms, name);
+
+	if (vm && vm->pid == pid && vm->start_time == start_time)
+		return vm;
 	for (size_t i = 0; i < cycle->vms.n_items; i++)
 		if (cycle->vms.items[i].pid == pid &&
 			cycle->vms.items[i].start_time == start_time)
 			return &cycle->vms.items[i];
-	return NULL;
-}
-
-static const struct vm *find_by_group(const struct cycle *cycle, const char *path)
-{
-	for (size_t i = 0; i < cycle->vms.n_items; i++) {
-		cleanup_free char *group = vm_group_path(cycle->vms.items[i].name);
-
-		if (group && !cycle->vms.items[i].libvirt && !strcmp(group, path))
-			return &cycle->vms.items[i];
-	}
 	return NULL;
 }
 
@@ -80,18 +147,104 @@ static int add(struct search *search, const char *name, pid_t pid, uint64_t star
 		item->record = found_vm_find(actual->records, actual->n_records, name);
 	/* With a record the affinities are to be returned although the groups may be gone
 	 * already. */
-	vm = find_alive(search->cycle, pid, start_time);
+	vm = find_alive(search->cycle, name, pid, start_time);
 	item->alive = vm && (recorded || has_thread_below(vm, group));
 	return 0;
 }
 
 /* A VM whose groups and record are to stay. */
-static bool is_kept(const struct search *search, const struct vm *vm)
+static bool is_kept(const struct search *search, const struct desired_vm *desired)
 {
-	const struct desired_vm *desired =
-		vm ? desired_find(&search->cycle->desired, vm->name) : NULL;
-
 	return !search->all && desired && desired->kind != DESIRED_OBSERVED;
+}
+
+/* A VM is placed in one group only: what there is of it elsewhere goes first. */
+static bool is_misplaced(const struct desired_vm *desired, const char *path)
+{
+	return desired->kind == DESIRED_PLACED && strcmp(path, desired->groups[0].path);
+}
+
+static int compare_places(const void *a, const void *b)
+{
+	return strcmp(
+		own_name(*(const char *const *)a), own_name(*(const char *const *)b));
+}
+
+static int find_places(struct search *search)
+{
+	const struct tree *tree = &search->cycle->actual.tree;
+
+	for (size_t i = 0; i < tree->n_groups; i++) {
+		const char **place;
+
+		if (!is_vm_group(tree->groups[i]->path))
+			continue;
+		place = array_push(&search->places, &search->n_places);
+		if (!place)
+			return -ENOMEM;
+		*place = tree->groups[i]->path;
+	}
+	if (search->n_places)
+		qsort(search->places, search->n_places, sizeof(*search->places),
+			compare_places);
+	return 0;
+}
+
+/*
+ * Where the VM of a record has its group: there where it should not be before all, and
+ * where one would be if there is none. *ret_misplaced: it should not be there. The caller
+ * frees.
+ */
+static int find_group(const struct search *search, const char *name,
+	const struct desired_vm *desired, char **ret_group, bool *ret_misplaced)
+{
+	cleanup_free char *direct = vm_group_path(name);
+	const char *found = direct;
+	bool misplaced = false;
+	size_t first = 0, end = search->n_places;
+
+	if (!direct)
+		return -ENOMEM;
+	while (first < end) {
+		size_t middle = first + (end - first) / 2;
+
+		if (strcmp(own_name(search->places[middle]), own_name(direct)) < 0)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	for (; first < search->n_places && !misplaced &&
+		!strcmp(own_name(search->places[first]), own_name(direct));
+		first++) {
+		found = search->places[first];
+		misplaced = desired && is_misplaced(desired, found);
+	}
+	*ret_group = strdup(found);
+	*ret_misplaced = misplaced;
+	return *ret_group ? 0 : -ENOMEM;
+}
+
+static int add_record(struct search *search, const struct found_vm *found)
+{
+	const struct vm *alive =
+		find_alive(search->cycle, found->name, found->pid, found->start_time);
+	const struct desired_vm *desired =
+		alive ? desired_find(&search->cycle->desired, alive->name) : NULL;
+	cleanup_free char *group = NULL;
+	const struct namesake *namesake;
+	bool misplaced;
+
+	if (find_group(search, found->name,
+		    desired && desired->layout == LAYOUT_OWN ? desired : NULL, &group,
+		    &misplaced))
+		return -ENOMEM;
+	if (is_kept(search, desired) && !misplaced)
+		return 0;
+	/* The name may be another process's by now, which makes a record of its own. */
+	namesake = find_namesake(search, group);
+	if (!desired && namesake && is_kept(search, namesake->desired))
+		return 0;
+	return add(search, found->name, found->pid, found->start_time, true, group);
 }
 
 static int add_records(struct search *search)
@@ -99,36 +252,25 @@ static int add_records(struct search *search)
 	const struct actual *actual = &search->cycle->actual;
 	int r = 0;
 
-	for (size_t i = 0; !r && i < actual->n_records; i++) {
-		const struct found_vm *found = &actual->records[i];
-		cleanup_free char *group = vm_group_path(found->name);
-
-		if (!group)
-			return -ENOMEM;
-		if (!is_kept(search,
-			    find_alive(search->cycle, found->pid, found->start_time)) &&
-			!is_kept(search, find_by_group(search->cycle, group)))
-			r = add(search, found->name, found->pid, found->start_time, true,
-				group);
-	}
+	for (size_t i = 0; !r && i < actual->n_records; i++)
+		r = add_record(search, &actual->records[i]);
 	return r;
 }
 
 static int add_groups(struct search *search)
 {
-	const struct tree *tree = &search->cycle->actual.tree;
 	int r = 0;
 
-	for (size_t i = 0; !r && i < tree->n_groups; i++) {
-		const char *path = tree->groups[i].path, *name = path + strlen(SLICE "/");
-		const struct vm *vm;
+	for (size_t i = 0; !r && i < search->n_places; i++) {
+		const char *path = search->places[i];
+		const struct namesake *namesake = find_namesake(search, path);
 
-		if (!path_is_below(path, SLICE) || strchr(name, '/'))
+		if (namesake && is_kept(search, namesake->desired) &&
+			!is_misplaced(namesake->desired, path))
 			continue;
-		vm = find_by_group(search->cycle, path);
-		if (!is_kept(search, vm))
-			r = add(search, vm ? vm->name : name, vm ? vm->pid : 0,
-				vm ? vm->start_time : 0, false, path);
+		r = add(search, namesake ? namesake->vm->name : own_name(path),
+			namesake ? namesake->vm->pid : 0,
+			namesake ? namesake->vm->start_time : 0, false, path);
 	}
 	return r;
 }
@@ -145,14 +287,15 @@ static int add_rules(struct search *search)
 	if (r)
 		return r;
 	for (size_t i = 0; !r && i < n; i++) {
-		const struct vm *vm =
-			find_alive(search->cycle, vms[i].pid, vms[i].start_time);
-		cleanup_free char *group = vm_group_path(vms[i].name);
+		const struct vm *vm = find_alive(
+			search->cycle, vms[i].name, vms[i].pid, vms[i].start_time);
+		cleanup_free char *group = NULL;
+		bool misplaced;
 
-		if (!group)
-			r = -ENOMEM;
-		else if (search->all || !vm ||
-			 !desired_find(&search->cycle->desired, vm->name))
+		if (!search->all && vm && desired_find(&search->cycle->desired, vm->name))
+			continue;
+		r = find_group(search, vms[i].name, NULL, &group, &misplaced);
+		if (!r)
 			r = add(search, vms[i].name, vms[i].pid, vms[i].start_time, false,
 				group);
 	}
@@ -181,10 +324,14 @@ static int check_intent(const struct search *search, struct problem *problem)
 int cycle_leftovers(const struct cycle *cycle, bool all, struct leftover **ret_items,
 	size_t *ret_n, struct problem *problem)
 {
-	struct search search = {.cycle = cycle, .all = all};
+	CLEANUP(search_deinit) struct search search = {.cycle = cycle, .all = all};
 	int r;
 
-	r = add_records(&search);
+	r = find_namesakes(&search);
+	if (!r)
+		r = find_places(&search);
+	if (!r)
+		r = add_records(&search);
 	if (!r)
 		r = add_groups(&search);
 	if (!r)

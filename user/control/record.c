@@ -185,10 +185,10 @@ static int add_groups(
 	r = found_vm_for_each(others.run, add_claims, &others);
 	cpuset_or(&others.claimed, &found->claimed);
 	for (size_t i = 0; !r && i < tree->n_groups; i++)
-		if (path_is_inside(vm->groups[0].path, tree->groups[i].path)) {
-			cpuset_or(&still, &tree->groups[i].exclusive);
+		if (path_is_inside(vm->groups[0].path, tree->groups[i]->path)) {
+			cpuset_or(&still, &tree->groups[i]->exclusive);
 			r = add_group(
-				found, &tree->groups[i], false, &others.claimed, &group);
+				found, tree->groups[i], false, &others.claimed, &group);
 		}
 	for (size_t i = 1; !r && i < vm->n_groups; i++) {
 		const struct desired_group *wanted = &vm->groups[i];

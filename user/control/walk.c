@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "user/control/walk.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "user/base/array.h"
+#include "user/base/cleanup.h"
 #include "user/model/diff.h"
 #include "user/store/found.h"
 
@@ -29,7 +33,7 @@ static int take_one_step(
 static bool has_groups(const struct tree *tree)
 {
 	for (size_t i = 0; i < tree->n_groups; i++)
-		if (path_is_below(tree->groups[i].path, SLICE))
+		if (path_is_below(tree->groups[i]->path, SLICE))
 			return true;
 	return false;
 }
@@ -47,9 +51,9 @@ static bool places_any(const struct cycle *cycle)
 static void drop_used(const struct tree *tree, struct cpuset *cpus)
 {
 	for (size_t i = 0; i < tree->n_groups; i++)
-		if (!path_is_inside(tree->groups[i].path, SLICE) &&
-			tree->groups[i].partition.kind != PARTITION_MEMBER)
-			cpuset_andnot(cpus, &tree->groups[i].effective);
+		if (!path_is_inside(tree->groups[i]->path, SLICE) &&
+			tree->groups[i]->partition.kind != PARTITION_MEMBER)
+			cpuset_andnot(cpus, &tree->groups[i]->effective);
 }
 
 /*
@@ -111,36 +115,50 @@ static int release_one(
 		&item->vm, item->record, &others, item->alive, walk->tree, ret_unit);
 }
 
-/*
- * Returns how many there were; *ret_failed: whether something of them remains; *ret_left:
- * how many VMs are still placed in libvirt's groups.
- */
-static int walk_leftovers(const struct walk *walk, bool all, const char *only,
-	bool *ret_failed, size_t *ret_left, struct problem *problem)
-{
+struct given_up {
 	struct leftover *items;
-	int r, taken = 0;
 	size_t n;
+	bool failed; /* something of them remains */
+	size_t left; /* VMs that are still placed in libvirt's groups */
+};
 
-	*ret_left = count_in_libvirts(&walk->cycle->actual);
-	r = cycle_leftovers(walk->cycle, all, &items, &n, problem);
-	if (r)
-		return r;
-	for (size_t i = 0; r >= 0 && i < n; i++) {
+static void given_up_deinit(struct given_up *given_up)
+{
+	leftovers_free(given_up->items, given_up->n);
+}
+
+/* Returns how many there were. */
+static int walk_leftovers(const struct walk *walk, bool all, const char *only,
+	struct given_up *given_up, struct problem *problem)
+{
+	int r, taken = 0;
+
+	given_up->left = count_in_libvirts(&walk->cycle->actual);
+	r = cycle_leftovers(walk->cycle, all, &given_up->items, &given_up->n, problem);
+	for (size_t i = 0; r >= 0 && i < given_up->n; i++) {
+		const struct leftover *item = &given_up->items[i];
 		struct unit unit;
 
-		if (only && strcmp(items[i].vm.vm, only))
+		if (only && strcmp(item->vm.vm, only))
 			continue;
 		taken++;
-		if (release_one(walk, &items[i], &unit))
+		if (release_one(walk, item, &unit))
 			r = problem_nomem(problem);
 		else
 			r = take(walk, &unit, NULL, problem);
-		*ret_failed |= r != 0;
-		*ret_left -= !r && is_in_libvirts(items[i].record);
+		given_up->failed |= r != 0;
+		given_up->left -= !r && is_in_libvirts(item->record);
 	}
-	leftovers_free(items, n);
 	return r < 0 ? r : taken;
+}
+
+static bool was_given_up(const struct given_up *given_up, const struct vm *vm)
+{
+	for (size_t i = 0; i < given_up->n; i++)
+		if (given_up->items[i].vm.pid == vm->pid &&
+			given_up->items[i].vm.start_time == vm->start_time)
+			return true;
+	return false;
 }
 
 /* By the groups as they are after the VMs before; also of VMs whose first record was made
@@ -166,27 +184,169 @@ static struct cpuset claimed_by_others(
 	return cpus;
 }
 
-static int walk_vms(const struct walk *walk, struct problem *problem)
+static const struct desired_class *find_class(
+	const struct desired *desired, const char *path)
 {
+	for (size_t i = 0; i < desired->n_classes; i++)
+		if (!strcmp(desired->classes[i].path, path))
+			return &desired->classes[i];
+	return NULL;
+}
+
+struct paths {
+	char **items;
+	size_t n;
+};
+
+static void paths_deinit(struct paths *paths)
+{
+	for (size_t i = 0; i < paths->n; i++)
+		free(paths->items[i]);
+	free(paths->items);
+}
+
+/* By name, for the tree is another one after each unit. */
+static int find_class_groups(const struct tree *tree, struct paths *paths)
+{
+	struct group_range below = tree_below(tree, SLICE);
+
+	for (size_t i = below.first; i < below.end; i++) {
+		char **path;
+
+		if (!is_class_group(tree->groups[i]->path))
+			continue;
+		path = array_push(&paths->items, &paths->n);
+		if (path)
+			*path = strdup(tree->groups[i]->path);
+		if (!path || !*path)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/*
+ * Classes let go of CPUs, those without VMs of all. `desired` is NULL where nothing is
+ * asked for. `empty`: only those that are not desired, as long as VMs are to come.
+ */
+static int settle_classes(const struct walk *walk, const struct desired *desired,
+	bool empty, struct problem *problem)
+{
+	CLEANUP(paths_deinit) struct paths paths = {};
+	int r = find_class_groups(walk->tree, &paths) ? problem_nomem(problem) : 0;
+
+	for (size_t i = 0; r >= 0 && i < paths.n; i++) {
+		const struct desired_class *class =
+			desired ? find_class(desired, paths.items[i]) : NULL;
+		struct unit unit;
+
+		if (empty && class)
+			continue;
+		if (diff_class_settle(paths.items[i], class ? &class->cpus : NULL,
+			    walk->tree, &unit))
+			r = problem_nomem(problem);
+		else
+			r = take(walk, &unit, NULL, problem);
+	}
+	return r < 0 ? r : 0;
+}
+
+struct placing {
+	const struct walk *walk;
+	const struct given_up *given_up;
+	bool host_record;
+	/* Classes that could not be brought: their VMs are left as they are. */
+	struct paths failed;
+};
+
+/* Takes a unit; the first one records the host. */
+static int take_placing(struct placing *placing, struct unit *unit,
+	const struct desired_vm *vm, struct problem *problem)
+{
+	bool records = unit->n_steps && unit->steps[0].kind == STEP_RECORD_HOST;
+	int r = take(placing->walk, unit, vm, problem);
+
+	placing->host_record |= records && !r;
+	return r;
+}
+
+static int walk_classes(struct placing *placing, struct problem *problem)
+{
+	const struct cycle *cycle = placing->walk->cycle;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < cycle->desired.n_classes; i++) {
+		const struct desired_class *class = &cycle->desired.classes[i];
+		struct unit unit;
+		char **path;
+
+		if (diff_class(class,
+			    cpuset_intersects(&cycle->actual.kernel_cpus, &class->cpus),
+			    placing->walk->tree, placing->host_record, &unit))
+			return problem_nomem(problem);
+		r = take_placing(placing, &unit, NULL, problem);
+		if (r <= 0)
+			continue;
+		path = array_push(&placing->failed.items, &placing->failed.n);
+		if (path)
+			*path = strdup(class->path);
+		if (!path || !*path)
+			return problem_nomem(problem);
+	}
+	return r < 0 ? r : 0;
+}
+
+static bool lacks_class(const struct placing *placing, const struct desired_vm *vm)
+{
+	for (size_t i = 0;
+		vm->scheme == SCHEME_CLASS && vm->n_groups && i < placing->failed.n; i++)
+		if (path_is_below(vm->groups[0].path, placing->failed.items[i]))
+			return true;
+	return false;
+}
+
+static int walk_vms(struct placing *placing, struct problem *problem)
+{
+	const struct walk *walk = placing->walk;
 	const struct cycle *cycle = walk->cycle;
-	bool host_record = cycle->actual.has_host_record;
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < cycle->desired.n_vms; i++) {
 		const struct desired_vm *vm = &cycle->desired.vms[i];
 		struct actual_vm now = cycle->actual.vms[i];
 		struct unit unit;
-		bool records;
 
+		if (lacks_class(placing, vm))
+			continue;
+		/* It is as it was found by now. */
+		if (was_given_up(placing->given_up, vm->vm))
+			now = (struct actual_vm){.has_strays = now.has_strays};
 		if (vm->kind == DESIRED_PLACED && vm->layout == LAYOUT_LIBVIRT)
 			now.others_claimed = claimed_by_others(walk, vm);
-		if (diff_vm(vm, &now, walk->tree, host_record, &unit))
+		if (diff_vm(vm, &now, walk->tree, placing->host_record, &unit))
 			return problem_nomem(problem);
-		records = unit.n_steps && unit.steps[0].kind == STEP_RECORD_HOST;
-		r = take(walk, &unit, vm, problem);
-		host_record |= records && !r;
+		r = take_placing(placing, &unit, vm, problem);
 	}
 	return r < 0 ? r : 0;
+}
+
+/* A class's group has its VMs' CPUs before they come, and until they have gone. */
+static int walk_placing(
+	const struct walk *walk, const struct given_up *given_up, struct problem *problem)
+{
+	const struct desired *desired = &walk->cycle->desired;
+	struct placing placing = {.walk = walk,
+		.given_up = given_up,
+		.host_record = walk->cycle->actual.has_host_record};
+	int r = settle_classes(walk, desired, true, problem);
+
+	if (!r)
+		r = walk_classes(&placing, problem);
+	if (!r)
+		r = walk_vms(&placing, problem);
+	if (!r)
+		r = settle_classes(walk, desired, false, problem);
+	paths_deinit(&placing.failed);
+	return r;
 }
 
 /* The host is given back when the last VM's group is gone. */
@@ -211,8 +371,7 @@ static int walk_host(const struct walk *walk, struct problem *problem)
 
 int walk_apply(const struct walk *walk, struct problem *problem)
 {
-	bool failed = false;
-	size_t left;
+	CLEANUP(given_up_deinit) struct given_up given_up = {};
 	int r = 0;
 
 	/* What cannot be proved is not placed. */
@@ -222,28 +381,29 @@ int walk_apply(const struct walk *walk, struct problem *problem)
 		return r;
 	r = walk_lost(walk, problem);
 	if (r >= 0)
-		r = walk_leftovers(walk, false, NULL, &failed, &left, problem);
+		r = walk_leftovers(walk, false, NULL, &given_up, problem);
 	if (r >= 0)
-		r = walk_vms(walk, problem);
-	if (r >= 0 && !left && !places_any(walk->cycle))
+		r = walk_placing(walk, &given_up, problem);
+	if (r >= 0 && !given_up.left && !places_any(walk->cycle))
 		r = walk_host(walk, problem);
 	return r < 0 ? r : 0;
 }
 
 int walk_release(const struct walk *walk, const char *vm_name, struct problem *problem)
 {
-	bool failed = false;
-	size_t left;
+	CLEANUP(given_up_deinit) struct given_up given_up = {};
 	int r, n;
 
-	n = walk_leftovers(walk, true, vm_name, &failed, &left, problem);
-	if (n < 0 || failed || (vm_name && !n))
+	n = walk_leftovers(walk, true, vm_name, &given_up, problem);
+	if (n < 0 || given_up.failed || (vm_name && !n))
 		return n;
 	/* CPUs that cannot be taken back are no reason to keep the rest. */
 	r = walk_lost(walk, problem);
-	if (r >= 0 && !left)
+	if (r >= 0)
+		r = settle_classes(walk, NULL, false, problem);
+	if (r >= 0 && !given_up.left)
 		r = walk_host(walk, problem);
-	if (!r && !left && !vm_name && !access(OBSERVER_DIR, F_OK))
+	if (!r && !given_up.left && !vm_name && !access(OBSERVER_DIR, F_OK))
 		r = take_one_step(walk, STEP_STOP_OBSERVER, problem);
 	return r < 0 ? r : n;
 }

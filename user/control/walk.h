@@ -2,8 +2,9 @@
 #pragma once
 /*
  * The order in which things are done, said once for the verb that tells it and the one
- * that does it: the observer first, then what is to be given up, then each VM, then the
- * host.
+ * that does it: the observer first, then what is to be given up, then the groups of
+ * classes that must be there, or larger, for their VMs, then each VM, then what classes
+ * no longer need, then the host.
  */
 #include "user/control/cycle.h"
 #include "user/model/plan.h"

@@ -66,35 +66,12 @@ bool group_has_cpus(const struct group *group, const struct cpuset *cpus)
 	return group && group->has_cpuset && cpuset_equal(&group->cpus, cpus);
 }
 
-struct cpuset diff_other_cpus(const struct tree *tree, const char *except)
+void diff_begin(struct diff *diff, const struct desired_group *root)
 {
-	struct cpuset cpus = {};
-
-	for (size_t i = 0; i < tree->n_groups; i++) {
-		const char *path = tree->groups[i].path;
-
-		if (path_is_below(path, SLICE) &&
-			!strchr(path + strlen(SLICE "/"), '/') && strcmp(path, except)) {
-			cpuset_or(&cpus, &tree->groups[i].cpus);
-			cpuset_or(&cpus, &tree->groups[i].exclusive);
-		}
-	}
-	return cpus;
-}
-
-struct cpuset diff_reserved(const struct tree *tree, const char *except)
-{
-	struct cpuset cpus = diff_other_cpus(tree, except);
-
-	for (size_t i = 0; i < tree->n_groups; i++) {
-		const struct group *group = &tree->groups[i];
-
-		if (!path_is_inside(group->path, SLICE) &&
-			!path_is_inside(group->path, except) &&
-			partition_holds(&group->partition))
-			cpuset_or(&cpus, &group->effective);
-	}
-	return cpus;
+	diff->root = root;
+	diff->slice = tree_find(diff->tree, SLICE);
+	diff->top = tree_find(diff->tree, root->path);
+	diff->below = tree_below(diff->tree, root->path);
 }
 
 void diff_name_unit(struct unit *unit, const char *name, pid_t pid, uint64_t start_time)
@@ -122,14 +99,24 @@ static bool sets_partition(const struct unit *unit)
 	return false;
 }
 
-/* The groups above the leaves, by whose they are. */
-static const struct {
+static const struct above {
 	void (*grow)(struct diff *diff);
 	void (*shrink)(struct diff *diff);
-} layouts[] = {
-	[LAYOUT_OWN] = {diff_own_grow, diff_own_shrink},
-	[LAYOUT_LIBVIRT] = {diff_libvirt_grow, diff_libvirt_shrink},
-};
+} own = {diff_own_grow, diff_own_shrink}, in_class = {diff_class_grow, diff_class_shrink},
+  libvirts = {diff_libvirt_grow, diff_libvirt_shrink};
+
+/* Who brings the groups above the leaves. */
+static const struct above *above_leaves(const struct desired_vm *vm)
+{
+	if (vm->layout == LAYOUT_LIBVIRT)
+		return &libvirts;
+	return vm->scheme == SCHEME_CLASS ? &in_class : &own;
+}
+
+static struct cpuset reserved_by_others(const struct diff *diff)
+{
+	return holders_all_other(diff->tree, diff->root->path);
+}
 
 static bool lacks_record(const struct diff *diff)
 {
@@ -139,26 +126,28 @@ static bool lacks_record(const struct diff *diff)
 
 static void diff_placed(struct diff *diff, const struct actual_vm *actual)
 {
+	const struct above *above = above_leaves(diff->vm);
 	struct unit *unit = diff->unit, *inside = &diff->inside;
 	bool rules_hold = actual->rules_known && !actual->settling &&
 			  rule_vm_holds(&actual->rules, &diff->vm->rules);
+	/* They are kept off a class's CPUs when that is brought. */
+	bool strays = actual->has_strays && diff->vm->scheme != SCHEME_CLASS;
 
 	if (lacks_record(diff))
 		diff_add(diff, STEP_RECORD, NULL, NULL);
 	if (!diff->tree->root_gives_cpuset)
 		diff_add(diff, STEP_GIVE_CPUSET, "", NULL);
-	layouts[diff->vm->layout].grow(diff);
+	above->grow(diff);
 
 	diff->unit = inside;
 	diff_inside(diff);
-	layouts[diff->vm->layout].shrink(diff);
+	above->shrink(diff);
 	if (!inside->n_steps && rules_hold)
 		diff->unit = unit;
 	/* Last: when an isolated partition comes or goes, newer kernels bind theirs anew.
 	 */
-	if (actual->has_strays || sets_partition(unit) || sets_partition(inside)) {
-		struct cpuset reserved =
-			diff_reserved(diff->tree, diff->vm->groups[0].path);
+	if (strays || sets_partition(unit) || sets_partition(inside)) {
+		struct cpuset reserved = reserved_by_others(diff);
 
 		cpuset_or(&reserved, &diff->vm->reserved);
 		diff_add(diff, STEP_KEEP_OFF, NULL, NULL)->cpus = reserved;
@@ -204,8 +193,32 @@ int diff_vm(const struct desired_vm *vm, const struct actual_vm *actual,
 		diff_rules(&diff, actual);
 		return diff_finish(&diff, ret_unit);
 	}
+	diff_begin(&diff, &vm->groups[0]);
 	if (!has_host_record)
 		diff_add(&diff, STEP_RECORD_HOST, NULL, NULL);
 	diff_placed(&diff, actual);
+	return diff_finish(&diff, ret_unit);
+}
+
+int diff_class(const struct desired_class *class, bool has_strays,
+	const struct tree *tree, bool has_host_record, struct unit *ret_unit)
+{
+	const struct desired_group root = {
+		.path = class->path, .partition = PARTITION_ROOT, .cpus = class->cpus};
+	struct unit unit = {};
+	struct diff diff = {.tree = tree, .unit = &unit};
+
+	diff_begin(&diff, &root);
+	if (!has_host_record)
+		diff_add(&diff, STEP_RECORD_HOST, NULL, NULL);
+	if (!tree->root_gives_cpuset)
+		diff_add(&diff, STEP_GIVE_CPUSET, "", NULL);
+	diff_own_grow(&diff);
+	if (has_strays || sets_partition(&unit)) {
+		struct cpuset reserved = reserved_by_others(&diff);
+
+		cpuset_or(&reserved, &class->cpus);
+		diff_add(&diff, STEP_KEEP_OFF, NULL, NULL)->cpus = reserved;
+	}
 	return diff_finish(&diff, ret_unit);
 }

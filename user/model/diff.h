@@ -26,7 +26,8 @@ struct actual_vm {
 struct actual {
 	struct tree tree;
 	bool has_host_record;
-	struct actual_vm *vms; /* by desired->vms */
+	struct cpuset kernel_cpus; /* where kernel threads that could run elsewhere may */
+	struct actual_vm *vms;	   /* by desired->vms */
 	size_t n_vms;
 	struct found_vm *records; /* all that are kept, by no order; owned */
 	size_t n_records;
@@ -39,8 +40,23 @@ int diff_vm(const struct desired_vm *vm, const struct actual_vm *actual,
 	const struct tree *tree, bool has_host_record, struct unit *ret_unit);
 
 /*
+ * Steps that bring the group of a class to what is desired, before its VMs: what they
+ * use yet it keeps. `has_strays`: kernel threads that could run elsewhere may run there.
+ */
+int diff_class(const struct desired_class *class, bool has_strays,
+	const struct tree *tree, bool has_host_record, struct unit *ret_unit);
+
+/*
+ * After its VMs: steps that take from a class's group what neither they use nor it is to
+ * have; `wanted` is NULL where no VM is to be in it. Without VMs it goes.
+ */
+int diff_class_settle(const char *path, const struct cpuset *wanted,
+	const struct tree *tree, struct unit *ret_unit);
+
+/*
  * Steps that give one VM's groups up: rules end, partitions dissolve, threads return if
- * the VM lives, groups go, the slice shrinks. `vm` names the unit.
+ * the VM lives, groups go, the slice shrinks, and so does the class's group if `group` is
+ * in one. `vm` names the unit.
  */
 int diff_release(const struct unit *vm, const char *group, bool alive,
 	const struct tree *tree, struct unit *ret_unit);
@@ -73,5 +89,5 @@ int diff_release_host(const struct found_host *host, bool others_use_it,
 	const struct tree *tree, struct unit *ret_unit);
 
 /* Does to the tree what the unit would do to the groups, so that the next plan starts
- * from there. */
+ * from there. -ENOMEM. */
 int diff_assume(struct tree *tree, const struct unit *unit);

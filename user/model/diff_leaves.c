@@ -12,12 +12,14 @@ static const struct desired_group *find_wanted(const struct diff *diff, const ch
 	return NULL;
 }
 
-/* What a leaf keeps from the others. virsh may write what it likes: a remote partition
- * has what is effective. */
+/* What a leaf keeps from the others: in a class nothing. virsh may write what it likes: a
+ * remote partition has what is effective. */
 static const struct cpuset *held_by(const struct diff *diff, const struct group *leaf)
 {
 	static const struct cpuset none;
 
+	if (diff->vm->scheme == SCHEME_CLASS)
+		return &none;
 	if (diff->vm->layout == LAYOUT_OWN)
 		return &leaf->cpus;
 	return leaf->partition.kind == PARTITION_MEMBER ? &none : &leaf->effective;
@@ -36,11 +38,10 @@ static bool is_in_the_way(const struct diff *diff, const struct group *leaf)
 /* Does some other leaf, as it is now, hold CPUs that this one will be given? */
 static bool finds_in_its_way(const struct diff *diff, const struct desired_group *wanted)
 {
-	for (size_t i = 0; i < diff->tree->n_groups; i++) {
-		const struct group *leaf = &diff->tree->groups[i];
+	for (size_t i = diff->below.first; i < diff->below.end; i++) {
+		const struct group *leaf = diff->tree->groups[i];
 
-		if (path_is_below(leaf->path, diff->vm->groups[0].path) &&
-			strcmp(leaf->path, wanted->path) &&
+		if (strcmp(leaf->path, wanted->path) &&
 			cpuset_intersects(held_by(diff, leaf), &wanted->cpus))
 			return true;
 	}
@@ -48,7 +49,7 @@ static bool finds_in_its_way(const struct diff *diff, const struct desired_group
 }
 
 /*
- * A remote partition, as those in libvirt's groups are, does not take other CPUs: 7.2
+ * A remote partition does not take other CPUs: 7.2
  * then has the new ones both in it and open to the host, and the old ones in neither.
  */
 static const char *why_reset_remote(const struct diff *diff, const struct group *leaf,
@@ -77,7 +78,7 @@ static const char *why_reset(const struct diff *diff, const struct group *leaf)
 		return "the kernel calls it invalid";
 	if (wanted && !cpuset_equal(&leaf->effective, &leaf->cpus))
 		return "it says valid, and has other CPUs";
-	if (diff->vm->layout == LAYOUT_LIBVIRT)
+	if (diff->vm->scheme == SCHEME_LEAVES)
 		why = why_reset_remote(diff, leaf, wanted);
 	if (why || !wanted)
 		return why;
@@ -93,12 +94,9 @@ static const char *why_reset(const struct diff *diff, const struct group *leaf)
  * others. */
 static void reset_leaves(struct diff *diff)
 {
-	const char *top = diff->vm->groups[0].path;
-
-	for (size_t i = 0; i < diff->tree->n_groups; i++) {
-		const struct group *leaf = &diff->tree->groups[i];
-		const char *why =
-			path_is_below(leaf->path, top) ? why_reset(diff, leaf) : NULL;
+	for (size_t i = diff->below.first; i < diff->below.end; i++) {
+		const struct group *leaf = diff->tree->groups[i];
+		const char *why = why_reset(diff, leaf);
 
 		if (why)
 			diff_set_partition(diff, leaf->path, PARTITION_MEMBER, why);
@@ -106,15 +104,17 @@ static void reset_leaves(struct diff *diff)
 	if (diff->vm->layout == LAYOUT_LIBVIRT)
 		return;
 	/* A stale leaf goes only when it is empty; until then it must not share with a
-	 * partition. */
-	for (size_t i = 0; i < diff->tree->n_groups; i++) {
-		const struct group *leaf = &diff->tree->groups[i];
+	 * partition, and must be within one. */
+	for (size_t i = diff->below.first; i < diff->below.end; i++) {
+		const struct group *leaf = diff->tree->groups[i];
+		bool out = diff->late && !cpuset_subset(&leaf->cpus, &diff->root->cpus);
 
-		if (path_is_below(leaf->path, top) && !find_wanted(diff, leaf->path) &&
-			is_in_the_way(diff, leaf) &&
+		if (!find_wanted(diff, leaf->path) &&
+			(out || is_in_the_way(diff, leaf)) &&
 			!group_has_cpus(leaf, &diff->vm->groups[1].cpus))
 			diff_set_cpus(diff, leaf->path, &diff->vm->groups[1].cpus,
-				"its CPUs go to another");
+				out ? "it was on CPUs of the host's"
+				    : "its CPUs go to another");
 	}
 }
 
@@ -125,13 +125,19 @@ static bool keeps_partition(const struct diff *diff, const struct group *leaf,
 	       !why_reset(diff, leaf);
 }
 
+static const struct group *find_leaf(
+	const struct diff *diff, const struct desired_group *wanted)
+{
+	return tree_find_within(diff->tree, diff->below, wanted->path);
+}
+
 static void bring_leaves(struct diff *diff)
 {
 	static const struct cpuset none;
 
 	for (size_t i = 1; i < diff->vm->n_groups; i++) {
 		const struct desired_group *wanted = &diff->vm->groups[i];
-		const struct group *leaf = tree_find(diff->tree, wanted->path);
+		const struct group *leaf = find_leaf(diff, wanted);
 
 		if (!leaf)
 			diff_add(diff, STEP_MAKE_GROUP, wanted->path, NULL);
@@ -144,9 +150,13 @@ static void bring_leaves(struct diff *diff)
 			diff_set_cpus(diff, wanted->path,
 				wanted->floats ? &none : &wanted->cpus, NULL);
 	}
+}
+
+static void make_partitions(struct diff *diff)
+{
 	for (size_t i = 1; i < diff->vm->n_groups; i++) {
 		const struct desired_group *wanted = &diff->vm->groups[i];
-		const struct group *leaf = tree_find(diff->tree, wanted->path);
+		const struct group *leaf = find_leaf(diff, wanted);
 
 		if (wanted->partition != PARTITION_MEMBER &&
 			!keeps_partition(diff, leaf, wanted))
@@ -159,7 +169,7 @@ static void bring_leaves(struct diff *diff)
 static bool is_bound_well(const struct diff *diff, const struct vm_thread *thread,
 	const struct desired_group *group)
 {
-	const struct group *leaf = tree_find(diff->tree, group->path);
+	const struct group *leaf = find_leaf(diff, group);
 
 	/* Where libvirt has set nothing there is nothing to be kept to. */
 	if (!leaf_has_cpus(leaf, group) || group->floats)
@@ -209,11 +219,10 @@ static void move_threads(struct diff *diff)
 
 static void drop_stale_leaves(struct diff *diff)
 {
-	for (size_t i = diff->tree->n_groups; i-- > 0;) {
-		const char *path = diff->tree->groups[i].path;
+	for (size_t i = diff->below.end; i-- > diff->below.first;) {
+		const char *path = diff->tree->groups[i]->path;
 
-		if (path_is_below(path, diff->vm->groups[0].path) &&
-			!find_wanted(diff, path))
+		if (!find_wanted(diff, path))
 			diff_add(diff, STEP_REMOVE_GROUP, path,
 				"no thread of the VM belongs there");
 	}
@@ -224,7 +233,7 @@ static void drop_stale_leaves(struct diff *diff)
 static void bring_memory(struct diff *diff)
 {
 	const struct desired_group *wanted = &diff->vm->groups[0];
-	const struct group *top = tree_find(diff->tree, wanted->path);
+	const struct group *top = diff->top;
 
 	if (!cpuset_empty(&wanted->mems) &&
 		(!top || !cpuset_equal(&top->mems, &wanted->mems)))
@@ -237,6 +246,8 @@ void diff_inside(struct diff *diff)
 {
 	reset_leaves(diff);
 	bring_leaves(diff);
+	diff_own_turn(diff);
+	make_partitions(diff);
 	bring_memory(diff);
 	move_threads(diff);
 	if (diff->vm->layout == LAYOUT_OWN)

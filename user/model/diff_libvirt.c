@@ -31,12 +31,12 @@ struct cpuset diff_others_claims(const struct tree *tree, const struct found_vm 
  * would lose its CPUs. */
 static struct cpuset held_below(const struct tree *tree, const char *top)
 {
+	struct group_range below = tree_below(tree, top);
 	struct cpuset cpus = {};
 
-	for (size_t i = 0; i < tree->n_groups; i++)
-		if (path_is_below(tree->groups[i].path, top) &&
-			partition_holds(&tree->groups[i].partition))
-			cpuset_or(&cpus, &tree->groups[i].effective);
+	for (size_t i = below.first; i < below.end; i++)
+		if (partition_holds(&tree->groups[i]->partition))
+			cpuset_or(&cpus, &tree->groups[i]->effective);
 	return cpus;
 }
 
@@ -44,7 +44,7 @@ static struct cpuset held_below(const struct tree *tree, const char *top)
 static void grow_chain(struct diff *diff, const char *top, const struct cpuset *cpus)
 {
 	for (size_t i = 0; i < diff->tree->n_groups && !cpuset_empty(cpus); i++) {
-		const struct group *group = &diff->tree->groups[i];
+		const struct group *group = diff->tree->groups[i];
 		struct cpuset grown = *cpus;
 
 		if (!path_is_inside(top, group->path))
@@ -75,7 +75,7 @@ static void shrink_chain(struct diff *diff, const char *top, const struct cpuset
 		cpuset_or(&gone, &record->claimed);
 	cpuset_andnot(&gone, keep);
 	for (size_t i = diff->tree->n_groups; i-- > 0;) {
-		const struct group *group = &diff->tree->groups[i];
+		const struct group *group = diff->tree->groups[i];
 		const struct found_group *found =
 			record ? found_vm_group(record, group->path) : NULL;
 		struct cpuset rest = *grown, less = gone;
@@ -188,7 +188,7 @@ int diff_release_libvirt(const struct unit *vm, const struct found_vm *record,
 		diff_add(&diff, STEP_RETURN_VM, NULL, NULL);
 	if (alive && set)
 		diff_add(&diff, STEP_RETURN_AFFINITY, NULL, NULL);
-	reserved = diff_reserved(tree, top ? top : "");
+	reserved = holders_all_other(tree, top ? top : "");
 	diff_add(&diff, STEP_KEEP_OFF, NULL, NULL)->cpus = reserved;
 	diff_add(&diff, STEP_DROP_RECORD, NULL, NULL);
 	return diff_finish(&diff, ret_unit);

@@ -3,15 +3,21 @@
 /* Private to the difference (diff.h): what its parts have in common, and what they are.
  */
 #include "user/model/diff.h"
+#include "user/model/holders.h"
 
 /* Steps are collected here; the first one that finds no memory makes the whole fail. */
 struct diff {
-	const struct desired_vm *vm;
+	const struct desired_vm *vm; /* NULL: the unit is a class's */
 	const struct actual_vm *actual;
 	const struct tree *tree;
-	struct unit *unit;  /* where steps go: the caller's, or */
-	struct unit inside; /* those between the two halves of a change of rules */
-	bool rebuild;	    /* the VM's group becomes a partition again */
+	const struct desired_group *root; /* the VM's group, or the class's */
+	const struct group *slice, *top;  /* as they are; `top` is `root`; or NULL */
+	struct group_range below;	  /* `root` */
+	struct cpuset others; /* what is held below the slice but by it, or its class */
+	struct unit *unit;    /* where steps go: the caller's, or */
+	struct unit inside;   /* those between the two halves of a change of rules */
+	bool rebuild;	      /* the group becomes a partition again, or none */
+	bool late;	      /* and only when its leaves have changed */
 	/* While the change is made; with remote partitions, the exclusive ones. Without,
 	 * top_cpus stays empty. */
 	struct cpuset slice_cpus, top_cpus;
@@ -31,11 +37,8 @@ void diff_name_unit(struct unit *unit, const char *name, pid_t pid, uint64_t sta
 /* The unit, whole, or -ENOMEM. */
 int diff_finish(struct diff *diff, struct unit *ret_unit);
 
-/* CPUs of all VM groups but one, also those that a killed change has only claimed yet. */
-struct cpuset diff_other_cpus(const struct tree *tree, const char *except);
-
-/* All that is reserved on the host but by the VM whose groups are below `except`. */
-struct cpuset diff_reserved(const struct tree *tree, const char *except);
+/* What is to be compared with what: `root` and what is there of it. */
+void diff_begin(struct diff *diff, const struct desired_group *root);
 
 /* Is the group a valid partition of that kind, does it have these CPUs? It may be NULL.
  */
@@ -51,10 +54,35 @@ bool group_has_cpus(const struct group *group, const struct cpuset *cpus);
 struct cpuset diff_claim_again(
 	struct diff *diff, const struct group *slice, const struct group *top);
 
-/* diff_roots.c: the slice and the VM's group, until they have old and new CPUs, and from
- * when they need only the new. */
+/* The group and all below it become members, from the leaves up. */
+void diff_reset_partitions(struct diff *diff, const char *why);
+
+/* What valid partitions below the group are to have, and no other group has: if one ended
+ * without its claim above, 6.12 would lose its CPUs. */
+struct cpuset diff_leaves_hold(const struct diff *diff);
+
+/* CPUs of the group that those below it have, but those inside `except`. Where one below
+ * sets none, all. */
+struct cpuset diff_used(const struct diff *diff, const char *except);
+
+/* diff_roots.c: the slice and the group below it, until they have old and new CPUs, and
+ * from when they need only the new. */
 void diff_own_grow(struct diff *diff);
 void diff_own_shrink(struct diff *diff);
+/* When the leaves have changed: a partition that could not be one before. */
+void diff_own_turn(struct diff *diff);
+
+/* The slice lets go of what is not among these. */
+void diff_shrink_slice(
+	struct diff *diff, const struct cpuset *now, const struct cpuset *keep);
+
+/* diff_class.c: the same for a VM's group in its class's; and the steps after which a
+ * class's group has only what its VMs still use, and `wanted` if that is not NULL. What
+ * it then has is added to *others. */
+void diff_class_grow(struct diff *diff);
+void diff_class_shrink(struct diff *diff);
+void diff_class_rest(struct diff *diff, const struct cpuset *wanted, const char *except,
+	struct cpuset *others);
 
 /* diff_leaves.c: all that may move a thread. */
 void diff_inside(struct diff *diff);

@@ -5,39 +5,75 @@
 #include <errno.h>
 #include <string.h>
 
+#include "user/base/cleanup.h"
+
+/* A partition that only its leaves are: 6.12 loses their CPUs if they end unclaimed. */
+static void claim_leaves_again(struct diff *diff)
+{
+	struct cpuset held, all;
+
+	if (!diff->top || !diff->tree->remote ||
+		!group_is_partition(diff->top, PARTITION_MEMBER))
+		return;
+	held = diff_leaves_hold(diff);
+	if (cpuset_subset(&held, &diff->top->exclusive))
+		return;
+	all = diff->slice_cpus;
+	cpuset_or(&all, &held);
+	if (!cpuset_equal(&all, &diff->slice_cpus))
+		diff_add(diff, STEP_SET_EXCLUSIVE, SLICE,
+			"what a partition holds must be claimed")
+			->cpus = all;
+	diff->slice_cpus = all;
+	cpuset_or(&held, &diff->top->exclusive);
+	diff_add(diff, STEP_SET_EXCLUSIVE, diff->root->path,
+		"what a partition holds must be claimed")
+		->cpus = held;
+}
+
+static void remove_groups(struct diff *diff)
+{
+	for (size_t i = diff->below.end; i-- > diff->below.first;)
+		diff_add(diff, STEP_REMOVE_GROUP, diff->tree->groups[i]->path, NULL);
+	if (diff->top)
+		diff_add(diff, STEP_REMOVE_GROUP, diff->top->path, NULL);
+}
+
 int diff_release(const struct unit *vm, const char *group, bool alive,
 	const struct tree *tree, struct unit *ret_unit)
 {
+	const struct desired_group root = {.path = (char *)group};
+	cleanup_free char *class_path = NULL;
+	struct desired_group class = {};
 	struct unit unit = {};
 	struct diff diff = {.tree = tree, .unit = &unit};
-	const struct group *slice = tree_find(tree, SLICE);
-	struct cpuset others = diff_other_cpus(tree, group);
+	struct cpuset others;
 
+	if (class_of_group(group, &class_path))
+		return -ENOMEM;
+	class.path = class_path;
+	others = holders_other(tree, class_path ? class_path : group);
 	diff_name_unit(&unit, vm->vm, vm->pid, vm->start_time);
+	diff_begin(&diff, &root);
+	diff.others = others;
 	diff_add(&diff, STEP_FORGET_RULES, NULL, NULL);
-	diff.slice_cpus = diff_claim_again(&diff, slice, tree_find(tree, group));
-	/* From the leaves up, each keeps its CPUs as a member: no thread gets wider by
-	 * this. */
-	for (size_t i = tree->n_groups; i-- > 0;) {
-		const struct group *below = &tree->groups[i];
-
-		if (path_is_inside(below->path, group) &&
-			below->partition.kind != PARTITION_MEMBER)
-			diff_set_partition(&diff, below->path, PARTITION_MEMBER, NULL);
-	}
+	diff.slice_cpus = diff_claim_again(
+		&diff, diff.slice, class_path ? tree_find(tree, class_path) : diff.top);
+	claim_leaves_again(&diff);
+	/* Each keeps its CPUs as a member: no thread gets wider by this. */
+	diff_reset_partitions(&diff, NULL);
 	if (alive)
 		diff_add(&diff, STEP_RETURN_VM, NULL, NULL);
-	for (size_t i = tree->n_groups; i-- > 0;) {
-		const char *path = tree->groups[i].path;
-
-		if (path_is_inside(path, group))
-			diff_add(&diff, STEP_REMOVE_GROUP, path, NULL);
-	}
-	if (slice && tree->remote && !cpuset_equal(&diff.slice_cpus, &others))
+	remove_groups(&diff);
+	if (class_path)
+		diff_begin(&diff, &class);
+	if (class_path && diff.top)
+		diff_class_rest(&diff, NULL, group, &others);
+	if (diff.slice && tree->remote && !cpuset_equal(&diff.slice_cpus, &others))
 		diff_add(&diff, STEP_SET_EXCLUSIVE, SLICE, "what it no longer needs")
 			->cpus = others;
-	if (slice && !tree->remote && !cpuset_empty(&others) &&
-		!cpuset_equal(&slice->cpus, &others))
+	if (diff.slice && !tree->remote && !cpuset_empty(&others) &&
+		!cpuset_equal(&diff.slice->cpus, &others))
 		diff_set_cpus(&diff, SLICE, &others, "what it no longer needs");
 	/* Only now are the CPUs the host's, and a thread may be bound to them again. */
 	if (alive)
@@ -53,8 +89,8 @@ static struct cpuset claims_below(const struct tree *tree, const char *path)
 	struct cpuset cpus = {};
 
 	for (size_t i = 0; i < tree->n_groups; i++)
-		if (path_is_below(tree->groups[i].path, path))
-			cpuset_or(&cpus, &tree->groups[i].exclusive);
+		if (path_is_below(tree->groups[i]->path, path))
+			cpuset_or(&cpus, &tree->groups[i]->exclusive);
 	return cpus;
 }
 
@@ -87,7 +123,7 @@ static void clear_the_way(struct diff *diff, const struct cpuset *lost)
 	const struct tree *tree = diff->tree;
 
 	for (size_t i = tree->n_groups; i-- > 0;) {
-		const struct group *group = &tree->groups[i];
+		const struct group *group = tree->groups[i];
 		struct cpuset claim = claim_without(tree, group, lost);
 
 		if (path_is_below(group->path, SLICE))
@@ -110,7 +146,7 @@ static void end_the_moment(struct diff *diff, const struct cpuset *lost)
 	const struct tree *tree = diff->tree;
 
 	for (size_t i = tree->n_groups; i-- > 0;) {
-		const struct group *group = &tree->groups[i];
+		const struct group *group = tree->groups[i];
 		struct cpuset claim = claim_without(tree, group, lost);
 
 		if (is_in_the_way(group, lost) && cpuset_empty(&claim))
@@ -161,49 +197,66 @@ int diff_release_host(const struct found_host *host, bool others_use_it,
 	return diff_finish(&diff, ret_unit);
 }
 
-static void remove_group(struct tree *tree, const char *path)
+/* A group that is added is found only at the end, when all are in their places. */
+static struct group *find_assumed(
+	const struct tree *tree, size_t n_sorted, const char *path)
 {
-	struct group *group = tree_find(tree, path);
-	size_t index;
+	struct group *group =
+		tree_find_within(tree, (struct group_range){0, n_sorted}, path);
 
-	if (!group)
-		return;
-	index = (size_t)(group - tree->groups);
-	group_deinit(group);
-	tree->n_groups--;
-	memmove(group, group + 1, (tree->n_groups - index) * sizeof(*group));
+	for (size_t i = n_sorted; !group && i < tree->n_groups; i++)
+		if (!strcmp(tree->groups[i]->path, path))
+			group = tree->groups[i];
+	return group;
+}
+
+static void assume_change(struct group *group, const struct step *step)
+{
+	if (step->kind == STEP_GIVE_CPUSET) {
+		group->gives_cpuset = true;
+	} else if (step->kind == STEP_SET_CPUS) {
+		group->cpus = group->effective = step->cpus;
+	} else if (step->kind == STEP_SET_EXCLUSIVE) {
+		group->exclusive = step->cpus;
+	} else if (step->kind == STEP_SET_MEMS) {
+		group->mems = step->cpus;
+	} else if (step->kind == STEP_SET_PARTITION) {
+		group->partition =
+			(struct partition_state){.kind = step->partition, .valid = true};
+	}
 }
 
 int diff_assume(struct tree *tree, const struct unit *unit)
 {
+	size_t n_sorted = tree->n_groups;
+
 	for (size_t i = 0; i < unit->n_steps; i++) {
 		const struct step *step = &unit->steps[i];
-		struct group *group = step->path ? tree_find(tree, step->path) : NULL;
+		struct group *group =
+			step->path ? find_assumed(tree, n_sorted, step->path) : NULL;
 
-		if (step->kind == STEP_MAKE_GROUP && !group) {
+		if (step->path && !*step->path) {
+			if (step->kind == STEP_GIVE_CPUSET)
+				tree->root_gives_cpuset = true;
+			else if (step->kind == STEP_TAKE_CPUSET)
+				tree->root_gives_cpuset = false;
+		} else if (step->kind == STEP_MAKE_GROUP && !group) {
 			group = tree_add(tree, step->path);
 			if (!group)
 				return -ENOMEM;
 			group->has_cpuset = group->partition.valid = true;
-			tree_sort(tree);
-		} else if (step->kind == STEP_REMOVE_GROUP) {
-			remove_group(tree, step->path);
-		} else if (step->kind == STEP_GIVE_CPUSET && !*step->path) {
-			tree->root_gives_cpuset = true;
-		} else if (step->kind == STEP_TAKE_CPUSET && !*step->path) {
-			tree->root_gives_cpuset = false;
-		} else if (step->kind == STEP_GIVE_CPUSET && group) {
-			group->gives_cpuset = true;
-		} else if (step->kind == STEP_SET_CPUS && group) {
-			group->cpus = group->effective = step->cpus;
-		} else if (step->kind == STEP_SET_EXCLUSIVE && group) {
-			group->exclusive = step->cpus;
-		} else if (step->kind == STEP_SET_MEMS && group) {
-			group->mems = step->cpus;
-		} else if (step->kind == STEP_SET_PARTITION && group) {
-			group->partition = (struct partition_state){
-				.kind = step->partition, .valid = true};
+			holders_put_back(tree, group);
+		} else if (step->kind == STEP_REMOVE_GROUP && group) {
+			if (tree_merge(tree, n_sorted))
+				return -ENOMEM;
+			holders_take_out(tree, tree_find(tree, step->path));
+			tree_remove(tree, step->path);
+			n_sorted = tree->n_groups;
+		} else if (group) {
+			holders_take_out(tree, group);
+			assume_change(group, step);
+			holders_put_back(tree, group);
 		}
 	}
-	return 0;
+	return tree_merge(tree, n_sorted);
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The slice and the VM's group. Two layouts: on kernels with remote partitions the slice
- * hands down exclusive CPUs and is no partition; on older ones it is the root partition
- * above the VM's.
+ * The slice and the group below it, a VM's or a class's. Two layouts: on kernels with
+ * remote partitions the slice hands down exclusive CPUs and is no partition; on older
+ * ones it is the root partition above the others.
+ *
+ * Where only the leaves are to be partitions (SCHEME_LEAVES), the VM's group is a member
+ * that claims their CPUs and no others: what else its cpuset.cpus has is the host's.
  */
 #include "user/model/diff_parts.h"
 
@@ -10,32 +13,31 @@
 
 /* A valid partition root whose effective set is what its valid child partitions leave of
  * it. */
-static bool is_sound_root(const struct tree *tree, const struct group *group)
+static bool is_sound_root(const struct diff *diff)
 {
-	struct cpuset left = group->cpus;
+	const struct tree *tree = diff->tree;
+	const struct group *top = diff->top;
+	struct cpuset left = top->cpus;
 
-	for (size_t i = 0; i < tree->n_groups; i++) {
-		const struct group *leaf = &tree->groups[i];
-
-		if (path_is_below(leaf->path, group->path) &&
-			partition_holds(&leaf->partition))
-			cpuset_andnot(&left, &leaf->cpus);
-	}
+	for (size_t i = diff->below.first; i < diff->below.end; i++)
+		if (partition_holds(&tree->groups[i]->partition))
+			cpuset_andnot(&left, &tree->groups[i]->cpus);
 	/* The host's CPUs come back late on older kernels; on newer ones what a partition
 	 * has the host has not. */
-	return group_is_partition(group, PARTITION_ROOT) &&
-	       cpuset_equal(&group->effective, &left) &&
-	       !(tree->remote && cpuset_intersects(&tree->root_effective, &group->cpus));
+	return group_is_partition(top, PARTITION_ROOT) &&
+	       cpuset_equal(&top->effective, &left) &&
+	       !(tree->remote && cpuset_intersects(&tree->root_effective, &top->cpus));
 }
 
 /* Is the group, or one below it, a partition, valid or not? */
-static bool has_partitions(const struct tree *tree, const char *top)
+static bool has_partitions(const struct tree *tree, const struct group *top)
 {
-	for (size_t i = 0; i < tree->n_groups; i++)
-		if (path_is_inside(tree->groups[i].path, top) &&
-			tree->groups[i].partition.kind != PARTITION_MEMBER)
-			return true;
-	return false;
+	struct group_range below = tree_below(tree, top->path);
+	bool found = top->partition.kind != PARTITION_MEMBER;
+
+	for (size_t i = below.first; !found && i < below.end; i++)
+		found = tree->groups[i]->partition.kind != PARTITION_MEMBER;
+	return found;
 }
 
 struct cpuset diff_claim_again(
@@ -46,15 +48,20 @@ struct cpuset diff_claim_again(
 	if (slice)
 		claimed = slice->exclusive;
 	if (!slice || !top || !diff->tree->remote ||
-		!has_partitions(diff->tree, top->path) ||
-		cpuset_subset(&top->exclusive, &claimed))
+		cpuset_subset(&top->exclusive, &claimed) ||
+		!has_partitions(diff->tree, top))
 		return claimed;
-	claimed = diff_other_cpus(diff->tree, "");
+	claimed = holders_other(diff->tree, "");
 	cpuset_or(&claimed, &slice->exclusive);
 	diff_add(
 		diff, STEP_SET_EXCLUSIVE, SLICE, "what a partition holds must be claimed")
 		->cpus = claimed;
 	return claimed;
+}
+
+static bool is_root(const struct diff *diff)
+{
+	return diff->root->partition == PARTITION_ROOT;
 }
 
 /*
@@ -64,24 +71,33 @@ struct cpuset diff_claim_again(
  */
 static void reset_roots(struct diff *diff)
 {
-	const struct group *slice = tree_find(diff->tree, SLICE);
-	const struct group *top = tree_find(diff->tree, diff->vm->groups[0].path);
+	const struct group *slice = diff->slice, *top = diff->top;
 	bool slice_wrong =
 		slice && !group_is_partition(slice,
 				 diff->tree->remote ? PARTITION_MEMBER : PARTITION_ROOT);
 
-	diff->rebuild = top && (slice_wrong || !is_sound_root(diff->tree, top));
-	for (size_t i = diff->tree->n_groups; diff->rebuild && i-- > 0;) {
-		const struct group *group = &diff->tree->groups[i];
-
-		if (path_is_inside(group->path, top->path) &&
-			group->partition.kind != PARTITION_MEMBER)
-			diff_set_partition(diff, group->path, PARTITION_MEMBER,
-				"before it or its parent becomes a partition again");
-	}
+	diff->rebuild =
+		top && (slice_wrong || (is_root(diff) ? !is_sound_root(diff)
+						      : !group_is_partition(
+								top, PARTITION_MEMBER)));
+	if (diff->rebuild)
+		diff_reset_partitions(
+			diff, "before it or its parent becomes a partition again");
 	if (slice_wrong && slice->partition.kind != PARTITION_MEMBER)
 		diff_set_partition(
 			diff, SLICE, PARTITION_MEMBER, "the kernel calls it invalid");
+}
+
+void diff_reset_partitions(struct diff *diff, const char *why)
+{
+	for (size_t i = diff->below.end; i-- > diff->below.first;) {
+		const struct group *group = diff->tree->groups[i];
+
+		if (group->partition.kind != PARTITION_MEMBER)
+			diff_set_partition(diff, group->path, PARTITION_MEMBER, why);
+	}
+	if (diff->top && diff->top->partition.kind != PARTITION_MEMBER)
+		diff_set_partition(diff, diff->top->path, PARTITION_MEMBER, why);
 }
 
 /*
@@ -92,21 +108,19 @@ static void reset_roots(struct diff *diff)
  */
 static bool add_spare(const struct diff *diff, struct cpuset *grown)
 {
-	const struct desired_group *wanted = &diff->vm->groups[0];
-	const struct group *top = tree_find(diff->tree, wanted->path);
-	const struct group *slice = tree_find(diff->tree, SLICE);
+	const struct desired_group *wanted = diff->root;
+	const struct group *top = diff->top;
 	struct cpuset left = *grown, host = diff->tree->root_effective;
-	struct cpuset others = diff_other_cpus(diff->tree, wanted->path);
 	int spare = -1;
 
 	if (!top || !top->populated ||
 		(!diff->rebuild && cpuset_subset(&wanted->cpus, &top->cpus)))
 		return false;
-	cpuset_andnot(&left, &others);
+	cpuset_andnot(&left, &diff->others);
 	cpuset_andnot(&left, &wanted->cpus);
 	cpuset_andnot(&left, &top->cpus);
-	if (slice)
-		cpuset_or(&host, &slice->cpus);
+	if (diff->slice)
+		cpuset_or(&host, &diff->slice->cpus);
 	cpuset_andnot(&host, grown);
 	if (!cpuset_empty(&left) || cpuset_weight(&host) < 2)
 		return false;
@@ -116,44 +130,58 @@ static bool add_spare(const struct diff *diff, struct cpuset *grown)
 	return true;
 }
 
-/* A group with these CPUs, a partition root, that gives cpuset to its children. */
-static void bring_root(struct diff *diff, const char *path, const struct cpuset *cpus,
-	bool rebuild, const char *why)
+/* A group with these CPUs that gives cpuset to its children. */
+static void bring_group(struct diff *diff, const char *path, const struct group *group,
+	const struct cpuset *cpus, bool to_root, const char *why)
 {
-	const struct group *group = tree_find(diff->tree, path);
-
 	if (!group && !diff->tree->remote)
 		diff_add(diff, STEP_MAKE_GROUP, path, NULL);
 	if (!group_has_cpus(group, cpus))
 		diff_set_cpus(diff, path, cpus, why);
-	if (rebuild || !group_is_partition(group, PARTITION_ROOT))
+	if (to_root)
 		diff_set_partition(diff, path, PARTITION_ROOT, NULL);
 	if (!group || !group->gives_cpuset)
 		diff_add(diff, STEP_GIVE_CPUSET, path, NULL);
 }
 
-/*
- * What the VM's group must not lose before its leaves have changed: what they have now.
- * The rest of its CPUs somebody has written there, perhaps another VM's.
- */
-static struct cpuset used_cpus(const struct diff *diff, const struct group *top)
+static bool to_root(const struct group *group, bool rebuild)
 {
-	struct cpuset used = {}, others = diff_other_cpus(diff->tree, top->path);
+	return rebuild || !group_is_partition(group, PARTITION_ROOT);
+}
+
+/*
+ * What the group must not lose before its leaves have changed: what they have now. The
+ * rest of its CPUs somebody has written there, perhaps another VM's.
+ */
+struct cpuset diff_used(const struct diff *diff, const char *except)
+{
+	struct cpuset used = {};
 	bool all = false;
 
-	for (size_t i = 0; i < diff->tree->n_groups; i++) {
-		const struct group *leaf = &diff->tree->groups[i];
+	for (size_t i = diff->below.first; i < diff->below.end; i++) {
+		const struct group *leaf = diff->tree->groups[i];
 
-		if (!path_is_below(leaf->path, top->path))
+		if (*except && path_is_inside(leaf->path, except))
 			continue;
 		cpuset_or(&used, &leaf->cpus);
 		all |= cpuset_empty(&leaf->cpus);
 	}
 	if (all)
-		used = top->cpus;
-	cpuset_and(&used, &top->cpus);
-	cpuset_andnot(&used, &others);
+		used = diff->top->cpus;
+	cpuset_and(&used, &diff->top->cpus);
+	cpuset_andnot(&used, &diff->others);
 	return used;
+}
+
+struct cpuset diff_leaves_hold(const struct diff *diff)
+{
+	struct cpuset cpus = {};
+
+	for (size_t i = diff->below.first; i < diff->below.end; i++)
+		if (partition_holds(&diff->tree->groups[i]->partition))
+			cpuset_or(&cpus, &diff->tree->groups[i]->cpus);
+	cpuset_andnot(&cpus, &diff->others);
+	return cpus;
 }
 
 /* Claims CPUs beside those that are claimed already, and tells which they all are. */
@@ -169,6 +197,35 @@ static struct cpuset grow_exclusive(struct diff *diff, const char *path,
 	return grown;
 }
 
+/* What the group is to claim in the end. */
+static const struct cpuset *kept_claim(const struct diff *diff)
+{
+	return is_root(diff) ? &diff->root->cpus : &diff->vm->reserved;
+}
+
+/*
+ * What it claims meanwhile. A partition must claim all that it has: one that was none,
+ * and whose leaves run on the host's CPUs, becomes one when they no longer do.
+ */
+static struct cpuset grown_claim(struct diff *diff, const struct cpuset *used)
+{
+	struct cpuset claim = *kept_claim(diff), claimed = claim;
+
+	if (!is_root(diff)) {
+		struct cpuset held = diff_leaves_hold(diff);
+
+		cpuset_or(&claim, &held);
+		return claim;
+	}
+	if (diff->top)
+		cpuset_or(&claimed, &diff->top->exclusive);
+	diff->late = group_is_partition(diff->top, PARTITION_MEMBER) &&
+		     !cpuset_subset(used, &claimed);
+	if (!diff->late)
+		cpuset_or(&claim, used);
+	return claim;
+}
+
 /*
  * With remote partitions the slice is none: it only hands down which CPUs are exclusive,
  * and a VM's group neither needs a CPU to spare in it nor suffers when it shrinks
@@ -177,18 +234,16 @@ static struct cpuset grow_exclusive(struct diff *diff, const char *path,
  */
 static void grow_remote(struct diff *diff)
 {
-	const struct desired_group *wanted = &diff->vm->groups[0];
-	const struct group *slice = tree_find(diff->tree, SLICE);
-	const struct group *top = tree_find(diff->tree, wanted->path);
-	struct cpuset grown = wanted->cpus, used = {},
-		      all = diff_other_cpus(diff->tree, wanted->path);
+	const struct desired_group *wanted = diff->root;
+	const struct group *slice = diff->slice, *top = diff->top;
+	struct cpuset used = {}, claim, all = diff->others;
 
 	if (top)
-		used = used_cpus(diff, top);
+		used = diff_used(diff, "");
+	claim = grown_claim(diff, &used);
 	if (!slice)
 		diff_add(diff, STEP_MAKE_GROUP, SLICE, NULL);
-	cpuset_or(&grown, &used);
-	cpuset_or(&all, &grown);
+	cpuset_or(&all, &claim);
 	if (top)
 		cpuset_or(&all, &top->exclusive);
 	diff->slice_cpus =
@@ -198,9 +253,11 @@ static void grow_remote(struct diff *diff)
 	if (!top)
 		diff_add(diff, STEP_MAKE_GROUP, wanted->path, NULL);
 	diff->top_cpus =
-		grow_exclusive(diff, wanted->path, top ? &top->exclusive : NULL, &grown);
-	diff->grown = grown;
-	bring_root(diff, wanted->path, &grown, diff->rebuild, NULL);
+		grow_exclusive(diff, wanted->path, top ? &top->exclusive : NULL, &claim);
+	diff->grown = used;
+	cpuset_or(&diff->grown, &wanted->cpus);
+	bring_group(diff, wanted->path, top, &diff->grown,
+		is_root(diff) && !diff->late && to_root(top, diff->rebuild), NULL);
 }
 
 /*
@@ -211,15 +268,13 @@ static void grow_remote(struct diff *diff)
  */
 static void grow_roots(struct diff *diff)
 {
-	const struct desired_group *wanted = &diff->vm->groups[0];
-	const struct group *slice = tree_find(diff->tree, SLICE);
-	const struct group *top = tree_find(diff->tree, wanted->path);
-	struct cpuset grown = wanted->cpus,
-		      all = diff_other_cpus(diff->tree, wanted->path);
+	const struct desired_group *wanted = diff->root;
+	const struct group *slice = diff->slice, *top = diff->top;
+	struct cpuset grown = wanted->cpus, all = diff->others;
 	bool spare;
 
 	if (top) {
-		struct cpuset used = used_cpus(diff, top);
+		struct cpuset used = diff_used(diff, "");
 
 		cpuset_or(&grown, &used);
 	}
@@ -244,16 +299,16 @@ static void grow_roots(struct diff *diff)
 	}
 	spare = add_spare(diff, &all);
 	diff->slice_cpus = all;
-	bring_root(
-		diff, SLICE, &all, false, spare ? "one to spare for the change" : NULL);
+	bring_group(diff, SLICE, slice, &all, to_root(slice, false),
+		spare ? "one to spare for the change" : NULL);
 	diff->grown = grown;
-	bring_root(diff, wanted->path, &grown, diff->rebuild, NULL);
+	bring_group(diff, wanted->path, top, &grown, to_root(top, diff->rebuild), NULL);
 }
 
 void diff_own_grow(struct diff *diff)
 {
-	diff->slice_cpus = diff_claim_again(diff, tree_find(diff->tree, SLICE),
-		tree_find(diff->tree, diff->vm->groups[0].path));
+	diff->others = holders_other(diff->tree, diff->root->path);
+	diff->slice_cpus = diff_claim_again(diff, diff->slice, diff->top);
 	reset_roots(diff);
 	if (diff->tree->remote)
 		grow_remote(diff);
@@ -261,22 +316,41 @@ void diff_own_grow(struct diff *diff)
 		grow_roots(diff);
 }
 
-void diff_own_shrink(struct diff *diff)
+void diff_own_turn(struct diff *diff)
 {
-	const struct desired_group *wanted = &diff->vm->groups[0];
-	const struct tree *tree = diff->tree;
-	struct cpuset all = diff_other_cpus(tree, wanted->path);
+	const struct desired_group *wanted = diff->root;
 
-	if (tree_find(tree, wanted->path) && !cpuset_subset(&diff->grown, &wanted->cpus))
+	if (!diff->late)
+		return;
+	if (!cpuset_equal(&diff->grown, &wanted->cpus))
 		diff_set_cpus(
 			diff, wanted->path, &wanted->cpus, "what it no longer needs");
-	if (!cpuset_subset(&diff->top_cpus, &wanted->cpus))
+	diff_set_partition(diff, wanted->path, PARTITION_ROOT, NULL);
+	diff->grown = wanted->cpus;
+}
+
+void diff_shrink_slice(
+	struct diff *diff, const struct cpuset *now, const struct cpuset *keep)
+{
+	if (!cpuset_subset(now, keep))
+		diff_add(diff, diff->tree->remote ? STEP_SET_EXCLUSIVE : STEP_SET_CPUS,
+			SLICE, "what it no longer needs")
+			->cpus = *keep;
+}
+
+void diff_own_shrink(struct diff *diff)
+{
+	const struct desired_group *wanted = diff->root;
+	const struct cpuset *claim = kept_claim(diff);
+	struct cpuset all = diff->others;
+
+	if (diff->top && !cpuset_subset(&diff->grown, &wanted->cpus))
+		diff_set_cpus(
+			diff, wanted->path, &wanted->cpus, "what it no longer needs");
+	if (!cpuset_subset(&diff->top_cpus, claim))
 		diff_add(
 			diff, STEP_SET_EXCLUSIVE, wanted->path, "what it no longer needs")
-			->cpus = wanted->cpus;
-	cpuset_or(&all, &wanted->cpus);
-	if (!cpuset_subset(&diff->slice_cpus, &all))
-		diff_add(diff, tree->remote ? STEP_SET_EXCLUSIVE : STEP_SET_CPUS, SLICE,
-			"what it no longer needs")
-			->cpus = all;
+			->cpus = *claim;
+	cpuset_or(&all, claim);
+	diff_shrink_slice(diff, &diff->slice_cpus, &all);
 }

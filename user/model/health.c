@@ -94,22 +94,50 @@ static int check_own_claims(
 	return 0;
 }
 
+/* The class's group: a partition root with at least what its VM is to have, all of it
+ * effective. */
+static int check_class(
+	const struct desired_vm *vm, const struct tree *tree, char **ret_reason)
+{
+	cleanup_free char *path = NULL;
+	struct desired_group wanted = {};
+	int r;
+
+	r = class_of_group(vm->groups[0].path, &path);
+	if (r || !path)
+		return r;
+	wanted.path = path;
+	r = check_partition(tree, path, PARTITION_ROOT, ret_reason);
+	if (r)
+		return r;
+	wanted.cpus = tree_find(tree, path)->cpus;
+	if (!cpuset_subset(&vm->groups[0].cpus, &wanted.cpus))
+		wanted.cpus = vm->groups[0].cpus;
+	r = check_claim(tree, SLICE, &wanted.cpus, ret_reason);
+	if (!r)
+		r = check_claim(tree, path, &wanted.cpus, ret_reason);
+	return r ? r : check_cpus(tree, &wanted, &wanted.cpus, ret_reason);
+}
+
 static int check_own_groups(
 	const struct desired_vm *vm, const struct tree *tree, char **ret_reason)
 {
+	bool in_class = vm->scheme == SCHEME_CLASS;
 	struct cpuset left = vm->groups[0].cpus;
 	int r = check_partition(tree, SLICE,
 		tree->remote ? PARTITION_MEMBER : PARTITION_ROOT, ret_reason);
 
+	if (!r && in_class)
+		r = check_class(vm, tree, ret_reason);
 	for (size_t i = 0; !r && i < vm->n_groups; i++) {
 		r = check_partition(
 			tree, vm->groups[i].path, vm->groups[i].partition, ret_reason);
 		if (i && vm->groups[i].partition != PARTITION_MEMBER)
 			cpuset_andnot(&left, &vm->groups[i].cpus);
 	}
-	if (!r)
+	if (!r && !in_class)
 		r = check_claim(tree, SLICE, &vm->reserved, ret_reason);
-	if (!r)
+	if (!r && !in_class)
 		r = check_claim(tree, vm->groups[0].path, &vm->reserved, ret_reason);
 	for (size_t i = 0; !r && i < vm->n_groups; i++)
 		r = check_cpus(tree, &vm->groups[i], i ? &vm->groups[i].cpus : &left,
@@ -142,9 +170,9 @@ static int check_libvirt_groups(
 		r = check_partition(
 			tree, vm->groups[i].path, vm->groups[i].partition, ret_reason);
 	for (size_t i = 0; !r && i < tree->n_groups; i++)
-		if (path_is_inside(vm->groups[0].path, tree->groups[i].path))
+		if (path_is_inside(vm->groups[0].path, tree->groups[i]->path))
 			r = check_claim(
-				tree, tree->groups[i].path, &vm->reserved, ret_reason);
+				tree, tree->groups[i]->path, &vm->reserved, ret_reason);
 	for (size_t i = 1; !r && i < vm->n_groups; i++)
 		r = vm->groups[i].partition == PARTITION_MEMBER
 			    ? check_shared(tree, &vm->groups[i], ret_reason)
@@ -216,6 +244,8 @@ static int check_root(
 	struct cpuset open = vm->reserved, uncounted = {};
 	cleanup_free char *list = NULL;
 
+	if (vm->scheme == SCHEME_CLASS)
+		open = vm->groups[0].cpus;
 	cpuset_and(&open, &tree->root_effective);
 	for (size_t i = 1; i < vm->n_groups; i++)
 		if (vm->groups[i].partition == PARTITION_ISOLATED)

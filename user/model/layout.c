@@ -65,15 +65,46 @@ char *class_group_path(const char *class_name)
 		       : path;
 }
 
-bool is_class_group(const char *path)
+/* The first `len` characters of the path. */
+static bool is_class(const char *path, size_t len)
 {
 	static const size_t prefix = strlen(SLICE "/" CLASS_PREFIX),
 			    suffix = strlen(CLASS_SUFFIX);
-	size_t len = strlen(path);
 
 	return len > prefix + suffix && !strncmp(path, SLICE "/" CLASS_PREFIX, prefix) &&
-	       !strcmp(path + len - suffix, CLASS_SUFFIX) &&
-	       !strchr(path + strlen(SLICE "/"), '/');
+	       !strncmp(path + len - suffix, CLASS_SUFFIX, suffix) &&
+	       !memchr(path + strlen(SLICE "/"), '/', len - strlen(SLICE "/"));
+}
+
+bool is_class_group(const char *path)
+{
+	return is_class(path, strlen(path));
+}
+
+bool is_vm_group(const char *path)
+{
+	const char *slash;
+
+	if (!path_is_below(path, SLICE))
+		return false;
+	slash = strchr(path + strlen(SLICE "/"), '/');
+	if (!slash)
+		return !is_class_group(path);
+	return !strchr(slash + 1, '/') && is_class(path, (size_t)(slash - path));
+}
+
+int class_of_group(const char *path, char **ret_class)
+{
+	char *above = strdup(path);
+
+	if (!above)
+		return -ENOMEM;
+	*ret_class = NULL;
+	if (path_to_parent(above) && is_class_group(above))
+		*ret_class = above;
+	else
+		free(above);
+	return 0;
 }
 
 char *class_vm_path(const char *class_name, const char *vm_name)

@@ -25,6 +25,12 @@ char *class_group_path(const char *class_name);
 /* Is it directly below the slice, and called as that of a class? */
 bool is_class_group(const char *path);
 
+/* Is it where VMs have their groups: directly below the slice, or a class's group? */
+bool is_vm_group(const char *path);
+
+/* The class's group that a VM's is in, or NULL: in none. -ENOMEM. The caller frees. */
+int class_of_group(const char *path, char **ret_class);
+
 /* The group of a VM within that of its class. The caller frees; NULL: out of memory. */
 char *class_vm_path(const char *class_name, const char *vm_name);
 

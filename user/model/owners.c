@@ -84,7 +84,7 @@ static int add_inside(struct owners *owners, const struct tree *tree, const char
 
 	/* The VM's group comes before its leaves. */
 	for (size_t i = 0; !r && i < tree->n_groups; i++) {
-		const struct group *group = &tree->groups[i];
+		const struct group *group = tree->groups[i];
 
 		if (partition_holds(&group->partition) &&
 			path_is_inside(group->path, top))
@@ -101,7 +101,7 @@ int owners_add_partitions(
 
 	/* One that has ended is called as its group. */
 	for (size_t i = 0; !r && i < tree->n_groups; i++) {
-		const char *path = tree->groups[i].path;
+		const char *path = tree->groups[i]->path;
 		const char *name = path + strlen(SLICE "/");
 
 		if (path_is_below(path, SLICE) && !strchr(name, '/') &&

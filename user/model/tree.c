@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "user/model/tree.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,20 +14,30 @@ void group_deinit(struct group *group)
 	memset(group, 0, sizeof(*group));
 }
 
+static void group_free(struct group *group)
+{
+	group_deinit(group);
+	free(group);
+}
+
 void tree_deinit(struct tree *tree)
 {
 	for (size_t i = 0; i < tree->n_groups; i++)
-		group_deinit(&tree->groups[i]);
+		group_free(tree->groups[i]);
 	free(tree->groups);
 	for (size_t i = 0; i < tree->n_beside; i++)
 		free(tree->beside[i].path);
 	free(tree->beside);
+	free(tree->holders);
 	memset(tree, 0, sizeof(*tree));
 }
 
 static int compare_paths(const void *a, const void *b)
 {
-	return strcmp(((const struct group *)a)->path, ((const struct group *)b)->path);
+	const struct group *group_a = *(const struct group *const *)a;
+	const struct group *group_b = *(const struct group *const *)b;
+
+	return strcmp(group_a->path, group_b->path);
 }
 
 void tree_sort(struct tree *tree)
@@ -35,26 +46,114 @@ void tree_sort(struct tree *tree)
 		qsort(tree->groups, tree->n_groups, sizeof(*tree->groups), compare_paths);
 }
 
+static int compare_to(const void *path, const void *group)
+{
+	return strcmp(path, (*(const struct group *const *)group)->path);
+}
+
+struct group *tree_find_within(
+	const struct tree *tree, struct group_range range, const char *path)
+{
+	struct group **found = NULL;
+
+	if (range.first != range.end)
+		found = bsearch(path, tree->groups + range.first, range.end - range.first,
+			sizeof(*tree->groups), compare_to);
+	return found ? *found : NULL;
+}
+
 struct group *tree_find(const struct tree *tree, const char *path)
 {
-	struct group key = {.path = (char *)path};
+	return tree_find_within(tree, (struct group_range){0, tree->n_groups}, path);
+}
 
-	if (!tree->n_groups)
-		return NULL;
-	return bsearch(&key, tree->groups, tree->n_groups, sizeof(key), compare_paths);
+/* The first group whose path is not before `path` with that character behind it. */
+static size_t lower_bound(const struct tree *tree, const char *path, unsigned char next)
+{
+	size_t first = 0, end = tree->n_groups, len = strlen(path);
+
+	while (first < end) {
+		size_t middle = first + (end - first) / 2;
+		const char *at = tree->groups[middle]->path;
+		int order = strncmp(at, path, len);
+
+		if (order < 0 || (!order && (unsigned char)at[len] < next))
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	return first;
+}
+
+struct group_range tree_below(const struct tree *tree, const char *path)
+{
+	if (!*path)
+		return (struct group_range){0, tree->n_groups};
+	return (struct group_range){
+		lower_bound(tree, path, '/'), lower_bound(tree, path, '/' + 1)};
+}
+
+int tree_take(struct tree *tree, struct group *group)
+{
+	struct group *copy = malloc(sizeof(*copy));
+	struct group **slot = copy ? array_push(&tree->groups, &tree->n_groups) : NULL;
+
+	if (!slot) {
+		free(copy);
+		return -ENOMEM;
+	}
+	*copy = *group;
+	*slot = copy;
+	return 0;
 }
 
 struct group *tree_add(struct tree *tree, const char *path)
 {
-	char *copy = strdup(path);
-	struct group *group = copy ? array_push(&tree->groups, &tree->n_groups) : NULL;
+	struct group group = {.path = strdup(path)};
 
-	if (!group) {
-		free(copy);
+	if (!group.path || tree_take(tree, &group)) {
+		free(group.path);
 		return NULL;
 	}
-	group->path = copy;
-	return group;
+	return tree->groups[tree->n_groups - 1];
+}
+
+int tree_merge(struct tree *tree, size_t n_sorted)
+{
+	size_t n_new = tree->n_groups - n_sorted, to = tree->n_groups, from = n_sorted;
+	size_t size = sizeof(*tree->groups);
+	struct group **new;
+
+	if (!n_new)
+		return 0;
+	new = malloc(n_new * size);
+	if (!new)
+		return -ENOMEM;
+	memcpy(new, tree->groups + n_sorted, n_new * size);
+	qsort(new, n_new, size, compare_paths);
+	while (n_new) {
+		bool old = from &&
+			   compare_paths(&tree->groups[from - 1], &new[n_new - 1]) > 0;
+
+		tree->groups[--to] = old ? tree->groups[--from] : new[--n_new];
+	}
+	free(new);
+	return 0;
+}
+
+void tree_remove(struct tree *tree, const char *path)
+{
+	struct group *group = tree_find(tree, path);
+	size_t i = 0;
+
+	if (!group)
+		return;
+	while (tree->groups[i] != group)
+		i++;
+	group_free(group);
+	tree->n_groups--;
+	memmove(&tree->groups[i], &tree->groups[i + 1],
+		(tree->n_groups - i) * sizeof(*tree->groups));
 }
 
 bool path_is_below(const char *path, const char *above)
@@ -88,7 +187,7 @@ const struct group *tree_partition_of(const struct tree *tree, unsigned int cpu)
 	const struct group *found = NULL;
 
 	for (size_t i = 0; i < tree->n_groups; i++) {
-		const struct group *group = &tree->groups[i];
+		const struct group *group = tree->groups[i];
 
 		if (group->partition.kind == PARTITION_MEMBER ||
 			!cpuset_has(&group->cpus, cpu))

@@ -43,6 +43,8 @@ struct beside {
 	struct cpuset cpus;
 };
 
+struct holders;
+
 struct tree {
 	bool root_gives_cpuset;
 	/*
@@ -57,10 +59,17 @@ struct tree {
 	struct beside *beside;
 	size_t n_beside;
 	struct cpuset isolated; /* on 6.1 from the groups, else as the kernel says */
-	struct group *groups;	/* the slice and all below it, and libvirt's groups that
-				   matter with those above them; ascending by path (parents
-				   first) */
+	/* The slice and all below it, and libvirt's groups that matter with those above
+	 * them; ascending by path (parents first). A group is large, and stays where it
+	 * is. */
+	struct group **groups;
 	size_t n_groups;
+	struct holders *holders; /* holders.h; NULL: not counted; owned */
+};
+
+/* Groups one after another in tree->groups. */
+struct group_range {
+	size_t first, end;
 };
 
 void group_deinit(struct group *group);
@@ -68,9 +77,24 @@ void tree_deinit(struct tree *tree);
 struct group *tree_find(const struct tree *tree, const char *path);
 void tree_sort(struct tree *tree);
 
+/* All below that path, directly or further; "" is the root. */
+struct group_range tree_below(const struct tree *tree, const char *path);
+struct group *tree_find_within(
+	const struct tree *tree, struct group_range range, const char *path);
+
 /* Appends a group with nothing set. NULL: out of memory. For tree_find() sort afterwards.
  */
 struct group *tree_add(struct tree *tree, const char *path);
+
+/* Appends the group, and takes over what it owns. -ENOMEM: it is as before. */
+int tree_take(struct tree *tree, struct group *group);
+
+/* Sorts where the first n_sorted groups are sorted already: those that were added since
+ * go where they belong, and nothing else is looked at. -ENOMEM. */
+int tree_merge(struct tree *tree, size_t n_sorted);
+
+/* No such group: nothing to do. */
+void tree_remove(struct tree *tree, const char *path);
 
 /* Is the group directly or further below that path? */
 bool path_is_below(const char *path, const char *above);
