@@ -94,6 +94,22 @@ static void test_pinned(void **state)
 	crowd_free(crowd);
 }
 
+/* Nor does another VM that is pinned. */
+static void test_pinned_beside(void **state)
+{
+	struct crowd *crowd = crowd_new();
+
+	(void)state;
+	add(crowd, 0, 2, "0,4");
+	fix(&crowd->asks[0], 0, "0");
+	add(crowd, 1, 1, "8");
+	fix(&crowd->asks[1], 0, "8");
+	assert_int_equal(repack(crowd, 2, NULL), 0);
+	expect_moved(crowd, 0, "0-1");
+	expect_moved(crowd, 1, "8");
+	crowd_free(crowd);
+}
+
 /* Who is pinned is first: a larger VM would have taken the sibling. */
 static void test_pinned_first(void **state)
 {
@@ -159,6 +175,7 @@ int main(void)
 		cmocka_unit_test(test_no_tidier),
 		cmocka_unit_test(test_pinned),
 		cmocka_unit_test(test_pinned_first),
+		cmocka_unit_test(test_pinned_beside),
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_tidiness),
 	};

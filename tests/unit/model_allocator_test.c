@@ -30,6 +30,11 @@ static void test_fullest_cache_that_fits(void **state)
 	ask_init(&ask, 2, 0, 0);
 	expect_given(&board, &ask, "11 27", "");
 	board_deinit(&board);
+	/* In one node, too. */
+	board = board_of(1, 1, 2, 4, 2);
+	take(&board, "4,12");
+	expect_given(&board, &ask, "5 13", "");
+	board_deinit(&board);
 }
 
 /* Both nodes have 12 CPUs, but only in node 1 four have a cache together. */
@@ -132,6 +137,30 @@ static void test_narrow_core_is_whole(void **state)
 	board_deinit(&board);
 }
 
+/* Not in their node, for that is full, but in its package. */
+static void test_emulator_in_package(void **state)
+{
+	struct board board = board_of(2, 2, 1, 4, 1);
+	struct ask ask;
+
+	(void)state;
+	take(&board, "0,4");
+	ask_init(&ask, 4, 1, 0);
+	expect_given(&board, &ask, "12 8 9 10 11", "");
+	board_deinit(&board);
+}
+
+static void test_lowest_of_equals(void **state)
+{
+	struct board board = board_of(1, 3, 1, 4, 1);
+	struct ask ask;
+
+	(void)state;
+	ask_init(&ask, 8, 0, 0);
+	expect_given(&board, &ask, "0 1 2 3 4 5 6 7", "");
+	board_deinit(&board);
+}
+
 /* The fullest cache holds the vCPUs, the other one the emulator as well. */
 static void test_room_for_the_emulator(void **state)
 {
@@ -206,10 +235,6 @@ static void test_guest_nodes(void **state)
 	/* 12 and 10 CPUs are free: 8 and 8 as in the guest, not 6 and 10. */
 	ask.request.guest.node = 8;
 	expect_given(&board, &ask, "2 18 3 19 4 20 5 21 11 27 12 28 13 29 14 30", "");
-	/* A guest with half a node is not mirrored. */
-	ask.request.n_wants = 15;
-	ask.request.guest.node = 2;
-	expect_given(&board, &ask, "2 18 3 19 4 11 27 12 28 13 29 14 30 15 31", "");
 	/* Not where its nodes do not fit: 6 and 6 are free. */
 	take(&board, "2-4,11-12,18-20,27-28");
 	ask_init(&ask, 12, 0, 0);
@@ -342,6 +367,8 @@ static void test_isolate_narrow_cores(void **state)
 	ask_init(&ask, 2, 1, 1);
 	ask.request.smt = SMT_ISOLATE;
 	expect_given(&board, &ask, "0 1 2 3", "");
+	ask.request.numa = NUMA_SINGLE;
+	expect_given(&board, &ask, "0 1 2 3", "");
 	board_deinit(&board);
 }
 
@@ -431,6 +458,8 @@ int main(void)
 		cmocka_unit_test(test_narrow_core_is_whole),
 		cmocka_unit_test(test_other_threads),
 		cmocka_unit_test(test_room_for_the_emulator),
+		cmocka_unit_test(test_emulator_in_package),
+		cmocka_unit_test(test_lowest_of_equals),
 		cmocka_unit_test(test_emulator_off_vcpu_core),
 		cmocka_unit_test(test_fewest_nodes_of_one_package),
 		cmocka_unit_test(test_room_for_the_emulator_in_nodes),

@@ -158,13 +158,11 @@ static bool has_vcpu_cache(const struct attempt *attempt, const struct node *nod
 	return false;
 }
 
-/* Has a lower cache of the node the same room, and nothing of the VM's? */
+/* Has a lower cache of the node the same room? Then this one is no better. */
 static bool has_twin(
 	const struct attempt *attempt, const struct node *node, unsigned int cache)
 {
-	bool fixed = attempt->fixed_nodes[node - attempt->host->nodes];
-
-	for (unsigned int i = node->first_cache; i < cache && !fixed; i++)
+	for (unsigned int i = node->first_cache; i < cache; i++)
 		if (!memcmp(&attempt->caches[i], &attempt->caches[cache],
 			    sizeof(*attempt->caches)))
 			return true;
@@ -252,8 +250,7 @@ static bool can_mirror(const struct attempt *attempt)
 {
 	unsigned int node = attempt->request->guest.node;
 
-	return node > 1 && attempt->n_vcpus > node && attempt->n_vcpus % node == 0 &&
-	       !attempt->n_fixed_nodes;
+	return node > 1 && attempt->n_vcpus > node && !attempt->n_fixed_nodes;
 }
 
 static bool try_cut(struct attempt *attempt, enum cut cut, unsigned int fewest)

@@ -52,9 +52,8 @@ enum score {
 	SCORE_NODES,	  /* of the vCPUs */
 	SCORE_PACKAGES,	  /* of the vCPUs */
 	SCORE_CACHES,	  /* of the vCPUs */
-	SCORE_AWAY,	  /* other threads in no node of the vCPUs */
 	SCORE_TORN,	  /* vCPUs that belong together and do not share a core */
-	SCORE_FAR,	  /* other threads in no cache of the vCPUs */
+	SCORE_FAR,	  /* how far the other threads are from the vCPUs */
 	SCORE_CORES,	  /* cores that were whole */
 	SCORE_NODE_LEFT,  /* CPUs free in the nodes before: the fullest first */
 	SCORE_CACHE_LEFT, /* in the caches */

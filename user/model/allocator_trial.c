@@ -177,8 +177,7 @@ static bool give_others(
 			core = pick_near(attempt, first_core, n_cores, distance);
 		if (core < 0)
 			return false;
-		trial->score[SCORE_FAR] += distance > IN_CACHE;
-		trial->score[SCORE_AWAY] += distance > IN_NODE;
+		trial->score[SCORE_FAR] += distance;
 		trial_give(attempt, trial, attempt->others[i], (unsigned int)core);
 	}
 	return true;
