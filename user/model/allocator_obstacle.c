@@ -89,7 +89,23 @@ static int relax(const struct attempt *attempt, const struct cpuset *available,
 	return r ? r : !attempt_choose(ret_other);
 }
 
-/* How many nodes the vCPUs would take; 0: this does not help either. -ENOMEM. */
+/* The nodes of all CPUs of the VM. */
+static int count_nodes(struct attempt *attempt)
+{
+	const struct allocator *host = attempt->host;
+	const int *given = attempt->best.given;
+	bool *set = attempt->fixed_nodes;
+	int n = 0;
+
+	for (size_t i = 0; i < attempt->request->n_wants; i++)
+		if (given[i] >= 0)
+			set[host->cores[host->core_of[given[i]]].node] = true;
+	for (size_t i = 0; i < host->n_nodes; i++)
+		n += set[i];
+	return n;
+}
+
+/* How many nodes the VM would take; 0: this does not help either. -ENOMEM. */
 static int nodes_with(const struct attempt *attempt, const struct cpuset *available,
 	enum numa_wish numa, enum smt_wish smt, const struct cpuset *allowed)
 {
@@ -102,8 +118,7 @@ static int nodes_with(const struct attempt *attempt, const struct cpuset *availa
 	request.allowed = allowed;
 	r = relax(attempt, available, &request, &other);
 	if (!r)
-		r = other.best.score[SCORE_NODES] ? (int)other.best.score[SCORE_NODES]
-						  : 1;
+		r = count_nodes(&other);
 	else if (r > 0)
 		r = 0;
 	attempt_deinit(&other);
