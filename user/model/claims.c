@@ -96,8 +96,7 @@ static int rank(const struct ledger *ledger, const struct claim *claim)
 	const struct claim_class *class = ledger_class_of(ledger, claim);
 	const struct cpuset *held = class ? &class->held : &claim->held;
 
-	if (!claim_group(ledger->input, claim, NULL) ||
-		(claim->layout == LAYOUT_LIBVIRT && cpuset_empty(held)))
+	if (!claim->group || (claim->layout == LAYOUT_LIBVIRT && cpuset_empty(held)))
 		return 2;
 	return cpuset_subset(&claim->all, held) ? 0 : 1;
 }
@@ -196,7 +195,7 @@ static int grant(struct ledger *ledger)
  */
 static bool needs_spare(const struct desired_input *input, const struct claim *claim)
 {
-	const struct group *group = claim_group(input, claim, NULL);
+	const struct group *group = claim->group;
 
 	return !input->tree->remote && claim->scheme == SCHEME_ROOT && group &&
 	       group->populated &&

@@ -24,9 +24,10 @@ struct claim_set {
 	/* Its group sets no CPUs: it runs on whatever its VM's partitions leave
 	 * (libvirt's only). */
 	bool floats;
-	bool shares; /* it runs on what its class shares */
-	bool open;   /* it runs on housekeeping CPUs */
-	bool kept;   /* it has its CPU from before */
+	bool shares;		   /* it runs on what its class shares */
+	bool open;		   /* it runs on housekeeping CPUs */
+	bool kept;		   /* it has its CPU from before */
+	const struct group *group; /* as it is; NULL: there is none */
 	struct cpuset cpus;
 };
 
@@ -37,6 +38,8 @@ struct claim {
 	enum layout layout;
 	enum scheme scheme;
 	char *top; /* its groups are below; NULL: unknown, and refused; owned */
+	const struct group *group;     /* as it is; NULL: there is none */
+	const struct found_vm *record; /* of this very process; NULL: there is none */
 	struct claim_set *sets; /* the emulator's first, then vCPUs, then iothreads */
 	size_t n_sets;
 	struct cpuset spare; /* its own, with nobody on them */

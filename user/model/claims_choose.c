@@ -19,14 +19,12 @@ static bool is_choice(const struct claim_set *set)
 
 /* Of a VM of a class, a leaf that has the one CPU which the class shares has none of its
  * own. */
-static bool is_shared_cpu(
-	const struct claim *claim, const struct desired_input *input, unsigned int cpu)
+static bool is_shared_cpu(const struct claim *claim, unsigned int cpu)
 {
-	const struct group *emulator =
-		claim->scheme == SCHEME_CLASS ? claim_group(input, claim, &claim->sets[0])
-					      : NULL;
+	const struct group *emulator = claim->sets[0].group;
 
-	return emulator && cpuset_has(&emulator->cpus, cpu);
+	return claim->scheme == SCHEME_CLASS && emulator &&
+	       cpuset_has(&emulator->cpus, cpu);
 }
 
 /* The one CPU that a set without a pin has now, or -1. */
@@ -34,7 +32,7 @@ static int kept_cpu(const struct claim *claim, const struct ledger *ledger,
 	const struct claim_set *set)
 {
 	const struct claim_class *class = ledger_class_of(ledger, claim);
-	const struct group *now = claim_group(ledger->input, claim, set);
+	const struct group *now = set->group;
 	bool held;
 	int cpu;
 
@@ -50,7 +48,7 @@ static int kept_cpu(const struct claim *claim, const struct ledger *ledger,
 		return -1;
 	/* What another set of it is pinned to by now is not this one's. */
 	if (ledger->claimed[cpu] || cpuset_has(&claim->all, (unsigned int)cpu) ||
-		is_shared_cpu(claim, ledger->input, (unsigned int)cpu))
+		is_shared_cpu(claim, (unsigned int)cpu))
 		return -1;
 	return cpu;
 }

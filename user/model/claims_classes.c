@@ -207,7 +207,7 @@ static int choose_class(struct ledger *ledger, struct claim_class *class)
 	for (int turn = 0; turn < 2; turn++)
 		for (size_t i = 0; i < claims->n_items; i++) {
 			struct claim *claim = &claims->items[i];
-			bool is_there = claim_group(ledger->input, claim, NULL) != NULL;
+			bool is_there = claim->group != NULL;
 
 			if (ledger_class_of(ledger, claim) == class && !claim->reason &&
 				is_there == !turn && admit(ledger, class, claim, &n))

@@ -85,9 +85,9 @@ static void spare_others(const struct claim *claim, struct cpuset *cpus)
 /* What the VM's group has, or has claimed as exclusive. It stays so where the claim is
  * refused. What libvirt allows a group as a whole is nobody's alone, nor is what a class
  * lends a VM. */
-static void find_held(struct claim *claim, const struct desired_input *input)
+static void find_held(struct claim *claim)
 {
-	const struct group *group = claim_group(input, claim, NULL);
+	const struct group *group = claim->group;
 
 	if (!group || claim->scheme == SCHEME_CLASS)
 		return;
@@ -112,7 +112,7 @@ static void note_all_held(struct ledger *ledger)
 	struct claims *claims = ledger->claims;
 
 	for (size_t i = 0; i < claims->n_items; i++) {
-		find_held(&claims->items[i], ledger->input);
+		find_held(&claims->items[i]);
 		note_held(ledger, &claims->items[i].held,
 			ledger_number(ledger, &claims->items[i]));
 	}

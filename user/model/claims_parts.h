@@ -24,10 +24,6 @@ __attribute__((format(printf, 2, 3))) int claim_refuse(
 /* "vCPU 3". */
 void claim_set_describe(const struct claim_set *set, char *buf, size_t size);
 
-/* The group of a set as it is, or with a NULL set the VM's; NULL: there is none. */
-const struct group *claim_group(const struct desired_input *input,
-	const struct claim *claim, const struct claim_set *set);
-
 /* Do its vCPU groups become partitions? */
 bool claim_partitions(const struct claim *claim);
 

@@ -40,17 +40,20 @@ bool claim_partitions(const struct claim *claim)
 	return claim->policy.partition != PARTITION_MEMBER;
 }
 
-const struct group *claim_group(const struct desired_input *input,
-	const struct claim *claim, const struct claim_set *set)
+/* The group of a set as it is, or NULL. -ENOMEM. */
+static int find_group(const struct claim *claim, const struct desired_input *input,
+	struct claim_set *set)
 {
 	cleanup_free char *leaf = NULL;
 
-	if (!claim->top)
-		return NULL;
-	if (!set)
-		return tree_find(input->tree, claim->top);
+	/* Without the one above there is none below. */
+	if (!claim->group)
+		return 0;
 	leaf = layout_leaf(claim->top, set->class, set->index);
-	return leaf ? tree_find(input->tree, leaf) : NULL;
+	if (!leaf)
+		return -ENOMEM;
+	set->group = tree_find(input->tree, leaf);
+	return 0;
 }
 
 /*
@@ -61,16 +64,15 @@ const struct group *claim_group(const struct desired_input *input,
 static const struct cpuset *libvirt_pin(const struct desired_input *input,
 	const struct claim *claim, const struct claim_set *set)
 {
-	const struct group *group = claim_group(input, claim, set);
-	const struct found_vm *record = desired_record(input, claim->vm);
+	const struct group *group = set->group;
 	const struct found_group *found = NULL;
 	const struct cpuset *pin;
 
 	if (!group)
 		return NULL;
 	pin = &group->cpus;
-	if (record)
-		found = found_vm_group(record, group->path);
+	if (claim->record)
+		found = found_vm_group(claim->record, group->path);
 	if (found && found_group_wrote(found, pin))
 		pin = &found->cpus;
 	if (cpuset_empty(pin) || (set->class == THREAD_VCPU &&
@@ -145,11 +147,14 @@ static int add_set(struct claim *claim, const struct desired_input *input,
 {
 	struct claim_set set = {.class = class, .index = index}, *slot;
 	bool libvirt = claim->layout == LAYOUT_LIBVIRT;
-	const struct cpuset *pin = find_pin(claim, input, pools, &set), *list;
+	const struct cpuset *pin, *list;
 	char who[32];
 
+	if (find_group(claim, input, &set))
+		return -ENOMEM;
+	pin = find_pin(claim, input, pools, &set);
 	claim_set_describe(&set, who, sizeof(who));
-	if (libvirt && !claim_group(input, claim, &set) &&
+	if (libvirt && !set.group &&
 		claim_refuse(claim, "libvirt has no group for %s below /%s", who,
 			claim->top ? claim->top : "machine.slice"))
 		return -ENOMEM;
@@ -348,8 +353,14 @@ static int find_place(struct claim *claim)
 int claim_init(
 	struct claim *claim, const struct desired_input *input, const struct pools *pools)
 {
-	if (find_place(claim) || add_sets(claim, input, pools) ||
-		check_open(claim, input) || check_pins(claim, input, pools))
+	if (find_place(claim))
+		return -ENOMEM;
+	if (claim->top)
+		claim->group = tree_find(input->tree, claim->top);
+	if (claim->layout == LAYOUT_LIBVIRT)
+		claim->record = desired_record(input, claim->vm);
+	if (add_sets(claim, input, pools) || check_open(claim, input) ||
+		check_pins(claim, input, pools))
 		return -ENOMEM;
 	return check_kernel(claim, input);
 }

@@ -73,20 +73,25 @@ unsigned int cpuset_weight(const struct cpuset *set)
 {
 	unsigned int weight = 0;
 
+	/* Counting is a call where the compiler may not assume an instruction for it. */
 	for (size_t i = 0; i < CPUSET_WORDS; i++)
-		weight += (unsigned int)__builtin_popcountll(set->words[i]);
+		if (set->words[i])
+			weight += (unsigned int)__builtin_popcountll(set->words[i]);
 	return weight;
 }
 
 int cpuset_next(const struct cpuset *set, unsigned int from)
 {
-	for (size_t i = from / 64; i < CPUSET_WORDS; i++) {
-		uint64_t word = set->words[i];
+	size_t i = from / 64;
+	uint64_t word;
 
-		if (i == from / 64)
-			word &= ~UINT64_C(0) << (from % 64);
-		if (word)
-			return (int)(i * 64) + __builtin_ctzll(word);
+	if (i >= CPUSET_WORDS)
+		return -1;
+	word = set->words[i] & ~UINT64_C(0) << (from % 64);
+	while (!word) {
+		if (++i == CPUSET_WORDS)
+			return -1;
+		word = set->words[i];
 	}
-	return -1;
+	return (int)(i * 64) + __builtin_ctzll(word);
 }

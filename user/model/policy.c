@@ -84,13 +84,12 @@ void config_policy(
 	const struct config *config, const char *name, struct policy *ret_policy)
 {
 	const struct vm_policy *vm = config_find_vm(config, name);
-	struct policy policy = config->defaults;
 
+	*ret_policy = vm ? vm->policy : config->defaults;
 	for (size_t i = 0; !vm && i < config->n_patterns; i++)
 		if (!fnmatch(config->patterns[i].glob, name, 0))
-			lay_over(&policy, &config->patterns[i].policy,
+			lay_over(ret_policy, &config->patterns[i].policy,
 				config->patterns[i].given);
-	*ret_policy = vm ? vm->policy : policy;
 }
 
 static int compare_class(const void *key, const void *item)
