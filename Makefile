@@ -125,7 +125,7 @@ $(BUILD)/bpf/bench/%.skel.h: $(BUILD)/bpf/bench/%.bpf.o
 	$(say) SKEL $@
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-BENCH_SOURCES := $(sort $(wildcard tests/bench/*.c))
+BENCH_SOURCES := $(filter-out tests/bench/plan.c,$(sort $(wildcard tests/bench/*.c)))
 $(call object,tests/bench/tracers.c): $(BUILD)/bpf/bench/empty.skel.h
 
 $(OUT)/tests/bench/bench: $(call object,$(BENCH_SOURCES)) $(LIB)
@@ -141,6 +141,15 @@ bench: $(OUT)/tests/bench/bench ## what the observer costs at a context switch (
 	$(Q)$<
 
 bench-placement: $(OUT)/tests/bench/placement/placement ## the allocator beside other rules
+	$(Q)$<
+
+# It builds its host as the unit tests do.
+$(OUT)/tests/bench/plan: $(call object,tests/bench/plan.c) $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
+
+.PHONY: bench-plan
+bench-plan: $(OUT)/tests/bench/plan ## what a plan for a big host takes
 	$(Q)$<
 
 # --- Fuzzing ---------------------------------------------------------------------------------------

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How long a plan takes on a host with 1,024 CPUs: of 500 VMs from nothing, and of one
+ * more beside 500 that are placed. Only what decides is measured; nothing is read from
+ * the machine. CPU time, as the least and the median of several runs.
+ */
+#include "tests/unit/big_host.h"
+
+enum { N_VMS = 500, N_RUNS = 9, TARGET_WHOLE_MS = 100, TARGET_ONE_MS = 5 };
+
+struct times {
+	double claims, walk; /* ms: which CPUs, which steps */
+	size_t n_steps;
+};
+
+/* `placed`: what is there already. */
+static struct times plan_once(struct host *host, const struct desired *placed)
+{
+	struct tree tree = copy_tree(&host->tree);
+	struct actual_vm *actual;
+	struct times times = {};
+	struct plan plan;
+	double begin;
+
+	begin = cpu_ms();
+	compute(host);
+	times.claims = cpu_ms() - begin;
+	actual = actual_of(&host->desired, placed);
+	begin = cpu_ms();
+	plan = plan_all(host, actual, &tree);
+	times.walk = cpu_ms() - begin;
+	for (size_t i = 0; i < plan.n_units; i++)
+		times.n_steps += plan.units[i].n_steps;
+	plan_deinit(&plan);
+	tree_deinit(&tree);
+	free(actual);
+	return times;
+}
+
+static int compare_totals(const void *a, const void *b)
+{
+	const struct times *one = a, *other = b;
+	double left = one->claims + one->walk, right = other->claims + other->walk;
+
+	return (left > right) - (left < right);
+}
+
+/* Returns the least. */
+static double measure(const char *what, struct host *host, const struct desired *placed)
+{
+	struct times times[N_RUNS];
+	const struct times *least = &times[0], *median = &times[N_RUNS / 2];
+
+	for (size_t i = 0; i < N_RUNS; i++)
+		times[i] = plan_once(host, placed);
+	qsort(times, N_RUNS, sizeof(*times), compare_totals);
+	printf("%-28s %6zu %9.2f %9.2f %9.2f %9.2f %9.2f %9.2f\n", what, times->n_steps,
+		least->claims + least->walk, least->claims, least->walk,
+		median->claims + median->walk, median->claims, median->walk);
+	return least->claims + least->walk;
+}
+
+int main(void)
+{
+	const struct desired nothing = {};
+	struct desired placed;
+	struct host host;
+	double whole, one_more;
+
+	big_host_init(&host);
+	big_host_add(&host, 0, N_VMS);
+	printf("%-28s %6s %29s %29s\n", "", "", "least, ms", "median, ms");
+	printf("%-28s %6s %9s %9s %9s %9s %9s %9s\n", "1,024 CPUs", "steps", "all",
+		"desired", "walk", "all", "desired", "walk");
+	whole = measure("500 VMs from nothing", &host, &nothing);
+	placed = big_host_place(&host);
+	measure("500 VMs, nothing to do", &host, &placed);
+	big_host_add(&host, N_VMS, 1);
+	one_more = measure("one more beside 500", &host, &placed);
+	host_deinit(&host);
+	desired_deinit(&placed);
+	if (whole <= TARGET_WHOLE_MS && one_more <= TARGET_ONE_MS)
+		return 0;
+	printf("missed: %d ms for the whole, %d ms for one more\n", TARGET_WHOLE_MS,
+		TARGET_ONE_MS);
+	return 1;
+}
