@@ -38,8 +38,25 @@ const struct claim *claims_find(const struct claims *claims, const char *vm_name
 		compare_name);
 }
 
+enum { FORGIVEN_MAX = 16 };
+
+/* Who cannot be granted, by claims. */
+struct refused {
+	char **reasons; /* owned, as is each */
+	size_t n, n_forgiven;
+	struct explanation explanation; /* of the VM that was asked for, if it is one */
+};
+
+static void refused_deinit(struct refused *refused)
+{
+	for (size_t i = 0; i < refused->n; i++)
+		free(refused->reasons[i]);
+	free(refused->reasons);
+	explanation_deinit(&refused->explanation);
+}
+
 static int collect(const struct desired_input *input, const struct pools *pools,
-	struct claims *claims)
+	const struct refused *refused, struct claims *claims)
 {
 	for (size_t i = 0; i < input->vms->n_items; i++) {
 		const struct vm *vm = &input->vms->items[i];
@@ -56,6 +73,9 @@ static int collect(const struct desired_input *input, const struct pools *pools,
 		claim->pins = config_find_vm(input->config, vm->name);
 		claim->policy = policy;
 		if (claim_init(claim, input, pools))
+			return -ENOMEM;
+		if (refused->reasons[claims->n_items - 1] &&
+			claim_refuse(claim, "%s", refused->reasons[claims->n_items - 1]))
 			return -ENOMEM;
 	}
 	return classes_collect(claims, input);
@@ -90,15 +110,32 @@ static int check_beside(struct claim *claim, const struct ledger *ledger)
 	return 0;
 }
 
-/* Who came first keeps: 0 is pinned to what it holds, 1 holds other CPUs, 2 is new. */
-static int rank(const struct ledger *ledger, const struct claim *claim)
+/* Of a VM of a class: do the vCPUs have what they are pinned to, and alone? */
+static bool has_its_pins(const struct claim *claim)
 {
-	const struct claim_class *class = ledger_class_of(ledger, claim);
-	const struct cpuset *held = class ? &class->held : &claim->held;
+	const struct group *emulator = claim->sets[0].group;
 
-	if (!claim->group || (claim->layout == LAYOUT_LIBVIRT && cpuset_empty(held)))
+	for (size_t i = 0; i < claim->n_sets; i++) {
+		const struct claim_set *set = &claim->sets[i];
+
+		if (set->pinned &&
+			(!set->group || !cpuset_subset(&set->cpus, &set->group->cpus) ||
+				!emulator ||
+				cpuset_intersects(&set->cpus, &emulator->cpus)))
+			return false;
+	}
+	return true;
+}
+
+/* Who came first keeps: 0 is pinned to what it holds, 1 holds other CPUs, 2 is new. */
+static int rank(const struct claim *claim)
+{
+	if (!claim->group ||
+		(claim->layout == LAYOUT_LIBVIRT && cpuset_empty(&claim->held)))
 		return 2;
-	return cpuset_subset(&claim->all, held) ? 0 : 1;
+	if (claim->scheme == SCHEME_CLASS)
+		return has_its_pins(claim) ? 0 : 1;
+	return cpuset_subset(&claim->all, &claim->held) ? 0 : 1;
 }
 
 /* What it is pinned to becomes its, if it is nobody's. */
@@ -186,124 +223,123 @@ static int grant(struct ledger *ledger)
 	for (size_t i = 0; i < claims->n_items; i++) {
 		if (claim_sum_up(&claims->items[i], ledger->input))
 			return -ENOMEM;
-		ranks[i] = (uint8_t)rank(ledger, &claims->items[i]);
+		ranks[i] = (uint8_t)rank(&claims->items[i]);
 	}
 	return grant_in_turn(ledger, ranks);
 }
 
-/* Without remote partitions the slice must keep a CPU when a VM's group in use gets more.
- */
-static bool needs_spare(const struct desired_input *input, const struct claim *claim)
+/* All claims, without those that are refused by now. */
+static int compute(const struct desired_input *input, const struct pools *pools,
+	const struct refused *refused, struct ledger *ledger, struct claims *claims)
 {
-	const struct group *group = claim->group;
-
-	return !input->tree->remote && claim->scheme == SCHEME_ROOT && group &&
-	       group->populated &&
-	       cpuset_weight(&claim->all) > cpuset_weight(&group->cpus);
+	if (collect(input, pools, refused, claims) ||
+		ledger_init(ledger, input, pools, claims))
+		return -ENOMEM;
+	if (grant(ledger))
+		return -ENOMEM;
+	classes_lend(ledger);
+	return claims_leave_some(ledger) || claims_open_sets(claims) ? -ENOMEM : 0;
 }
 
-/* What is taken from the host while a VM of that claim changes. The kernel leaves the
- * host something, whatever is written. */
-static struct cpuset held_really(
-	const struct desired_input *input, const struct claim *claim)
+/* Has it taken something from others, although it gets nothing? Or does it stay where it
+ * was, which was not known? */
+static bool has_taken(const struct ledger *ledger, const struct claim *claim)
 {
-	return cpuset_subset(&input->topology->online, &claim->held) ? claim->all
-								     : claim->held;
+	const struct claim_class *class = ledger_class_of(ledger, claim);
+	uint16_t number = ledger_number(ledger, claim);
+
+	if (claim_former_home(ledger, claim))
+		return true;
+	if (class && (claim->admitted || (!class->n_vms && !cpuset_subset(&class->shared,
+								   &class->held))))
+		return true;
+	cpuset_for_each (cpu, &ledger->input->topology->online)
+		if (ledger->claimed[cpu] == number &&
+			ledger->held[cpu] != ledger_holder(ledger, claim))
+			return true;
+	return false;
+}
+
+/* Those after one that is refused may find a place without it. */
+static void forgive_later(struct refused *refused, size_t index)
+{
+	refused->n_forgiven++;
+	for (size_t i = index + 1; i < refused->n; i++) {
+		free(refused->reasons[i]);
+		refused->reasons[i] = NULL;
+	}
 }
 
 /*
- * The host itself needs a CPU, also while a VM has both its old CPUs and its new ones.
- * They change one by one, by name; who finds nothing left goes without. before[i] is what
- * those from i on hold as long as it is not their turn.
+ * The first that was refused only after it had taken something: all is computed again
+ * without it. Returns whether there is one. Since those that are forgiven may in turn
+ * take something from others, this goes on only for a while; then it is all of them.
  */
-static int leave_some(const struct desired_input *input, struct claims *claims)
+static bool find_late(
+	struct ledger *ledger, struct claims *claims, struct refused *refused)
 {
-	size_t n = claims->n_items;
-	cleanup_free struct cpuset *before = calloc(n + 1, sizeof(*before));
-	struct cpuset taken = {};
+	bool one_by_one = refused->n_forgiven < FORGIVEN_MAX, found = false;
 
-	if (!before)
-		return -ENOMEM;
-	for (size_t i = n; i-- > 0;) {
-		struct cpuset held = held_really(input, &claims->items[i]);
-
-		before[i] = before[i + 1];
-		cpuset_or(&before[i], &held);
-	}
-	for (size_t i = 0; i < claims->n_classes; i++) {
-		cpuset_or(&taken, &claims->classes[i].held);
-		cpuset_or(&taken, &claims->classes[i].all);
-	}
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < claims->n_items && !(found && one_by_one); i++) {
 		struct claim *claim = &claims->items[i];
-		struct cpuset left = input->topology->online,
-			      held = held_really(input, claim);
 
-		cpuset_andnot(&left, &taken);
-		cpuset_andnot(&left, &before[i]);
-		if (!claim->reason)
-			cpuset_andnot(&left, &claim->all);
-		if (!claim->reason && cpuset_empty(&left) &&
-			claim_refuse(claim, "no CPU would be left for the host"))
-			return -ENOMEM;
-		if (needs_spare(input, claim) && cpuset_weight(&left) < 2 &&
-			claim_refuse(claim,
-				"this kernel gives a VM in use more CPUs only where the host has "
-				"one to spare meanwhile (Linux 6.7 does without)"))
-			return -ENOMEM;
-		cpuset_or(&taken, claim->reason ? &held : &claim->all);
+		if (!claim->reason || refused->reasons[i] || !has_taken(ledger, claim))
+			continue;
+		refused->reasons[i] = claim->reason;
+		claim->reason = NULL;
+		if (one_by_one)
+			forgive_later(refused, i);
+		if (claim->explanation.n_lines) {
+			explanation_deinit(&refused->explanation);
+			refused->explanation = claim->explanation;
+			claim->explanation = (struct explanation){};
+		}
+		found = true;
 	}
-	return 0;
+	return found;
 }
 
-/* Housekeeping CPUs are the host's, and yet an operator can have pinned a VM to one. */
-static int open_sets(struct claims *claims)
+static int explain(
+	const struct desired_input *input, struct claims *claims, struct refused *refused)
 {
-	struct cpuset taken = {};
+	int r = 0;
 
-	for (size_t i = 0; i < claims->n_items; i++)
-		if (!claims->items[i].reason)
-			cpuset_or(&taken, &claims->items[i].all);
-	for (size_t i = 0; i < claims->n_items; i++)
-		for (size_t j = 0; j < claims->items[i].n_sets; j++) {
-			struct claim *claim = &claims->items[i];
-			struct claim_set *set = &claim->sets[j];
+	for (size_t i = 0; !r && i < claims->n_items; i++) {
+		struct claim *claim = &claims->items[i];
 
-			if (!set->open || claim->reason)
-				continue;
-			cpuset_andnot(&set->cpus, &taken);
-			if (cpuset_empty(&set->cpus) &&
-				claim_refuse(claim,
-					"all housekeeping CPUs are reserved by VMs"))
-				return -ENOMEM;
+		if (refused->reasons[i] && refused->explanation.n_lines &&
+			!strcmp(claim->vm->name, input->explain)) {
+			claim->explanation = refused->explanation;
+			refused->explanation = (struct explanation){};
 		}
-	return 0;
+		r = claim_explain(claim, input);
+	}
+	return r;
 }
 
 int claims_compute(const struct desired_input *input, struct claims *ret_claims)
 {
 	struct pools pools = pools_of(input->config, input->topology);
+	CLEANUP(refused_deinit)
+	struct refused refused = {
+		.reasons = calloc(input->vms->n_items + 1, sizeof(*refused.reasons)),
+		.n = input->vms->n_items};
 	cleanup_free struct ledger *ledger = malloc(sizeof(*ledger));
 	struct claims claims = {};
-	int r;
+	bool again = true;
+	int r = 0;
 
-	if (!ledger)
+	if (!ledger || !refused.reasons)
 		return -ENOMEM;
-	r = collect(input, &pools, &claims);
-	if (!r) {
-		r = ledger_init(ledger, input, &pools, &claims);
-		if (!r)
-			r = grant(ledger);
-		if (!r)
-			classes_lend(ledger);
+	while (!r && again) {
+		claims_deinit(&claims);
+		memset(ledger, 0, sizeof(*ledger));
+		r = compute(input, &pools, &refused, ledger, &claims);
+		again = !r && find_late(ledger, &claims, &refused);
 		ledger_deinit(ledger);
 	}
 	if (!r)
-		r = leave_some(input, &claims);
-	if (!r)
-		r = open_sets(&claims);
-	for (size_t i = 0; !r && i < claims.n_items; i++)
-		r = claim_explain(&claims.items[i], input);
+		r = explain(input, &claims, &refused);
 	if (r) {
 		claims_deinit(&claims);
 		return -ENOMEM;

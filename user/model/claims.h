@@ -46,6 +46,7 @@ struct claim {
 	struct cpuset all;   /* what partitions of it hold: nobody else may have it */
 	struct cpuset held;  /* what its group has, or has claimed as exclusive, by now */
 	char *reason;	     /* refused, and why; owned */
+	bool admitted;	     /* its class has CPUs for it */
 	/* Refused since the kernel cannot; what libvirt has pinned can be watched all the
 	 * same. */
 	bool pins_hold;

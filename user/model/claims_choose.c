@@ -54,14 +54,14 @@ static int kept_cpu(const struct claim *claim, const struct ledger *ledger,
 }
 
 /* Idle siblings that it has; whether it still needs them is seen later. */
-static void keep_spare(struct claim *claim, struct ledger *ledger)
+static int keep_spare(struct claim *claim, struct ledger *ledger)
 {
 	const struct topology *topology = ledger->input->topology;
 	struct cpuset spare = claim->held;
 
 	if (claim->policy.smt == SMT_PREFER || claim->scheme != SCHEME_ROOT ||
 		ledger->input->rebalance)
-		return;
+		return 0;
 	cpuset_for_each (cpu, &claim->held) {
 		struct cpuset siblings = topology_siblings(topology, (unsigned int)cpu);
 
@@ -71,6 +71,13 @@ static void keep_spare(struct claim *claim, struct ledger *ledger)
 	}
 	claim->spare = spare;
 	ledger_claim(ledger, &spare, ledger_number(ledger, claim));
+	cpuset_and(&spare, &ledger->pools.forbidden);
+	if (cpuset_empty(&spare))
+		return 0;
+	return claim_refuse(claim,
+		"CPU %d, which is kept idle beside a vCPU, is a housekeeping CPU by now: "
+		"`cpuwarden apply --rebalance` gives the VM others",
+		cpuset_next(&spare, 0));
 }
 
 int claim_keep(struct claim *claim, struct ledger *ledger)
@@ -101,8 +108,7 @@ int claim_keep(struct claim *claim, struct ledger *ledger)
 	}
 	if (claim_sum_up(claim, ledger->input))
 		return -ENOMEM;
-	keep_spare(claim, ledger);
-	return 0;
+	return keep_spare(claim, ledger);
 }
 
 /* Is the set for CPUs that are the VM's alone? */

@@ -65,7 +65,7 @@ static size_t cpus_for(const struct vm_class *wish, size_t n_vcpus)
 	return n ? n : 1;
 }
 
-static int refuse_all(
+int class_refuse(
 	const struct ledger *ledger, const struct claim_class *class, const char *why)
 {
 	for (size_t i = 0; i < ledger->claims->n_items; i++)
@@ -112,22 +112,45 @@ static int take_named(struct ledger *ledger, struct claim_class *class)
 		}
 	}
 	if (cpu >= 0)
-		return refuse_all(ledger, class, why);
+		return class_refuse(ledger, class, why);
 	class->shared = class->wish.cpus;
 	ledger_claim(ledger, &class->shared, number);
 	return 0;
 }
 
-/* What it has already and nobody has for himself, the lowest n of it. */
+/* On what its VMs float by now. */
+static struct cpuset lent_cpus(
+	const struct ledger *ledger, const struct claim_class *class)
+{
+	struct cpuset lent = {};
+
+	for (size_t i = 0; i < ledger->claims->n_items; i++) {
+		const struct claim *claim = &ledger->claims->items[i];
+
+		if (ledger_class_of(ledger, claim) == class && claim->n_sets &&
+			claim->sets[0].group)
+			cpuset_or(&lent, &claim->sets[0].group->cpus);
+	}
+	return lent;
+}
+
+/* Of what it has already and nobody has for himself the lowest n: first of those that its
+ * VMs run on. */
 static struct cpuset kept_cpus(
 	const struct ledger *ledger, const struct claim_class *class, size_t n)
 {
-	struct cpuset kept = {}, now = class->held;
+	uint16_t number = ledger_class_number(ledger, class);
+	struct cpuset kept = {}, now = class->held, lent = lent_cpus(ledger, class);
 
 	cpuset_and(&now, &ledger->input->topology->online);
 	cpuset_andnot(&now, &ledger->pools.forbidden);
-	cpuset_for_each (cpu, &now)
-		if (!ledger->claimed[cpu] && n) {
+	for (int turn = 0; turn < 2; turn++)
+		cpuset_for_each (cpu, &now) {
+			bool is_lent = cpuset_has(&lent, (unsigned int)cpu);
+
+			if (is_lent != !turn || !n ||
+				(ledger->claimed[cpu] && ledger->claimed[cpu] != number))
+				continue;
 			cpuset_add(&kept, (unsigned int)cpu);
 			n--;
 		}
@@ -159,11 +182,31 @@ static int grow(struct ledger *ledger, struct claim_class *class)
 	return 0;
 }
 
+/* What the class got for the VM alone it gives back. */
+static int turn_away(struct ledger *ledger, struct claim_class *class,
+	struct claim *claim, const struct cpuset *before, size_t wanted, size_t n_vcpus)
+{
+	struct cpuset more = class->shared;
+	unsigned int most = cpuset_weight(&class->shared);
+
+	cpuset_andnot(&more, before);
+	ledger_return(ledger, &more, ledger_class_number(ledger, class));
+	class->shared = *before;
+	return claim_refuse(claim,
+		"class %s has %u CPUs %s, and with %zu vCPUs on them it would need %zu "
+		"(overcommit = %u.%02u)",
+		class->wish.name, most,
+		class->wish.has_cpus ? "by its section" : "and no other is free", n_vcpus,
+		wanted, class->wish.overcommit / OVERCOMMIT_UNIT,
+		class->wish.overcommit % OVERCOMMIT_UNIT);
+}
+
 /* The VM is one of the class's, if there are CPUs for it, too. */
 static int admit(
 	struct ledger *ledger, struct claim_class *class, struct claim *claim, size_t *n)
 {
 	size_t wanted = cpus_for(&class->wish, *n + count_sharing(claim));
+	struct cpuset before = class->shared;
 
 	while (cpuset_weight(&class->shared) < wanted) {
 		int r = class->wish.has_cpus ? 1 : grow(ledger, class);
@@ -171,18 +214,12 @@ static int admit(
 		if (r < 0)
 			return r;
 		if (r)
-			return claim_refuse(claim,
-				"class %s has %u CPUs %s, and with %zu vCPUs on them it would "
-				"need %zu (overcommit = %u.%02u)",
-				class->wish.name, cpuset_weight(&class->shared),
-				class->wish.has_cpus ? "by its section"
-						     : "and no other is free",
-				*n + count_sharing(claim), wanted,
-				class->wish.overcommit / OVERCOMMIT_UNIT,
-				class->wish.overcommit % OVERCOMMIT_UNIT);
+			return turn_away(ledger, class, claim, &before, wanted,
+				*n + count_sharing(claim));
 	}
 	*n += count_sharing(claim);
 	class->n_vms++;
+	claim->admitted = true;
 	return 0;
 }
 
@@ -199,6 +236,19 @@ static void keep(struct ledger *ledger, struct claim_class *class)
 	ledger_claim(ledger, &class->shared, ledger_class_number(ledger, class));
 }
 
+/* VMs that were not admitted in the end had been counted when CPUs were kept. */
+static void keep_less(struct ledger *ledger, struct claim_class *class, size_t n_vcpus)
+{
+	struct cpuset more = class->shared;
+
+	if (class->wish.has_cpus ||
+		cpuset_weight(&more) <= cpus_for(&class->wish, n_vcpus))
+		return;
+	class->shared = kept_cpus(ledger, class, cpus_for(&class->wish, n_vcpus));
+	cpuset_andnot(&more, &class->shared);
+	ledger_return(ledger, &more, ledger_class_number(ledger, class));
+}
+
 static int choose_class(struct ledger *ledger, struct claim_class *class)
 {
 	struct claims *claims = ledger->claims;
@@ -213,7 +263,17 @@ static int choose_class(struct ledger *ledger, struct claim_class *class)
 				is_there == !turn && admit(ledger, class, claim, &n))
 				return -ENOMEM;
 		}
+	keep_less(ledger, class, n);
 	return 0;
+}
+
+static bool has_vms(const struct ledger *ledger, const struct claim_class *class)
+{
+	for (size_t i = 0; i < ledger->claims->n_items; i++)
+		if (ledger_class_of(ledger, &ledger->claims->items[i]) == class &&
+			!ledger->claims->items[i].reason)
+			return true;
+	return false;
 }
 
 int classes_keep(struct ledger *ledger)
@@ -221,6 +281,8 @@ int classes_keep(struct ledger *ledger)
 	for (size_t i = 0; i < ledger->claims->n_classes; i++) {
 		struct claim_class *class = &ledger->claims->classes[i];
 
+		if (!has_vms(ledger, class))
+			continue;
 		if (!class->wish.has_cpus)
 			keep(ledger, class);
 		else if (take_named(ledger, class))

@@ -2,8 +2,10 @@
 /* Whose each CPU is, while claims are granted one after the other. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "user/base/cleanup.h"
 #include "user/model/claims_parts.h"
 
 uint16_t ledger_number(const struct ledger *ledger, const struct claim *claim)
@@ -82,9 +84,11 @@ static void spare_others(const struct claim *claim, struct cpuset *cpus)
 			cpuset_andnot(cpus, &claim->sets[i].cpus);
 }
 
-/* What the VM's group has, or has claimed as exclusive. It stays so where the claim is
- * refused. What libvirt allows a group as a whole is nobody's alone, nor is what a class
- * lends a VM. */
+/*
+ * What the VM's group has, or has claimed as exclusive, however it keeps it. It stays so
+ * where the claim is refused. What libvirt allows a group as a whole is nobody's alone,
+ * nor is what a class lends a VM.
+ */
 static void find_held(struct claim *claim)
 {
 	const struct group *group = claim->group;
@@ -93,8 +97,9 @@ static void find_held(struct claim *claim)
 		return;
 	claim->held = group->exclusive;
 	/* A member may run on the host's CPUs, too, which are not its. */
-	if (claim->scheme == SCHEME_ROOT &&
-		(!input->tree->remote || group->partition.kind != PARTITION_MEMBER))
+	if (claim->layout == LAYOUT_OWN &&
+		(group->partition.kind != PARTITION_MEMBER ||
+			(claim->scheme == SCHEME_ROOT && cpuset_empty(&claim->held))))
 		cpuset_or(&claim->held, &group->cpus);
 }
 
@@ -105,6 +110,43 @@ static void note_held(struct ledger *ledger, const struct cpuset *cpus, uint16_t
 		if (!ledger->held[cpu])
 			ledger->held[cpu] = number;
 	cpuset_andnot(&ledger->available, cpus);
+}
+
+const struct group *claim_former_home(
+	const struct ledger *ledger, const struct claim *claim)
+{
+	const struct claim_class *class = ledger_class_of(ledger, claim);
+	const struct vm *vm = claim->vm;
+	const struct group *home = NULL;
+	cleanup_free char *path = NULL;
+
+	if (claim->layout != LAYOUT_OWN || !vm->n_threads ||
+		!path_is_below(vm->threads[0].cgroup, SLICE))
+		return NULL;
+	path = strdup(vm->threads[0].cgroup);
+	if (path)
+		*strchrnul(path + strlen(SLICE "/"), '/') = '\0';
+	if (path && strcmp(path, class ? class->path : claim->top))
+		home = tree_find(ledger->input->tree, path);
+	return home;
+}
+
+/* A VM that is to be kept in another way than by now, and is refused, stays where it is.
+ */
+static void note_former_homes(struct ledger *ledger)
+{
+	for (size_t i = 0; i < ledger->claims->n_items; i++) {
+		struct claim *claim = &ledger->claims->items[i];
+		const struct group *home =
+			claim->reason ? claim_former_home(ledger, claim) : NULL;
+
+		if (!home)
+			continue;
+		cpuset_or(&claim->held, &home->exclusive);
+		if (home->partition.kind != PARTITION_MEMBER)
+			cpuset_or(&claim->held, &home->cpus);
+		note_held(ledger, &claim->held, ledger_number(ledger, claim));
+	}
 }
 
 static void note_all_held(struct ledger *ledger)
@@ -126,6 +168,7 @@ static void note_all_held(struct ledger *ledger)
 		}
 		note_held(ledger, &class->held, ledger_class_number(ledger, class));
 	}
+	note_former_homes(ledger);
 }
 
 /* Without remote partitions the slice shares with no group beside it. */

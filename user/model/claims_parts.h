@@ -47,6 +47,11 @@ struct claim_class *ledger_class_of(
 void ledger_describe(
 	const struct ledger *ledger, uint16_t number, char *buf, size_t size);
 
+/* The group below the slice in which the VM is although it is to be in another one; NULL:
+ * there is none. As long as the VM is not refused, it is cleared away before all else. */
+const struct group *claim_former_home(
+	const struct ledger *ledger, const struct claim *claim);
+
 /* -ENOMEM. The ledger borrows both. */
 int ledger_init(struct ledger *ledger, const struct desired_input *input,
 	const struct pools *pools, struct claims *claims);
@@ -83,11 +88,19 @@ void wanted_deinit(struct wanted *wanted);
 void wanted_give(
 	struct wanted *wanted, const struct placement *placement, struct claim *claim);
 
+/* claims_host.c: who would take the host's last CPU is refused; threads on housekeeping
+ * CPUs get those that are nobody's. -ENOMEM. */
+int claims_leave_some(struct ledger *ledger);
+int claims_open_sets(struct claims *claims);
+
 /* claims_rebalance.c: other CPUs for VMs that run, where the host gets tidier by it. */
 int claims_rebalance(struct ledger *ledger);
 
-/* claims_classes.c: the classes that VMs ask for; then the CPUs of each. -ENOMEM. */
+/* claims_classes.c: the classes that VMs ask for; all VMs of one are refused; then the
+ * CPUs of each. -ENOMEM. */
 int classes_collect(struct claims *claims, const struct desired_input *input);
+int class_refuse(
+	const struct ledger *ledger, const struct claim_class *class, const char *why);
 int classes_keep(struct ledger *ledger);
 int classes_choose(struct ledger *ledger);
 /* Last: what the VMs of a class share. */
