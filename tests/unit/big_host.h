@@ -74,7 +74,7 @@ static inline struct plan plan_all(
 }
 
 /* The groups and threads of a VM as the kernel shows them once it is placed. */
-static inline void settle_vm(struct host *host, const struct desired_vm *placed)
+static inline void settle_big_vm(struct host *host, const struct desired_vm *placed)
 {
 	struct vm *vm = find_vm(host, placed->vm->name);
 	struct group *top = tree_find(&host->tree, placed->groups[0].path);
@@ -133,7 +133,7 @@ static inline struct desired big_host_place(struct host *host)
 	actual = actual_of(&host->desired, &nothing);
 	plan = plan_all(host, actual, &host->tree);
 	for (size_t i = 0; i < host->desired.n_vms; i++)
-		settle_vm(host, &host->desired.vms[i]);
+		settle_big_vm(host, &host->desired.vms[i]);
 	plan_deinit(&plan);
 	free(actual);
 	placed = host->desired;
