@@ -142,12 +142,12 @@ static inline void check_not_held(const struct world *world, const char *vm,
 	const struct tree *tree = &world->host.tree;
 
 	for (size_t i = 0; i < tree->n_groups; i++) {
-		struct cpuset held = held_by(&tree->groups[i]);
+		struct cpuset held = held_by(tree->groups[i]);
 
-		if (is_others(world, &tree->groups[i], vm, class))
+		if (is_others(world, tree->groups[i], vm, class))
 			check(!cpuset_intersects(&held, cpus_of_it),
 				"%s%s gets what /%s has", vm, class ? class->path : "",
-				tree->groups[i].path);
+				tree->groups[i]->path);
 	}
 }
 
@@ -352,13 +352,13 @@ static inline void check_host_keeps_a_cpu(const struct world *world)
 	for (size_t i = 0; i < desired->n_vms; i++)
 		cpuset_andnot(&left, &desired->vms[i].reserved);
 	for (size_t i = 0; i < tree->n_groups; i++) {
-		struct cpuset held = held_by(&tree->groups[i]);
+		struct cpuset held = held_by(tree->groups[i]);
 
 		for (size_t j = 0; j < desired->n_vms; j++)
 			if (desired->vms[j].kind == DESIRED_KEPT &&
-				!strchr(vm_of_group(tree->groups[i].path), '/') &&
+				!strchr(vm_of_group(tree->groups[i]->path), '/') &&
 				is_group_of(
-					tree->groups[i].path, desired->vms[j].vm->name))
+					tree->groups[i]->path, desired->vms[j].vm->name))
 				cpuset_andnot(&left, &held);
 	}
 	check(!cpuset_empty(&left), "the host has no CPU");

@@ -116,7 +116,7 @@ static unsigned int count_moved(const struct world *world)
 static bool has_groups(const struct host *host, const char *name)
 {
 	for (size_t i = 0; i < host->tree.n_groups; i++)
-		if (is_group_of(host->tree.groups[i].path, name))
+		if (is_group_of(host->tree.groups[i]->path, name))
 			return true;
 	return false;
 }

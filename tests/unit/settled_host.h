@@ -45,25 +45,14 @@ static inline bool is_group_of(const char *path, const char *name)
 	return path_is_inside(vm_of_group(path), name);
 }
 
-/* Without sorting: what is left stays in its order. */
 static inline void drop_groups(struct host *host,
 	bool (*dropped)(const char *path, const char *what), const char *what)
 {
 	struct tree *tree = &host->tree;
-	struct group *left = NULL;
-	size_t n = 0;
 
-	for (size_t i = 0; i < tree->n_groups; i++) {
-		struct group *group = &tree->groups[i];
-
-		if (dropped(group->path, what))
-			group_deinit(group);
-		else
-			*(struct group *)must(array_push(&left, &n)) = *group;
-	}
-	free(tree->groups);
-	tree->groups = left;
-	tree->n_groups = n;
+	for (size_t i = tree->n_groups; i-- > 0;)
+		if (dropped(tree->groups[i]->path, what))
+			tree_remove(tree, tree->groups[i]->path);
 }
 
 static inline void put_group(struct host *host, const char *path,
@@ -121,13 +110,13 @@ static inline bool is_that_group(const char *path, const char *what)
 static inline bool is_empty_class(const struct tree *tree, const char *path)
 {
 	for (size_t i = 0; i < tree->n_groups; i++)
-		if (path_is_below(tree->groups[i].path, path))
+		if (path_is_below(tree->groups[i]->path, path))
 			return false;
 	return is_class_group(path);
 }
 
 /* A class's group has what its VMs use, also that of one that was refused. */
-static inline void settle_classes(struct host *host)
+static inline void settle_class_groups(struct host *host)
 {
 	const struct tree *tree = &host->tree;
 
@@ -136,13 +125,13 @@ static inline void settle_classes(struct host *host)
 		struct cpuset all = class->cpus;
 
 		for (size_t j = 0; j < tree->n_groups; j++)
-			if (path_is_below(tree->groups[j].path, class->path))
-				cpuset_or(&all, &tree->groups[j].cpus);
+			if (path_is_below(tree->groups[j]->path, class->path))
+				cpuset_or(&all, &tree->groups[j]->cpus);
 		put_group(host, class->path, &all, PARTITION_ROOT);
 	}
 	for (size_t i = tree->n_groups; i-- > 0;)
-		if (is_empty_class(tree, tree->groups[i].path)) {
-			cleanup_free char *path = must(strdup(tree->groups[i].path));
+		if (is_empty_class(tree, tree->groups[i]->path)) {
+			cleanup_free char *path = must(strdup(tree->groups[i]->path));
 
 			drop_groups(host, is_that_group, path);
 		}
@@ -155,9 +144,9 @@ static inline void settle_root(struct host *host)
 
 	host->tree.root_effective = host->topology.online;
 	for (size_t i = 0; i < tree->n_groups; i++) {
-		cpuset_andnot(&host->tree.root_effective, &tree->groups[i].exclusive);
-		if (tree->groups[i].partition.kind == PARTITION_ROOT)
-			cpuset_andnot(&host->tree.root_effective, &tree->groups[i].cpus);
+		cpuset_andnot(&host->tree.root_effective, &tree->groups[i]->exclusive);
+		if (tree->groups[i]->partition.kind == PARTITION_ROOT)
+			cpuset_andnot(&host->tree.root_effective, &tree->groups[i]->cpus);
 	}
 }
 
@@ -166,7 +155,7 @@ static inline void carry_out(struct host *host)
 {
 	for (size_t i = 0; i < host->vms.n_items; i++)
 		settle_vm(host, &host->vms.items[i]);
-	settle_classes(host);
+	settle_class_groups(host);
 	settle_root(host);
 }
 
