@@ -14,7 +14,6 @@ import host
 from domains import DOMAIN, virsh
 from sentences import Sentences
 
-POINTS = 6
 NAMED = "VM"
 # To type to both, NAMED being the VM; with virsh's word where it is another.
 GUIDE = [line.split(" | ") for line in """\
@@ -335,18 +334,29 @@ class Placed(Sentences):
         self.assert_vcpu(0, "4")
         self.assertEqual(host.cpuwarden("plan").stdout, "nothing to do\n")
 
+    def changing_calls(self, verb):
+        """As helpers/killat.c counts them."""
+        with open(os.path.join(host.REPO, "tests/vm/helpers/killat.c")) as f:
+            names = re.findall(r"^\s+STOP_AT\((\w+)\)", f.read(), re.M)
+        done = host.run("strace", "-y", "-e", "trace=" + ",".join(names), "-o", "/tmp/strace", *verb)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return [line for line in host.read("/tmp/strace").splitlines() if not line.startswith(("+++", "---"))]
+
     def test_6_killed_anywhere(self):
         """killed anywhere: each file is the old one or the new one, and the next command leaves no trace of it"""
         new = ONE.replace("0 = 4 ;", "0 = 2 ;")
         killat = os.path.join(host.HELPERS, "killat")
         verb = [host.PROGRAM, "vcpupin", "one", "0", "2", "--live", "--config"]
-        calls = int(host.run(killat, "1000000000", *verb).stdout.split()[-1])
+        calls = self.changing_calls(verb)
         self.assertEqual(text_of(file_of("one")), new)
+        file = [i for i, call in enumerate(calls, 1) if "one.conf" in call]
+        # Each call that the file takes, a few after it, and some far from it.
+        points = list(range(file[0], file[-1] + 4)) + [1, (file[-1] + len(calls)) // 2]
         seen = set()
-        for i in range(POINTS):
+        for i in points:
             self.pin("0", "4", "--live", "--config")
             with self.subTest(point=i):
-                done = host.run(killat, str(1 + (calls - 1) * i // POINTS), *verb)
+                done = host.run(killat, str(i), *verb)
                 self.assertEqual(done.returncode, 0, "it was not killed")
                 text = text_of(file_of("one"))
                 self.assertIn(text, (ONE, new))
