@@ -39,10 +39,10 @@ static inline struct tree copy_tree(const struct tree *tree)
 		.isolated = tree->isolated};
 
 	for (size_t i = 0; i < tree->n_groups; i++) {
-		struct group *group = must(tree_add(&copy, tree->groups[i].path));
+		struct group *group = must(tree_add(&copy, tree->groups[i]->path));
 		char *path = group->path;
 
-		*group = tree->groups[i];
+		*group = *tree->groups[i];
 		group->path = path;
 	}
 	return copy;
