@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "tests/unit/build_host.h"
+#include "user/model/holders.h"
 #include "tests/unit/hosts.h"
 #include "user/model/diff.h"
 
@@ -45,6 +46,8 @@ static inline struct tree copy_tree(const struct tree *tree)
 		*group = *tree->groups[i];
 		group->path = path;
 	}
+	/* As where trees are read. */
+	assert_int_equal(holders_count(&copy), 0);
 	return copy;
 }
 
