@@ -3,11 +3,17 @@
  * The allocator beside other people's rules, on the same VMs that come and go. All
  * columns but the last are the same whenever this runs; what they say stands in trace.h.
  *
- * How to read it: `VMs` alone misleads where much is refused, for who refuses a large VM
- * has room for several small ones; so there is `vCPUs`. Both are bounded by the CPUs that
- * there are, and so nearly level where a VM may be spread over nodes: the kubelet without
- * its topology manager never keeps one together, which leaves whole nodes to those who
- * insist. It pays in the next two columns.
+ * How to read it:
+ *
+ * - `VMs` alone misleads where much is refused, for who refuses a large VM has room for
+ *   several small ones (Nova's spread, the kubelet's single-numa-node): hence `vCPUs`.
+ * - Both are bounded by the CPUs that there are, and so all are level, within a tenth or
+ *   two of a point, where a VM may be spread over nodes. The kubelet without its topology
+ *   manager never tries to keep one together, which leaves room in whole nodes to those
+ *   who insist on one; it pays in the next two columns.
+ * - With `single` everybody's VMs are in one node, so that column is that of the VMs.
+ * - On chiplets the kubelet has a few more whole cores, by a tenth of a point: a VM with
+ *   an odd number of vCPUs does not leave its cache here for half a core elsewhere.
  */
 #include <stdio.h>
 
