@@ -3,21 +3,12 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 
 #include "user/base/cleanup.h"
-#include "user/base/file.h"
 #include "user/store/found_json.h"
-
-enum { RECORD_MAX = 64 * 1024 * 1024 };
-
-static void put_json(struct json_object **json)
-{
-	json_object_put(*json);
-}
-#define cleanup_json __attribute__((cleanup(put_json)))
+#include "user/store/json_file.h"
 
 static int record_path(char path[PATH_MAX], const char *run_dir, const char *name)
 {
@@ -30,41 +21,21 @@ static int record_path(char path[PATH_MAX], const char *run_dir, const char *nam
 static int write_json(const char *run_dir, const char *name, struct json_object *json,
 	struct problem *problem)
 {
-	const char *text = json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY);
-	char path[PATH_MAX], dir[PATH_MAX];
+	char path[PATH_MAX];
 	int r = record_path(path, run_dir, name);
 
-	if (!text)
-		return problem_nomem(problem);
-	if (!r)
-		r = snprintf(dir, sizeof(dir), "%s/found", run_dir) < PATH_MAX
-			    ? 0
-			    : -ENAMETOOLONG;
-	if (!r)
-		r = file_make_dirs(dir, 0755);
-	if (!r)
-		r = file_replace_at(AT_FDCWD, path, text);
-	return r ? problem_set(problem, r, "cannot write %s: %s", path, strerror(-r)) : 0;
+	return r ? problem_set(problem, r, "%s: %s", run_dir, strerror(-r))
+		 : json_file_write(path, json, problem);
 }
 
 static int read_json(const char *run_dir, const char *name, const char *schema,
 	struct json_object **ret_json, struct problem *problem)
 {
-	cleanup_json struct json_object *json = NULL;
-	cleanup_free char *text = NULL;
 	char path[PATH_MAX];
 	int r = record_path(path, run_dir, name);
 
-	if (!r)
-		r = file_read_all_at(AT_FDCWD, path, RECORD_MAX, &text);
-	if (r)
-		return problem_set(problem, r, "cannot read %s: %s", path, strerror(-r));
-	json = json_tokener_parse(text);
-	if (!found_json_is(json, schema))
-		return problem_set(problem, -EINVAL, "%s is not a record of the form %s",
-			path, schema);
-	*ret_json = take_ptr(json);
-	return 0;
+	return r ? problem_set(problem, r, "%s: %s", run_dir, strerror(-r))
+		 : json_file_read(path, schema, ret_json, problem);
 }
 
 static int drop(const char *run_dir, const char *name, struct problem *problem)
@@ -72,18 +43,13 @@ static int drop(const char *run_dir, const char *name, struct problem *problem)
 	char path[PATH_MAX], dir[PATH_MAX];
 	int r = record_path(path, run_dir, name);
 
-	if (!r && unlink(path) < 0) {
-		if (errno == ENOENT)
-			return 1;
-		r = -errno;
-	}
 	if (r)
-		return problem_set(
-			problem, r, "cannot remove %s: %s", path, strerror(-r));
+		return problem_set(problem, r, "%s: %s", run_dir, strerror(-r));
+	r = json_file_drop(path, problem);
 	/* The folder goes with the last record. */
-	if (snprintf(dir, sizeof(dir), "%s/found", run_dir) < PATH_MAX)
+	if (!r && snprintf(dir, sizeof(dir), "%s/found", run_dir) < PATH_MAX)
 		rmdir(dir);
-	return 0;
+	return r;
 }
 
 int found_vm_write(

@@ -7,25 +7,11 @@
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
 #include "user/model/cpulist.h"
-
-/* NULL for anything that is no string. */
-static const char *string_of(struct json_object *json)
-{
-	return json_object_is_type(json, json_type_string) ? json_object_get_string(json)
-							   : NULL;
-}
-
-bool found_json_is(struct json_object *json, const char *schema)
-{
-	struct json_object *found;
-
-	return json_object_object_get_ex(json, "schema", &found) && string_of(found) &&
-	       !strcmp(string_of(found), schema);
-}
+#include "user/store/json_file.h"
 
 static int cpus_of(struct json_object *json, struct cpuset *ret_cpus)
 {
-	const char *list = string_of(json);
+	const char *list = json_string(json);
 
 	return list ? cpulist_parse_kernel(list, ret_cpus) : -EINVAL;
 }
@@ -74,9 +60,9 @@ static int thread_from_json(struct json_object *json, struct found_thread *threa
 		return -EINVAL;
 	thread->kernel = json_object_object_get_ex(json, "kernel", &kernel);
 	if (json_object_object_get_ex(json, "cgroup", &cgroup)) {
-		if (!string_of(cgroup))
+		if (!json_string(cgroup))
 			return -EINVAL;
-		thread->cgroup = strdup(string_of(cgroup));
+		thread->cgroup = strdup(json_string(cgroup));
 		if (!thread->cgroup)
 			return -ENOMEM;
 	}
@@ -127,7 +113,7 @@ static struct json_object *group_to_json(const struct found_group *group)
 
 static int partition_of(struct json_object *json, enum partition *ret_partition)
 {
-	const char *name = string_of(json);
+	const char *name = json_string(json);
 
 	for (int kind = PARTITION_MEMBER; name && kind <= PARTITION_ISOLATED; kind++)
 		if (!strcmp(name, partition_name((enum partition)kind))) {
@@ -143,13 +129,13 @@ static int group_from_json(struct json_object *json, struct found_group *group)
 		*earlier;
 	int r;
 
-	if (!json_object_object_get_ex(json, "path", &path) || !string_of(path) ||
+	if (!json_object_object_get_ex(json, "path", &path) || !json_string(path) ||
 		!json_object_object_get_ex(json, "leaf", &leaf) ||
 		!json_object_object_get_ex(json, "partition", &partition) ||
 		!json_object_object_get_ex(json, "cpus", &cpus) ||
 		!json_object_object_get_ex(json, "exclusive", &exclusive))
 		return -EINVAL;
-	group->path = strdup(string_of(path));
+	group->path = strdup(json_string(path));
 	if (!group->path)
 		return -ENOMEM;
 	group->leaf = json_object_get_boolean(leaf);

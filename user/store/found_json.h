@@ -10,9 +10,6 @@
 #define FOUND_VM_SCHEMA "cpuwarden.found/1"
 #define FOUND_HOST_SCHEMA "cpuwarden.found-host/1"
 
-/* Is it of that form? It may be NULL. */
-bool found_json_is(struct json_object *json, const char *schema);
-
 /* The caller owns: json_object_put(). */
 struct json_object *found_vm_to_json(const struct found_vm *found);
 struct json_object *found_host_to_json(const struct found_host *found);
