@@ -32,24 +32,11 @@ struct away {
 	const struct cpuset *cpus, *online;
 };
 
-static struct cpuset away_from(const struct away *away, const struct cpuset *found)
-{
-	struct cpuset wanted = *found, usable;
-
-	cpuset_andnot(&wanted, away->cpus);
-	usable = wanted;
-	cpuset_and(&usable, away->online);
-	if (cpuset_empty(&usable)) {
-		wanted = *away->online;
-		cpuset_andnot(&wanted, away->cpus);
-	}
-	return wanted;
-}
-
 static int keep_workqueues(
 	const struct found_host *host, const struct away *away, struct problem *problem)
 {
-	struct cpuset now, wanted = away_from(away, &host->workqueues);
+	struct cpuset now,
+		wanted = cpuset_away(&host->workqueues, away->cpus, away->online);
 
 	if (!host->has_workqueues || workqueues_read(&now))
 		return 1;
@@ -60,7 +47,7 @@ static int keep_workqueues(
 
 static int keep_thread(const struct found_thread *thread, const struct away *away)
 {
-	struct cpuset wanted = away_from(away, &thread->affinity);
+	struct cpuset wanted = cpuset_away(&thread->affinity, away->cpus, away->online);
 	struct vm_thread now = {};
 
 	if (!thread->kernel || cpuset_empty(&wanted) ||

@@ -84,12 +84,22 @@ static int add_cpus(pid_t pid, void *data)
 	return 0;
 }
 
+int kernel_threads_affinity(struct cpuset *ret_cpus)
+{
+	struct cpuset cpus = {};
+	int r = proc_for_each_pid(add_cpus, &cpus);
+
+	if (!r)
+		*ret_cpus = cpus;
+	return r;
+}
+
 int kernel_threads_cpus(struct cpuset *ret_cpus)
 {
-	struct cpuset cpus = {}, workqueues;
+	struct cpuset cpus, workqueues;
 	int r;
 
-	r = proc_for_each_pid(add_cpus, &cpus);
+	r = kernel_threads_affinity(&cpus);
 	if (r)
 		return r;
 	if (!workqueues_read(&workqueues))

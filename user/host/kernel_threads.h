@@ -14,7 +14,8 @@
  */
 int kernel_threads_add(struct found_host *host, const struct cpuset *cpus);
 
-/* All CPUs on which such threads or unbound work may run. */
+/* All CPUs on which such threads may run; and on which they or unbound work may. */
+int kernel_threads_affinity(struct cpuset *ret_cpus);
 int kernel_threads_cpus(struct cpuset *ret_cpus);
 
 /* /sys/devices/virtual/workqueue/cpumask as requested. -ENOENT where there is none. */

@@ -95,3 +95,16 @@ int cpuset_next(const struct cpuset *set, unsigned int from)
 	}
 	return (int)(i * 64) + __builtin_ctzll(word);
 }
+
+struct cpuset cpuset_away(const struct cpuset *set, const struct cpuset *keep_free,
+	const struct cpuset *online)
+{
+	struct cpuset away = *set;
+
+	cpuset_andnot(&away, keep_free);
+	if (!cpuset_intersects(&away, online)) {
+		away = *online;
+		cpuset_andnot(&away, keep_free);
+	}
+	return away;
+}

@@ -43,6 +43,13 @@ bool cpuset_intersects(const struct cpuset *a, const struct cpuset *b);
 bool cpuset_subset(const struct cpuset *inner, const struct cpuset *outer);
 unsigned int cpuset_weight(const struct cpuset *set);
 
+/*
+ * A set less CPUs that are to be kept free; where nothing of it would be left that is
+ * online, all other online ones.
+ */
+struct cpuset cpuset_away(const struct cpuset *set, const struct cpuset *keep_free,
+	const struct cpuset *online);
+
 /* The lowest CPU that is at least `from`, or -1. */
 int cpuset_next(const struct cpuset *set, unsigned int from);
 
