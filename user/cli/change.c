@@ -7,6 +7,7 @@
 #include "user/base/cleanup.h"
 #include "user/cli/cli.h"
 #include "user/control/apply.h"
+#include "user/control/mend.h"
 #include "user/control/pins.h"
 #include "user/store/lock.h"
 
@@ -50,16 +51,79 @@ static void print_failed(const char *vm, const char *why, void *data)
 	json_object_array_add(output->failed, row);
 }
 
+static void print_returned(const char *text, void *data)
+{
+	struct output *output = data;
+	struct json_object *row;
+
+	output->n_steps++;
+	if (!output->request->json) {
+		printf("host: %s\n", text);
+		return;
+	}
+	row = json_object_new_object();
+	cli_json_string(row, "vm", NULL);
+	cli_json_string(row, "step", "return-setting");
+	cli_json_string(row, "cgroup", NULL);
+	cli_json_string(row, "text", text);
+	json_object_array_add(output->steps, row);
+}
+
+static void print_not_returned(const char *text, void *data)
+{
+	print_failed("", text, data);
+}
+
+static int release_host(struct output *output, struct problem *problem)
+{
+	const struct mend_report report = {
+		.done = print_returned, .failed = print_not_returned, .data = output};
+
+	return control_unmend("/", output->request->folders.run, &report, problem);
+}
+
+static int release_vms(
+	struct output *output, struct cycle *cycle, struct problem *problem)
+{
+	const struct request *request = output->request;
+	const struct report report = {
+		.done = print_done, .failed = print_failed, .data = output};
+	int r, host = 0;
+
+	r = control_release(
+		cycle, request->all ? NULL : request->args[0], &report, problem);
+	/* Whatever became of the VMs: this is the host's. */
+	if (request->all)
+		host = release_host(output, r < 0 ? NULL : problem);
+	return r < 0 ? r : host < 0 ? host : r + host;
+}
+
+static int finish(const struct output *output, int r, const struct problem *problem)
+{
+	struct json_object *json = cli_json(output->request);
+
+	json_object_object_add(json, "steps", output->steps);
+	json_object_object_add(json, "failed", output->failed);
+	if (output->request->json)
+		cli_json_print(json);
+	else
+		json_object_put(json);
+	if (r < 0)
+		return cli_fail(problem);
+	if (!output->n_steps && !r && !output->request->json)
+		printf("nothing to do\n");
+	return r ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 static int change(const struct request *request, bool release)
 {
 	cleanup_cycle struct cycle cycle = {.hierarchy.root = -1};
 	cleanup_close int lock = -1;
 	struct output output = {.request = request};
-	struct report report = {
+	const struct report report = {
 		.done = print_done, .failed = print_failed, .data = &output};
 	struct folders folders = request->folders;
 	struct problem problem = {};
-	struct json_object *json;
 	int r;
 
 	/* The way out depends on nobody's files. */
@@ -68,32 +132,22 @@ static int change(const struct request *request, bool release)
 	r = lock_take(folders.run, LOCK_SECONDS, &lock, &problem);
 	if (!r && !release)
 		r = control_forget_ended(&folders, &problem);
-	if (!r)
+	if (!r && !request->host)
 		r = cycle_read_asking(&folders, &request->asking, &cycle, &problem);
 	if (r)
 		return cli_fail(&problem);
-	if (cycle.hierarchy.root < 0)
+	if (!request->host && cycle.hierarchy.root < 0)
 		fprintf(stderr, "cpuwarden: only watching: %s\n",
 			cycle.hierarchy_problem.text);
 	output.steps = json_object_new_array();
 	output.failed = json_object_new_array();
-	if (release)
-		r = control_release(&cycle, request->all ? NULL : request->args[0],
-			&report, &problem);
+	if (request->host)
+		r = release_host(&output, &problem);
+	else if (release)
+		r = release_vms(&output, &cycle, &problem);
 	else
 		r = control_apply(&cycle, &report, &problem);
-	json = cli_json(request);
-	json_object_object_add(json, "steps", output.steps);
-	json_object_object_add(json, "failed", output.failed);
-	if (request->json)
-		cli_json_print(json);
-	else
-		json_object_put(json);
-	if (r < 0)
-		return cli_fail(&problem);
-	if (!output.n_steps && !r && !request->json)
-		printf("nothing to do\n");
-	return r ? EXIT_FAILURE : EXIT_SUCCESS;
+	return finish(&output, r, &problem);
 }
 
 int verb_apply(const struct request *request)

@@ -21,6 +21,8 @@ enum verb_option {
 	OPTION_REBALANCE = 8,
 	OPTION_TASKS = 16,
 	OPTION_LIVE = 32, /* --live and --config */
+	OPTION_HOST = 64,
+	OPTION_FIX = 128,
 };
 
 struct request {
@@ -29,7 +31,7 @@ struct request {
 	bool json;
 	bool all;
 	struct asking asking;
-	bool tasks;
+	bool tasks, host, fix;
 	bool live, config;
 	uint64_t window_ns;
 	const char *args[ARGS_MAX];
@@ -55,6 +57,7 @@ int verb_release(const struct request *request);
 int verb_status(const struct request *request);
 int verb_cpus(const struct request *request);
 int verb_check(const struct request *request);
+int verb_hostcheck(const struct request *request);
 int verb_vcpupin(const struct request *request);
 int verb_emulatorpin(const struct request *request);
 int verb_iothreadpin(const struct request *request);

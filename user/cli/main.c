@@ -19,7 +19,9 @@ enum {
 	KEY_REBALANCE,
 	KEY_TASKS,
 	KEY_LIVE,
-	KEY_CONFIG
+	KEY_CONFIG,
+	KEY_HOST,
+	KEY_FIX
 };
 
 static const struct argp_option options[] = {
@@ -35,6 +37,8 @@ static const struct argp_option options[] = {
 	{"tasks", KEY_TASKS, NULL, 0, "cpus: the threads last seen on each", 0},
 	{"live", KEY_LIVE, NULL, 0, "pins: at once, until the VM ends", 0},
 	{"config", KEY_CONFIG, NULL, 0, "pins: from the VM's next start on", 0},
+	{"host", KEY_HOST, NULL, 0, "release: what hostcheck --fix has changed", 0},
+	{"fix", KEY_FIX, NULL, 0, "hostcheck: mend what can be mended now", 0},
 	{"window", KEY_WINDOW, "DURATION", 0, "check: the last 30s, 5m, 2h, 1d", 0},
 	{},
 };
@@ -97,7 +101,12 @@ static void check_request(const struct request *request, struct argp_state *stat
 		argp_error(state, "%s takes no --window", verb->name);
 	if (request->tasks && !(verb->options & OPTION_TASKS))
 		argp_error(state, "%s takes no --tasks", verb->name);
-	if ((verb->options & OPTION_ALL) && request->all == (request->n_args > 0))
+	if (request->host && !(verb->options & OPTION_HOST))
+		argp_error(state, "%s takes no --host", verb->name);
+	if (request->fix && !(verb->options & OPTION_FIX))
+		argp_error(state, "%s takes no --fix", verb->name);
+	if ((verb->options & OPTION_ALL) &&
+		request->all + request->host + (request->n_args > 0) != 1)
 		argp_error(state, "usage: cpuwarden %s %s", verb->name, verb->args);
 }
 
@@ -132,6 +141,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_CONFIG:
 		request->config = true;
+		return 0;
+	case KEY_HOST:
+		request->host = true;
+		return 0;
+	case KEY_FIX:
+		request->fix = true;
 		return 0;
 	case KEY_WINDOW:
 		if (parse_window(arg, &request->window_ns))
