@@ -277,6 +277,74 @@ static void file_names_are_cut(void **state)
 	}
 }
 
+static void assert_vcpus(const char *lines, unsigned int n)
+{
+	CLEANUP(qemu_args_deinit) struct qemu_args args;
+
+	parse(lines, &args);
+	assert_int_equal(args.n_vcpus, n);
+}
+
+static void vcpus(void **state)
+{
+	(void)state;
+	assert_vcpus("q\n", 1);
+	assert_vcpus("q\n-smp\n4\n", 4);
+	assert_vcpus("q\n--smp\ncpus=4,maxcpus=8\n", 4);
+	assert_vcpus("q\n-smp\n4,sockets=2,cores=2,threads=1\n", 4);
+	assert_vcpus("q\n-smp\nsockets=2,cores=3,threads=2\n", 12);
+	assert_vcpus("q\n-smp\nmaxcpus=6\n", 6);
+	assert_vcpus("q\n-smp\n2\n-smp\ncpus=3\n", 3);
+	assert_vcpus("q\n-machine\nq35,smp.cpus=5\n", 5);
+	assert_vcpus("q\n-smp\n8192\n", 8192);
+	assert_vcpus("q\n-smp\n8193\n", 0);
+	assert_vcpus("q\n-smp\nmany\n", 0);
+	assert_vcpus("q\n-smp\n-1\n", 0);
+	assert_vcpus("q\n-smp\nsockets=8000,cores=8000,threads=8000\n", 0);
+}
+
+static void assert_iothreads(const char *lines, const char *ids)
+{
+	CLEANUP(qemu_args_deinit) struct qemu_args args;
+	char found[128] = "";
+
+	parse(lines, &args);
+	for (size_t i = 0; i < args.n_iothreads; i++)
+		sprintf(found + strlen(found), "%s;", args.iothreads[i]);
+	assert_string_equal(found, ids);
+}
+
+static void iothreads(void **state)
+{
+	(void)state;
+	assert_iothreads("q\n-object\niothread,id=io1\n-object\nrng-random,id=r\n"
+			 "-object\nid=b,,c,qom-type=iothread\n",
+		"io1;b,c;");
+	assert_iothreads(
+		"q\n-object\n{\"qom-type\":\"iothread\",\"id\":\"iothread1\"}\n"
+		"-object\n{\"qom-type\":\"rng\",\"id\":\"r\"}\n-object\n{\"qom-\n"
+		"-object\n{\"qom-type\":[1]}\n",
+		"iothread1;");
+}
+
+static void assert_daemonizes(const char *lines, bool wanted)
+{
+	CLEANUP(qemu_args_deinit) struct qemu_args args;
+
+	parse(lines, &args);
+	assert_int_equal(args.daemonize, wanted);
+	assert_string_equal(args.name, "a");
+}
+
+static void daemons(void **state)
+{
+	(void)state;
+	assert_daemonizes("q\n-name\na\n", false);
+	assert_daemonizes("q\n-name\na\n-daemonize\n", true);
+	assert_daemonizes("q\n--daemonize\n-name\na\n", true);
+	assert_daemonizes("q\n-name\na\n-append\n--daemonized\n", false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +358,9 @@ int main(void)
 		cmocka_unit_test(many_chardevs),
 		cmocka_unit_test(file_names),
 		cmocka_unit_test(file_names_are_cut),
+		cmocka_unit_test(vcpus),
+		cmocka_unit_test(iothreads),
+		cmocka_unit_test(daemons),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

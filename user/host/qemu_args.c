@@ -19,10 +19,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <json-c/json.h>
+
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
+#include "user/host/qemu_smp.h"
 
-enum { CHARDEVS_MAX = 1024, MONITORS_MAX = 64 };
+enum { CHARDEVS_MAX = 1024, MONITORS_MAX = 64, JSON_DEPTH = 4 };
 
 struct chardev {
 	char *id;   /* NULL: made by -qmp, so a QMP monitor's for sure */
@@ -34,6 +37,7 @@ struct parser {
 	size_t n_chardevs;
 	char **monitors; /* ids of the chardevs of QMP monitors, in order */
 	size_t n_monitors;
+	struct qemu_smp smp;
 	struct qemu_args args;
 };
 
@@ -55,6 +59,9 @@ void qemu_args_deinit(struct qemu_args *args)
 	free(args->name);
 	for (size_t i = 0; i < args->n_qmp_paths; i++)
 		free(args->qmp_paths[i]);
+	for (size_t i = 0; i < args->n_iothreads; i++)
+		free(args->iothreads[i]);
+	free(args->iothreads);
 	*args = (struct qemu_args){0};
 }
 
@@ -139,13 +146,87 @@ static int parse_name(struct parser *parser, char *value)
 	return r;
 }
 
+static int parse_smp(struct parser *parser, char *value)
+{
+	struct walk walk = {.next = value, .implied = "cpus"};
+
+	while (walk_next(&walk))
+		qemu_smp_set(&parser->smp, walk.key, walk.value);
+	return 0;
+}
+
 static int parse_machine(struct parser *parser, char *value)
 {
 	struct walk walk = {.next = value, .implied = "type"};
 
-	while (walk_next(&walk))
+	while (walk_next(&walk)) {
 		if (!strcmp(walk.key, "type"))
 			parser->args.probe = !strcmp(walk.value, "none");
+		else if (!strncmp(walk.key, "smp.", 4))
+			qemu_smp_set(&parser->smp, walk.key + 4, walk.value);
+	}
+	return 0;
+}
+
+static int add_iothread(struct parser *parser, const char *id)
+{
+	struct qemu_args *args = &parser->args;
+	char **slot;
+
+	if (args->n_iothreads >= QEMU_ARGS_IOTHREADS)
+		return 0;
+	slot = array_push(&args->iothreads, &args->n_iothreads);
+	return slot ? replace(slot, id) : -ENOMEM;
+}
+
+static const char *json_text(struct json_object *json, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(json, key, &value) &&
+			       json_object_is_type(value, json_type_string)
+		       ? json_object_get_string(value)
+		       : "";
+}
+
+/* libvirt's way to write the same. */
+static int parse_json_object(struct parser *parser, const char *value)
+{
+	struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH);
+	struct json_object *json;
+	int r = 0;
+
+	if (!tokener)
+		return -ENOMEM;
+	json = json_tokener_parse_ex(tokener, value, -1);
+	if (!strcmp(json_text(json, "qom-type"), "iothread"))
+		r = add_iothread(parser, json_text(json, "id"));
+	json_object_put(json);
+	json_tokener_free(tokener);
+	return r;
+}
+
+static int parse_object(struct parser *parser, char *value)
+{
+	struct walk walk = {.next = value, .implied = "qom-type"};
+	bool iothread = false;
+	const char *id = "";
+
+	if (*value == '{')
+		return parse_json_object(parser, value);
+	while (walk_next(&walk)) {
+		if (!strcmp(walk.key, "qom-type"))
+			iothread = !strcmp(walk.value, "iothread");
+		else if (!strcmp(walk.key, "id"))
+			id = walk.value;
+	}
+	return iothread ? add_iothread(parser, id) : 0;
+}
+
+static int parse_daemonize(struct parser *parser, char *value)
+{
+	(void)value;
+	parser->args.daemonize = true;
 	return 0;
 }
 
@@ -239,14 +320,18 @@ static int parse_chardev(struct parser *parser, char *value)
 static const struct option {
 	const char *name;
 	int (*parse)(struct parser *parser, char *value);
+	bool alone; /* it takes no value */
 } options[] = {
-	{"name", parse_name},
-	{"chardev", parse_chardev},
-	{"mon", parse_mon},
-	{"qmp", parse_qmp},
-	{"qmp-pretty", parse_qmp},
-	{"machine", parse_machine},
-	{"M", parse_machine},
+	{"name", parse_name, false},
+	{"chardev", parse_chardev, false},
+	{"mon", parse_mon, false},
+	{"qmp", parse_qmp, false},
+	{"qmp-pretty", parse_qmp, false},
+	{"machine", parse_machine, false},
+	{"M", parse_machine, false},
+	{"smp", parse_smp, false},
+	{"object", parse_object, false},
+	{"daemonize", parse_daemonize, true},
 };
 
 /* The option of that argument, or NULL; QEMU takes one dash or two. */
@@ -304,15 +389,17 @@ int qemu_args_parse(const char *vector, size_t len, struct qemu_args *ret_args)
 	for (char *arg = copy, *end = copy + len, *next; !r && arg < end; arg = next) {
 		next = arg + strlen(arg) + 1;
 		option = find_option(arg);
-		if (!option || next >= end)
+		if (!option || (next >= end && !option->alone))
 			continue;
 		value = next;
-		next += strlen(value) + 1;
+		if (!option->alone)
+			next += strlen(value) + 1;
 		r = option->parse(&parser, value);
 	}
 	if (r)
 		return r;
 	join_monitors(&parser);
+	parser.args.n_vcpus = qemu_smp_count(&parser.smp);
 	*ret_args = parser.args;
 	parser.args = (struct qemu_args){0};
 	return 0;

@@ -9,6 +9,7 @@
 enum {
 	QEMU_ARGS_MAX = 1 << 20, /* bytes of a command line */
 	QEMU_ARGS_SOCKETS = 4,	 /* QMP sockets of one VM; more are not looked at */
+	QEMU_ARGS_IOTHREADS = IOTHREADS_MAX,
 };
 
 struct qemu_args {
@@ -18,6 +19,10 @@ struct qemu_args {
 	size_t n_qmp_paths;
 	bool libvirt; /* it has libvirt's monitor, which is libvirt's alone */
 	bool probe;   /* `-machine none`: asked for its capabilities, runs no guest */
+	bool daemonize;
+	unsigned int n_vcpus; /* at its start; 0: the command line does not tell */
+	char **iothreads;     /* ids; owned */
+	size_t n_iothreads;
 };
 
 /*
