@@ -77,7 +77,7 @@ static int collect_running(const struct cycle *cycle, const struct vm *vm,
 	const struct vm_policy *policy = etc ? config_find_vm(etc, vm->name) : NULL;
 	int r = 0;
 
-	for (size_t i = 0; !r && i < vm->n_threads; i++) {
+	for (size_t i = 0; !r && i < vm_born(vm); i++) {
 		unsigned int index = (unsigned int)vm->threads[i].index;
 
 		if (vm->threads[i].class != class)

@@ -136,7 +136,7 @@ static int add_vm(const struct view *view, size_t index, struct json_object *vms
 	/* A VM that is fine can still have something to say: what could not be found out
 	 * about it. */
 	cli_json_string(json, "reason", reason ? reason : vm->vm->problem);
-	for (size_t i = 0; i < vm->vm->n_threads; i++)
+	for (size_t i = 0; i < vm_born(vm->vm); i++)
 		add_thread(view, vm, i, threads);
 	json_object_object_add(json, "threads", threads);
 	json_object_array_add(vms, json);
@@ -277,7 +277,7 @@ static int print_vm(const struct view *view, size_t index)
 	for (int i = 0; i < COLUMNS; i++)
 		scols_table_new_column(table, names[i], 0,
 			i == TID || i == LAST || i >= SWITCHES ? SCOLS_FL_RIGHT : 0);
-	for (size_t i = 0; i < vm->vm->n_threads; i++)
+	for (size_t i = 0; i < vm_born(vm->vm); i++)
 		add_row(table, view, vm, i);
 	scols_print_table(table);
 	scols_unref_table(table);

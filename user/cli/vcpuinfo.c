@@ -66,7 +66,7 @@ int verb_vcpuinfo(const struct request *request)
 		problem_nomem(&problem);
 		return cli_fail(&problem);
 	}
-	for (size_t i = 0; i < vm->n_threads; i++)
+	for (size_t i = 0; i < vm_born(vm); i++)
 		if (vm->threads[i].class == THREAD_VCPU)
 			vcpus[n++] = &vm->threads[i];
 	if (n)

@@ -21,12 +21,6 @@
 #include "user/base/cleanup.h"
 #include "user/base/parse.h"
 
-struct iothread {
-	const char *id;
-	struct vm_thread *thread;
-	bool numbered;
-};
-
 /* The number N of "iothreadN", as libvirt writes it. */
 static bool libvirt_number(const char *id, uint64_t *ret_number)
 {
@@ -46,7 +40,7 @@ static bool last_number(const char *id, uint64_t *ret_number)
 	return !parse_u64(p, IOTHREADS_MAX, ret_number);
 }
 
-static void number_iothreads(struct iothread *iothreads, size_t n)
+void classify_number_iothreads(struct iothread *iothreads, size_t n)
 {
 	static bool (*const rules[])(const char *, uint64_t *) = {
 		libvirt_number, last_number};
@@ -161,7 +155,7 @@ int classify_by_name(struct vm *vm, struct problem *problem)
 		r = name_thread(&by, &vm->threads[i]);
 	if (r)
 		return problem_nomem(problem);
-	number_iothreads(by.iothreads, by.n_iothreads);
+	classify_number_iothreads(by.iothreads, by.n_iothreads);
 	if (by.wrong)
 		return problem_set(problem, 1,
 			"thread %d bears the name of a vCPU that another has or that cannot be",
@@ -269,7 +263,7 @@ static void set_iothreads(struct iothread *iothreads, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		set_class(iothreads[i].thread, THREAD_IOTHREAD, 0);
-	number_iothreads(iothreads, n);
+	classify_number_iothreads(iothreads, n);
 }
 
 static void cleanup_iothreads_fn(struct iothread **iothreads)

@@ -7,6 +7,23 @@
 #include "user/host/qmp_talk.h"
 #include "user/model/vm.h"
 
+/* An iothread, and the id that QEMU's user gave it. */
+struct iothread {
+	const char *id;
+	struct vm_thread *thread;
+	bool numbered; /* false at first */
+};
+
+/* Gives each thread its index, as libvirt and virsh count them. */
+void classify_number_iothreads(struct iothread *iothreads, size_t n);
+
+/*
+ * What names don't tell, the VM's own groups may: in the leaf `vcpuN` or `iothreadN` it
+ * is the oldest thread that has no name of its own, unless another is vCPU or iothread N
+ * already. Only root puts a thread there. Returns how many vCPUs were told so.
+ */
+int classify_by_leaf(struct vm *vm);
+
 /*
  * Sets class and index of every thread by its name. Returns 0; 1 when something could not
  * be told, with a sentence; -ENOMEM.

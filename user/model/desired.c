@@ -199,9 +199,24 @@ static struct rule_thread *add_rule(
 	return rule;
 }
 
+/*
+ * While some of its threads are yet to be born, who of the VM runs where on its CPUs is
+ * not settled: a new thread is nobody yet, and its maker is where it is to be born.
+ */
+static struct cpuset whole_of(const struct claim *claim)
+{
+	struct cpuset cpus = claim->all;
+
+	for (size_t i = 0; i < claim->n_sets; i++)
+		cpuset_or(&cpus, &claim->sets[i].cpus);
+	return cpus;
+}
+
 static int add_threads(struct desired_vm *vm, const struct claim *claim)
 {
 	size_t n = vm->vm->n_threads;
+	struct cpuset whole = whole_of(claim);
+	bool unborn = vm_born(vm->vm) < n;
 
 	vm->thread_groups = calloc(n ? n : 1, sizeof(*vm->thread_groups));
 	if (!vm->thread_groups)
@@ -211,15 +226,20 @@ static int add_threads(struct desired_vm *vm, const struct claim *claim)
 	for (size_t i = 1; i < claim->n_sets; i++)
 		if (claim->sets[i].class == THREAD_IOTHREAD)
 			cpuset_or(&vm->rules.set, &claim->sets[i].cpus);
+	if (unborn)
+		vm->rules.set = whole;
 	vm->rules.owned = claim->all;
 	for (size_t i = 0; i < n; i++) {
 		size_t set = find_set(claim, &vm->vm->threads[i]);
-		struct rule_thread *rule =
-			add_rule(vm, &vm->vm->threads[i], &claim->sets[set].cpus);
+		struct rule_thread *rule;
 
+		vm->thread_groups[i] = set + 1;
+		if (!vm->vm->threads[i].tid)
+			continue;
+		rule = add_rule(vm, &vm->vm->threads[i],
+			unborn && !set ? &whole : &claim->sets[set].cpus);
 		if (!rule)
 			return -ENOMEM;
-		vm->thread_groups[i] = set + 1;
 		rule->owns = rule->class == THREAD_VCPU && is_alone(claim, set) &&
 			     cpuset_subset(&rule->set, &claim->all);
 		if (rule->owns)
@@ -235,7 +255,7 @@ static int observe(struct desired_vm *vm, const struct vm_policy *pins)
 
 	memset(&all, 0xff, sizeof(all));
 	vm->rules.set = pins && pins->has_emulator_pin ? pins->emulator_pin : all;
-	for (size_t i = 0; i < vm->vm->n_threads; i++) {
+	for (size_t i = 0; i < vm_born(vm->vm); i++) {
 		const struct vm_thread *thread = &vm->vm->threads[i];
 		const struct cpuset *set = &vm->rules.set;
 
@@ -260,7 +280,7 @@ static int observe_claim(struct desired_vm *vm, const struct claim *claim)
 
 	memset(&all, 0xff, sizeof(all));
 	vm->rules.set = claim->sets[0].floats ? all : claim->sets[0].cpus;
-	for (size_t i = 0; i < facts->n_threads; i++) {
+	for (size_t i = 0; i < vm_born(facts); i++) {
 		const struct claim_set *set =
 			&claim->sets[find_set(claim, &facts->threads[i])];
 

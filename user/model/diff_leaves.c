@@ -188,7 +188,7 @@ static void move_threads(struct diff *diff)
 	bool inside = true;
 	struct step *step;
 
-	for (size_t i = 0; i < facts->n_threads; i++)
+	for (size_t i = 0; i < vm_born(facts); i++)
 		if (facts->threads[i].tid == facts->pid)
 			inside = path_is_inside(
 				facts->threads[i].cgroup, vm->groups[0].path);
@@ -198,7 +198,7 @@ static void move_threads(struct diff *diff)
 		step->start_time = facts->start_time;
 		step->cpus = vm->groups[1].cpus;
 	}
-	for (size_t i = 0; i < facts->n_threads; i++) {
+	for (size_t i = 0; i < vm_born(facts); i++) {
 		const struct vm_thread *thread = &facts->threads[i];
 		const struct desired_group *group = &vm->groups[vm->thread_groups[i]];
 		enum step_kind kind = STEP_MOVE_THREAD;

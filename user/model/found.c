@@ -34,7 +34,7 @@ int found_vm_of(const struct vm *vm, struct found_vm *ret_found)
 	struct found_vm found = {.pid = vm->pid, .start_time = vm->start_time};
 
 	memcpy(found.name, vm->name, sizeof(found.name));
-	for (size_t i = 0; i < vm->n_threads; i++) {
+	for (size_t i = 0; i < vm_born(vm); i++) {
 		struct found_thread *thread =
 			array_push(&found.threads, &found.n_threads);
 

@@ -193,7 +193,7 @@ static const struct cpuset *expected_affinity(const struct desired_vm *vm,
 static int check_threads(
 	const struct desired_vm *vm, const struct tree *tree, char **ret_reason)
 {
-	for (size_t i = 0; i < vm->vm->n_threads; i++) {
+	for (size_t i = 0; i < vm_born(vm->vm); i++) {
 		const struct vm_thread *thread = &vm->vm->threads[i];
 		const struct desired_group *group = &vm->groups[vm->thread_groups[i]];
 		cleanup_free char *should = NULL, *is = NULL;

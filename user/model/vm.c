@@ -42,12 +42,13 @@ static int compare_tid(const void *key, const void *item)
 
 const struct vm_thread *vm_find_thread(const struct vm *vm, pid_t tid)
 {
-	if (!vm->n_threads)
+	size_t n = vm_born(vm);
+
+	if (!n)
 		return NULL;
 	if (vm->threads[0].tid == tid)
 		return vm->threads;
-	return bsearch(&tid, vm->threads + 1, vm->n_threads - 1, sizeof(*vm->threads),
-		compare_tid);
+	return bsearch(&tid, vm->threads + 1, n - 1, sizeof(*vm->threads), compare_tid);
 }
 
 bool vm_name_ok(const char *name)
@@ -56,6 +57,15 @@ bool vm_name_ok(const char *name)
 		if (*p < 0x20 || *p > 0x7e || *p == '/')
 			return false;
 	return *name && *name != '.' && strlen(name) < VM_NAME_SIZE;
+}
+
+size_t vm_born(const struct vm *vm)
+{
+	size_t n = vm->n_threads;
+
+	while (n && !vm->threads[n - 1].tid)
+		n--;
+	return n;
 }
 
 const char *thread_class_name(enum thread_class class)

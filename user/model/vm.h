@@ -59,7 +59,9 @@ struct vm {
 	enum vm_source source;
 	bool libvirt; /* libvirt runs it, and owns its groups */
 	struct guest_smp smp;
-	struct vm_thread *threads; /* the main thread first, the others by tid */
+	/* The main thread first, the others by tid; last those that a VM which is being
+	 * started is yet to have: tid 0, cgroup "". */
+	struct vm_thread *threads;
 	size_t n_threads;
 	char *problem; /* a sentence about what could not be found out, or NULL; owned */
 };
@@ -77,6 +79,9 @@ const struct vm_thread *vm_find_thread(const struct vm *vm, pid_t tid);
 
 /* Could a VM have that name (and so a file)? */
 bool vm_name_ok(const char *name);
+
+/* How many threads there are already. */
+size_t vm_born(const struct vm *vm);
 
 const char *thread_class_name(enum thread_class class);
 const char *vm_source_name(enum vm_source source);
