@@ -26,7 +26,9 @@
 #include "user/host/proc.h"
 #include "user/host/qemu_args.h"
 #include "user/host/qmp.h"
+#include "user/host/starter.h"
 #include "user/host/threads.h"
+#include "user/host/unborn.h"
 
 enum {
 	SILENT_MAX = 3,	  /* that many time-outs in a pass are waited for in full */
@@ -36,6 +38,7 @@ enum {
 
 struct pass {
 	const char *libvirt_dir;
+	const struct qemu_expected *expected;
 	struct candidate *items;
 	size_t n_items;
 	unsigned int n_silent;
@@ -51,7 +54,7 @@ static void pass_deinit(struct pass *pass)
 	free(pass->vector);
 }
 
-static bool is_qemu_name(const char *name)
+bool qemu_is_name(const char *name)
 {
 	return !strncmp(name, "qemu-system-", 12) || !strcmp(name, "qemu-kvm") ||
 	       !strcmp(name, "kvm");
@@ -71,7 +74,7 @@ static int runs_qemu(int dirfd, const char *link)
 	if (base >= path && !strcmp(base, deleted)) /* its package was upgraded */
 		*base = '\0';
 	base = strrchr(path, '/');
-	return is_qemu_name(base ? base + 1 : path);
+	return qemu_is_name(base ? base + 1 : path);
 }
 
 /* Whether a process whose executable may not be seen goes by the name of a QEMU. */
@@ -81,7 +84,7 @@ static bool calls_itself_qemu(pid_t pid)
 	struct proc_stat stat;
 
 	return !proc_open(pid, &procfd) && !proc_read_stat_at(procfd, &stat) &&
-	       is_qemu_name(stat.comm);
+	       qemu_is_name(stat.comm);
 }
 
 /* ---- its threads ---- */
@@ -182,15 +185,17 @@ static int use_names(struct inquiry *inquiry, const struct problem *absent)
 {
 	struct vm *vm = inquiry->vm;
 	struct problem problem;
-	int r = 0;
+	int r = 0, told = 0;
 
 	vm->source = SOURCE_NAME;
 	if (!vm->n_threads)
 		r = threads_read(inquiry->procfd, vm, &inquiry->unread);
 	if (!r)
 		r = classify_by_name(vm, &problem);
-	if (r != 1)
-		return r;
+	if (r >= 0)
+		told = classify_by_leaf(vm);
+	if (r != 1 || told)
+		return r < 0 ? r : 0;
 	r = absent->text[0] ? naming_note(vm, absent) : 0;
 	return r ? r : naming_note(vm, &problem);
 }
@@ -227,13 +232,21 @@ static int find_threads(
 
 /* ---- one process ---- */
 
+static bool is_expected(const struct pass *pass, pid_t pid)
+{
+	return pass->expected && pass->expected->pid == pid;
+}
+
 static int read_args(
 	struct pass *pass, int procfd, struct vm *vm, struct qemu_args *ret_args)
 {
-	ssize_t len =
-		file_read_raw_at(procfd, "cmdline", pass->vector, QEMU_ARGS_MAX + 1);
 	struct problem problem;
+	ssize_t len;
 
+	if (is_expected(pass, vm->pid))
+		return qemu_args_parse(
+			pass->expected->vector, pass->expected->len, ret_args);
+	len = file_read_raw_at(procfd, "cmdline", pass->vector, QEMU_ARGS_MAX + 1);
 	if (len >= 0)
 		return qemu_args_parse(pass->vector, (size_t)len, ret_args);
 	if (len == -ENOENT || len == -ESRCH)
@@ -245,6 +258,17 @@ static int read_args(
 	return naming_note(vm, &problem);
 }
 
+/* One that is not QEMU yet has nobody to ask. */
+static int find_first_threads(int procfd, struct vm *vm)
+{
+	pid_t unread;
+	int r = threads_read(procfd, vm, &unread);
+
+	if (!r)
+		r = classify_by_name(vm, NULL);
+	return r < 0 ? r : 0;
+}
+
 /* 0 and an item more; 0 and none when it is no VM; -ESRCH. */
 static int look(struct pass *pass, int procfd, struct candidate *candidate)
 {
@@ -252,6 +276,7 @@ static int look(struct pass *pass, int procfd, struct candidate *candidate)
 	struct vm *vm = &candidate->vm;
 	struct proc_stat before, after;
 	struct candidate *slot;
+	enum starting starting;
 	int r;
 
 	r = proc_read_stat_at(procfd, &before);
@@ -259,12 +284,18 @@ static int look(struct pass *pass, int procfd, struct candidate *candidate)
 		r = read_args(pass, procfd, vm, &args);
 	if (r || args.probe)
 		return r;
+	starting = starter_says(procfd, vm->pid);
+	if (starting == STARTING_FORK)
+		return 0;
 	vm->start_time = before.start_time;
 	candidate->ppid = before.ppid;
 	vm->libvirt = args.libvirt;
 	if (args.name)
 		qemu_args_file_name(args.name, vm->name);
-	r = find_threads(pass, procfd, &args, vm);
+	r = is_expected(pass, vm->pid) ? find_first_threads(procfd, vm)
+				       : find_threads(pass, procfd, &args, vm);
+	if (!r && !vm->libvirt && (starting || is_expected(pass, vm->pid)))
+		r = unborn_add(vm, &args);
 	if (!r)
 		r = proc_read_stat_at(procfd, &after);
 	if (r)
@@ -315,21 +346,22 @@ static int discover_pid(pid_t pid, void *data)
 	r = runs_qemu(AT_FDCWD, link);
 	if (r < 0 && !calls_itself_qemu(pid))
 		return 0;
-	if (r > 0) {
+	if (r > 0 || is_expected(pass, pid)) {
 		r = proc_open(pid, &procfd);
 		if (!r)
-			r = runs_qemu(procfd, "exe");
+			r = is_expected(pass, pid) ? 1 : runs_qemu(procfd, "exe");
 		if (r > 0)
 			r = look(pass, procfd, &candidate);
 	}
 	return r && r != -ESRCH ? explain(pass, pid, r) : 0;
 }
 
-int qemu_discover_with(
-	const char *libvirt_dir, struct vms *ret_vms, struct problem *problem)
+static int discover(const char *libvirt_dir, const struct qemu_expected *expected,
+	struct vms *ret_vms, struct problem *problem)
 {
 	CLEANUP(pass_deinit)
-	struct pass pass = {.libvirt_dir = libvirt_dir, .problem = problem};
+	struct pass pass = {
+		.libvirt_dir = libvirt_dir, .expected = expected, .problem = problem};
 	int r;
 
 	pass.vector = malloc(QEMU_ARGS_MAX + 1);
@@ -344,5 +376,17 @@ int qemu_discover_with(
 
 int qemu_discover(struct vms *ret_vms, struct problem *problem)
 {
-	return qemu_discover_with(LIBVIRT_DIR, ret_vms, problem);
+	return discover(LIBVIRT_DIR, NULL, ret_vms, problem);
+}
+
+int qemu_discover_with(
+	const char *libvirt_dir, struct vms *ret_vms, struct problem *problem)
+{
+	return discover(libvirt_dir, NULL, ret_vms, problem);
+}
+
+int qemu_discover_expecting(const struct qemu_expected *expected, struct vms *ret_vms,
+	struct problem *problem)
+{
+	return discover(LIBVIRT_DIR, expected, ret_vms, problem);
 }

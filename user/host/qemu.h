@@ -21,6 +21,23 @@
  */
 int qemu_discover(struct vms *ret_vms, struct problem *problem);
 
+/* A process that is about to become a QEMU with this command line. */
+struct qemu_expected {
+	pid_t pid;
+	const char *vector; /* as /proc/PID/cmdline will have it; not owned */
+	size_t len;
+};
+
+/*
+ * As qemu_discover(), with that process as a VM already; NULL: none. Of VMs that are
+ * being started (starter.h) the threads that are yet to come are there as well.
+ */
+int qemu_discover_expecting(const struct qemu_expected *expected, struct vms *ret_vms,
+	struct problem *problem);
+
+/* May a file of that name (without folders) be a QEMU's? */
+bool qemu_is_name(const char *name);
+
 /* As qemu_discover(), with libvirt's files in that folder instead of its own. */
 int qemu_discover_with(
 	const char *libvirt_dir, struct vms *ret_vms, struct problem *problem);
