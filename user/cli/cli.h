@@ -23,6 +23,7 @@ enum verb_option {
 	OPTION_LIVE = 32, /* --live and --config */
 	OPTION_HOST = 64,
 	OPTION_FIX = 128,
+	OPTION_COMMAND = 256, /* a command line of somebody else's follows */
 };
 
 struct request {
@@ -36,6 +37,7 @@ struct request {
 	uint64_t window_ns;
 	const char *args[ARGS_MAX];
 	unsigned int n_args;
+	char *const *command; /* NULL: none; ends with NULL */
 };
 
 struct verb {
@@ -62,6 +64,7 @@ int verb_vcpupin(const struct request *request);
 int verb_emulatorpin(const struct request *request);
 int verb_iothreadpin(const struct request *request);
 int verb_vcpuinfo(const struct request *request);
+int verb_exec(const struct request *request);
 int verb_version(const struct request *request);
 
 /* What tells virsh's pin verbs apart. */

@@ -101,6 +101,8 @@ static void check_request(const struct request *request, struct argp_state *stat
 		argp_error(state, "%s takes no --window", verb->name);
 	if (request->tasks && !(verb->options & OPTION_TASKS))
 		argp_error(state, "%s takes no --tasks", verb->name);
+	if ((verb->options & OPTION_COMMAND) && (!request->command || request->json))
+		argp_error(state, "usage: cpuwarden %s %s", verb->name, verb->args);
 	if (request->host && !(verb->options & OPTION_HOST))
 		argp_error(state, "%s takes no --host", verb->name);
 	if (request->fix && !(verb->options & OPTION_FIX))
@@ -159,6 +161,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			request->verb = find_verb(arg);
 			if (!request->verb)
 				argp_error(state, "there is no verb '%s'", arg);
+		} else if (request->n_args == request->verb->max_args &&
+			   request->verb->options & OPTION_COMMAND) {
+			request->command = &state->argv[state->next - 1];
+			state->next = state->argc;
 		} else if (request->n_args == request->verb->max_args) {
 			argp_error(state, "usage: cpuwarden %s %s", request->verb->name,
 				request->verb->args);

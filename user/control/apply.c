@@ -26,6 +26,7 @@ struct work {
 	bool changed;	 /* in this pass */
 	pid_t *released; /* in this pass: what is known of these VMs is from before */
 	size_t n_released;
+	const char *only; /* see struct walk */
 };
 
 static bool was_released(const struct work *work, pid_t pid)
@@ -154,7 +155,13 @@ static struct walk walk_of(struct work *work)
 	return (struct walk){.cycle = work->cycle,
 		.tree = &work->cycle->actual.tree,
 		.take = take_unit,
-		.data = work};
+		.data = work,
+		.only = work->only};
+}
+
+static bool is_meant(const struct work *work, const char *vm)
+{
+	return !work->only || !strcmp(work->only, vm);
 }
 
 /* Those that cannot have what they want, now that all others have changed what they
@@ -164,8 +171,9 @@ static int note_kept(struct work *work, struct problem *problem)
 	const struct desired *desired = &work->cycle->desired;
 
 	for (size_t i = 0; i < desired->n_vms; i++)
-		if (desired->vms[i].reason && note_failure(work, desired->vms[i].vm->name,
-						      desired->vms[i].reason))
+		if (desired->vms[i].reason && is_meant(work, desired->vms[i].vm->name) &&
+			note_failure(
+				work, desired->vms[i].vm->name, desired->vms[i].reason))
 			return problem_nomem(problem);
 	return 0;
 }
@@ -182,10 +190,12 @@ static int note_unrest(struct work *work, struct problem *problem)
 	if (r)
 		return r;
 	for (size_t i = 0; !r && i < plan.n_units; i++) {
-		cleanup_free char *step =
-			step_describe(&plan.units[i].steps[0], &plan.units[i]);
+		cleanup_free char *step = NULL;
 		struct problem why;
 
+		if (work->only && strcmp(plan.units[i].vm, work->only))
+			continue;
+		step = step_describe(&plan.units[i].steps[0], &plan.units[i]);
 		problem_set(&why, 0,
 			"it does not stay as it was set; the next step would be: %s",
 			step ? step : "?");
@@ -195,10 +205,11 @@ static int note_unrest(struct work *work, struct problem *problem)
 	return r ? problem_nomem(problem) : 0;
 }
 
-int control_apply(
-	struct cycle *cycle, const struct report *report, struct problem *problem)
+int control_apply_one(struct cycle *cycle, const char *vm_name,
+	const struct report *report, struct problem *problem)
 {
-	struct work work = {.cycle = cycle, .report = report, .changed = true};
+	struct work work = {
+		.cycle = cycle, .report = report, .changed = true, .only = vm_name};
 	const struct walk walk = walk_of(&work);
 	/* To rebalance, a VM may have to wait for each of the others to go. */
 	size_t passes = PASSES + (cycle->asking.rebalance ? cycle->vms.n_items : 0);
@@ -219,6 +230,12 @@ int control_apply(
 	n = tell_failures(&work);
 	forget_releases(&work);
 	return r ? r : n;
+}
+
+int control_apply(
+	struct cycle *cycle, const struct report *report, struct problem *problem)
+{
+	return control_apply_one(cycle, NULL, report, problem);
 }
 
 int control_release(struct cycle *cycle, const char *vm_name, const struct report *report,

@@ -21,6 +21,10 @@ struct report {
 int control_apply(
 	struct cycle *cycle, const struct report *report, struct problem *problem);
 
+/* The same for one VM; the others keep what they have. */
+int control_apply_one(struct cycle *cycle, const char *vm_name,
+	const struct report *report, struct problem *problem);
+
 /*
  * Gives one VM back, or with a NULL name everything, the observer included. -ESRCH: there
  * is nothing of such a VM. Else as control_apply().

@@ -6,6 +6,7 @@
  */
 #include "cgroups/hierarchy.h"
 #include "user/base/problem.h"
+#include "user/host/qemu.h"
 #include "user/host/topology.h"
 #include "user/model/desired.h"
 #include "user/model/diff.h"
@@ -18,10 +19,11 @@ struct folders {
 	const char *run; /* normally /run/cpuwarden */
 };
 
-/* What is asked of the choice of CPUs. */
+/* What is asked beyond the ordinary. What it points to is to outlive the cycle. */
 struct asking {
 	const char *explain; /* the VM whose CPUs are to be explained, or NULL */
 	bool rebalance; /* running VMs may be moved where the host gets tidier by it */
+	const struct qemu_expected *expected; /* a VM that is about to be, or NULL */
 };
 
 struct cycle {

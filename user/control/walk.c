@@ -139,7 +139,7 @@ static int walk_leftovers(const struct walk *walk, bool all, const char *only,
 		const struct leftover *item = &given_up->items[i];
 		struct unit unit;
 
-		if (only && strcmp(item->vm.vm, only))
+		if (only && strcmp(item->vm.vm, only) && (all || item->alive))
 			continue;
 		taken++;
 		if (release_one(walk, item, &unit))
@@ -315,6 +315,8 @@ static int walk_vms(struct placing *placing, struct problem *problem)
 		struct actual_vm now = cycle->actual.vms[i];
 		struct unit unit;
 
+		if (walk->only && strcmp(vm->vm->name, walk->only))
+			continue;
 		if (lacks_class(placing, vm))
 			continue;
 		/* It is as it was found by now. */
@@ -381,7 +383,7 @@ int walk_apply(const struct walk *walk, struct problem *problem)
 		return r;
 	r = walk_lost(walk, problem);
 	if (r >= 0)
-		r = walk_leftovers(walk, false, NULL, &given_up, problem);
+		r = walk_leftovers(walk, false, walk->only, &given_up, problem);
 	if (r >= 0)
 		r = walk_placing(walk, &given_up, problem);
 	if (r >= 0 && !given_up.left && !places_any(walk->cycle))

@@ -20,6 +20,9 @@ struct walk {
 	int (*take)(struct unit *unit, const struct desired_vm *vm, void *data,
 		struct problem *problem);
 	void *data;
+	/* Places that VM alone, and gives up only it and what others have left when they
+	 * ended. NULL: all. */
+	const char *only;
 };
 
 /* What policy asks for. 1: without an observer nothing is placed. */

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+`cpuwarden exec`: a QEMU whose vCPUs run nowhere else from their first moment. ftrace looks at all CPUs from before
+QEMU is started; which thread is which vCPU, QEMU itself tells, by QMP.
+"""
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import unittest
+
+import host
+import two_vms
+
+LONELY = """[vm]
+policy = dedicated
+[vcpupin]
+0 = 2
+1 = 3
+[emulatorpin]
+cpus = 1
+[iothreadpin]
+1 = 4
+"""
+QEMU = "qemu-system-x86_64"
+PATIENCE = 60
+
+
+def command(name, vcpus, *more, given=None):
+    return [host.PROGRAM, "exec", given or name, "--", QEMU, "-machine", "pc", "-accel",
+            "tcg,thread=multi", "-smp", str(vcpus), "-m", "32", "-nodefaults", "-display", "none",
+            "-object", "iothread,id=iothread1", "-qmp", "unix:/run/%s.qmp,server=on,wait=off" % name,
+            "-bios", os.path.join(host.GUESTS, "calm.bin"), *more]
+
+
+def named(name, debug):
+    return ["-name", "guest=%s%s" % (name, ",debug-threads=on" if debug else "")]
+
+
+def wait_for(what, found):
+    deadline = time.time() + PATIENCE
+    while time.time() < deadline:
+        value = found()
+        if value:
+            return value
+        time.sleep(0.2)
+    raise AssertionError("not within %d s: %s" % (PATIENCE, what))
+
+
+def ask(name, *commands):
+    """What that QEMU answers on its QMP socket."""
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(PATIENCE)
+        link.connect("/run/%s.qmp" % name)
+        lines = link.makefile("rw")
+        lines.readline()
+        answers = []
+        for execute in ("qmp_capabilities",) + commands:
+            lines.write(json.dumps({"execute": execute}) + "\n")
+            lines.flush()
+            answer = json.loads(lines.readline())
+            while "return" not in answer:
+                answer = json.loads(lines.readline())
+            answers.append(answer["return"])
+        return answers[1:]
+
+
+def roles(name):
+    """{leaf: tid}, once QEMU answers"""
+    def answer():
+        try:
+            return ask(name, "query-cpus-fast", "query-iothreads")
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+    vcpus, iothreads = wait_for("QMP of " + name, answer)
+    found = {"vcpu%d" % vcpu["cpu-index"]: vcpu["thread-id"] for vcpu in vcpus}
+    found.update((thread["id"], thread["thread-id"]) for thread in iothreads)
+    return found
+
+
+def status_field(pid, name):
+    for line in host.read("/proc/%d/status" % pid).splitlines():
+        if line.startswith(name + ":"):
+            return line.split(":", 1)[1].strip()
+    return None
+
+
+def attendants():
+    """Processes of ours that start a VM: they end when it is placed."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.readlink("/proc/%s/exe" % pid) == host.PROGRAM:
+                found.append(int(pid))
+        except OSError:
+            continue
+    return found
+
+
+def groups():
+    return host.dump()[0]
+
+
+class Exec(unittest.TestCase):
+    def setUp(self):
+        host.forget_configuration()
+        two_vms.configure()
+        for name in ("web1", "web2"):
+            if os.path.exists("/run/%s.qmp" % name):
+                os.unlink("/run/%s.qmp" % name)
+        self.before = groups()
+        self.processes = []
+        self.pids = []
+
+    def tearDown(self):
+        for pid in self.pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        for process in self.processes:
+            process.kill()
+            process.communicate()
+        wait_for("the end of exec", lambda: not attendants())
+        self.assertEqual(host.cpuwarden("release", "--all").returncode, 0)
+        host.forget_configuration()
+
+    def start(self, args):
+        process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        self.processes.append(process)
+        return process
+
+    def wait_until_done(self, *names):
+        """The attendants have ended, and each VM is what they left."""
+        wait_for("the end of exec", lambda: not attendants())
+        _, status = host.cpuwarden_json("status")
+        states = {vm["name"]: (vm["state"], vm["reason"]) for vm in status["vms"]}
+        for name in names:
+            self.assertEqual(states[name][0], "placed", states)
+
+    def assert_born_in_place(self, runs, name, pid, leaves):
+        """By ftrace, each vCPU ran, and on its CPUs only; what else the VM has did not run on a vCPU's."""
+        tids = roles(name)
+        self.assertEqual(sorted(leaf for leaf in tids if leaf.startswith("vcpu")),
+                         sorted(leaf for leaf in leaves if leaf.startswith("vcpu")))
+        ran = {tid: {cpu for cpu, other in runs if other == tid}
+               for tid in map(int, os.listdir("/proc/%d/task" % pid))}
+        for leaf, tid in tids.items():
+            leaf = leaf if leaf in leaves else "emulator"
+            path = "%s/%s/%s" % (host.SLICE, name, leaf)
+            self.assertTrue(ran[tid], (name, leaf, "never ran"))
+            self.assertLessEqual(ran[tid], host.cpus(leaves[leaf][0]), (name, leaf, tid))
+            self.assertEqual(host.thread_cgroup(pid, tid), path)
+            self.assertEqual(host.cgroup(path, "cpuset.cpus.partition"), leaves[leaf][1], path)
+        for tid in set(ran) - set(tids.values()) - {pid}:
+            self.assertLessEqual(ran[tid], host.cpus(leaves["emulator"][0]), (name, tid))
+        # Where it made vCPUs, and before it was QEMU where anybody runs.
+        self.assertEqual(host.thread_cgroup(pid, pid), "%s/%s/emulator" % (host.SLICE, name))
+
+    def assert_quiet(self):
+        """Nobody ran where he must not, and nothing is left to do."""
+        done = host.cpuwarden("check")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertEqual(host.cpuwarden("plan").stdout, "nothing to do\n")
+
+    def assert_nothing_left(self):
+        wait_for("the end of exec", lambda: not attendants())
+        wait_for("the groups as they were", lambda: groups() == self.before)
+
+    def test_two_vms(self):
+        """two VMs, with and without thread names: no vCPU ran outside its set since it was born"""
+        with host.Trace(range(8)) as trace:
+            first = self.start(command("web1", 2, *named("web1", True)))
+            second = self.start(command("web2", 3, *named("web2", False)))
+            wait_for("QEMU", lambda: host.read("/proc/%d/comm" % second.pid).startswith("qemu") and
+                     host.read("/proc/%d/comm" % first.pid).startswith("qemu"))
+            # Whoever comes by sees that they are being started, and leaves them their empty groups.
+            done = host.cpuwarden("apply")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.wait_until_done("web1", "web2")
+        runs, _ = trace.account()
+        trace.close()
+        for process, name in ((first, "web1"), (second, "web2")):
+            self.assert_born_in_place(runs, name, process.pid, two_vms.LEAVES[name])
+            self.assertEqual(status_field(process.pid, "TracerPid"), "0")
+            files = [os.readlink("/proc/%d/fd/%s" % (process.pid, fd))
+                     for fd in os.listdir("/proc/%d/fd" % process.pid)]
+            self.assertFalse([f for f in files if "bpf" in f or "cpuwarden" in f or "cgroup" in f],
+                             files)
+        self.assert_quiet()
+        done = host.run(*command("web1", 2, *named("web1", True)))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("there is a VM web1 already: process %d" % first.pid, done.stderr)
+        # The process is QEMU: what is sent to it arrives there, and so does what it says at its end.
+        first.terminate()
+        self.assertEqual(first.wait(PATIENCE), 0)
+        self.assertNotIn("cpuwarden", first.stderr.read())
+        second.kill()
+        second.wait()
+        self.assertEqual(host.cpuwarden("apply").returncode, 0)
+        self.assert_nothing_left()
+
+    def test_daemonize(self):
+        """-daemonize: placed when the command returns, an iothread on a CPU of its own"""
+        host.configure("web1", LONELY)
+        with host.Trace(range(8)) as trace:
+            process = self.start(command("web1", 2, "-daemonize", "-pidfile", "/run/web1.pid",
+                                         *named("web1", False)))
+            # Its forks are no VMs, and the last is one that is being started.
+            while process.poll() is None:
+                done = host.cpuwarden("apply")
+                self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual((process.returncode, process.stderr.read()), (0, ""))
+            pid = int(host.read("/run/web1.pid"))
+            self.pids.append(pid)
+            _, status = host.cpuwarden_json("status")
+            self.assertEqual([(vm["name"], vm["pid"], vm["state"]) for vm in status["vms"]],
+                             [("web1", pid, "placed")])
+        runs, _ = trace.account()
+        trace.close()
+        self.assert_born_in_place(runs, "web1", pid, {
+            "vcpu0": ("2", "isolated"), "vcpu1": ("3", "isolated"), "emulator": ("1", "member"),
+            "iothread1": ("4", "member")})
+        self.assert_quiet()
+
+    def test_launcher_killed(self):
+        """the launcher is killed while QEMU starts: QEMU goes on, and apply converges"""
+        process = self.start(command("web2", 3, *named("web2", True)))
+        wait_for("QEMU", lambda: host.read("/proc/%d/comm" % process.pid).startswith("qemu"))
+        self.assertNotEqual(status_field(process.pid, "TracerPid"), "0")
+        for pid in attendants():
+            os.kill(pid, signal.SIGKILL)
+        wait_for("nobody traces it", lambda: status_field(process.pid, "TracerPid") == "0")
+        self.assertNotIn(status_field(process.pid, "State")[0], "tTZX")
+        tids = roles("web2")
+        self.assertEqual(host.cpuwarden("apply").returncode, 0)
+        for leaf, (cpus, _) in two_vms.LEAVES["web2"].items():
+            tid = tids.get(leaf, process.pid)
+            self.assertEqual(host.thread_cgroup(process.pid, tid),
+                             "%s/web2/%s" % (host.SLICE, leaf))
+            self.assertEqual(host.affinity(tid), host.cpus(cpus))
+        self.assertEqual(host.cpuwarden("plan").stdout, "nothing to do\n")
+
+    def test_stopped_and_started_again(self):
+        """QEMU is stopped while it starts, goes on, is killed, and is started again in what it left"""
+        for _ in range(2):
+            process = self.start(command("web1", 2, *named("web1", False)))
+            wait_for("QEMU", lambda: host.read("/proc/%d/comm" % process.pid).startswith("qemu"))
+            self.assertNotEqual(status_field(process.pid, "TracerPid"), "0")
+            process.send_signal(signal.SIGSTOP)
+            wait_for("it is stopped", lambda: status_field(process.pid, "State")[0] in "tT")
+            time.sleep(1)
+            self.assertIn(status_field(process.pid, "State")[0], "tT")
+            process.send_signal(signal.SIGCONT)
+            self.wait_until_done("web1")
+            tids = roles("web1")
+            for leaf in ("vcpu0", "vcpu1"):
+                self.assertEqual(host.thread_cgroup(process.pid, tids[leaf]),
+                                 "%s/web1/%s" % (host.SLICE, leaf))
+            self.assert_quiet()
+            process.kill()
+            self.assertNotIn("cpuwarden", process.communicate()[1])
+
+    def refuse(self, status, words, args):
+        done = host.run(*args)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        self.assertIn(words, done.stderr)
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        self.assertFalse(os.path.exists("/run/web1.qmp"))
+        self.assert_nothing_left()
+
+    def test_refused(self):
+        """a wrong name, another program, pins that cannot be: QEMU is not started, nothing is left"""
+        self.refuse(64, "names the VM web3, not web1",
+                    command("web1", 2, *named("web3", True), given="web1"))
+        self.refuse(64, "-name guest=web1 is missing", command("web1", 2))
+        self.refuse(64, "is not QEMU's own program",
+                    [host.PROGRAM, "exec", "web1", "--", "sleep", "-name", "web1"])
+        host.configure("web1", two_vms.WEB1.replace("0 = 2", "0 = 3"))
+        self.refuse(1, "web1 cannot be placed: CPU 3 is pinned to", command("web1", 2, *named("web1", True)))
+        self.refuse(1, "web1 cannot be placed: CPU 3 is pinned to",
+                    command("web1", 2, "-daemonize", *named("web1", True)))
+        host.configure("web1", two_vms.WEB1)
+        os.makedirs("/tmp/broken", exist_ok=True)
+        with open("/tmp/broken/" + QEMU, "w") as f:
+            os.chmod(f.fileno(), 0o755)
+            f.write("\x7fELF, and no more")
+        args = command("web1", 2, *named("web1", True))
+        args[args.index(QEMU)] = "/tmp/broken/" + QEMU
+        self.refuse(1, "cannot execute /tmp/broken/" + QEMU, args)
+        # It starts, and ends by itself.
+        done = host.run(*command("web1", 2, "-device", "nonsense", *named("web1", True)))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("nonsense", done.stderr)
+        self.assert_nothing_left()
+
+    def test_observe(self):
+        """policy observe: it runs where it was started, and nothing is touched"""
+        host.configure("web1", "[vm]\npolicy = observe\n")
+        process = self.start(command("web1", 2, *named("web1", True)))
+        self.assertTrue(roles("web1"))
+        self.assertEqual(host.thread_cgroup(process.pid, process.pid), "")
+        self.assertEqual(groups(), self.before)
+        process.kill()
+        self.assertIn("its policy gives it no CPUs of its own", process.stderr.read())
