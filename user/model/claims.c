@@ -238,7 +238,7 @@ static int compute(const struct desired_input *input, const struct pools *pools,
 	if (grant(ledger))
 		return -ENOMEM;
 	classes_lend(ledger);
-	return claims_leave_some(ledger) || claims_open_sets(claims) ? -ENOMEM : 0;
+	return claims_leave_some(ledger) || claims_open_sets(ledger) ? -ENOMEM : 0;
 }
 
 /* Has it taken something from others, although it gets nothing? Or does it stay where it
@@ -260,40 +260,60 @@ static bool has_taken(const struct ledger *ledger, const struct claim *claim)
 	return false;
 }
 
+/* Who is there goes before who is new, else the order is by name. */
+static bool comes_after(const struct claims *claims, size_t a, size_t b)
+{
+	bool a_is_new = !claims->items[a].group, b_is_new = !claims->items[b].group;
+
+	return a_is_new == b_is_new ? a > b : a_is_new;
+}
+
 /* Those after one that is refused may find a place without it. */
-static void forgive_later(struct refused *refused, size_t index)
+static void forgive_later(
+	struct refused *refused, const struct claims *claims, size_t index)
 {
 	refused->n_forgiven++;
-	for (size_t i = index + 1; i < refused->n; i++) {
+	for (size_t i = 0; i < claims->n_items; i++) {
+		if (!comes_after(claims, i, index))
+			continue;
 		free(refused->reasons[i]);
 		refused->reasons[i] = NULL;
 	}
 }
 
+static void refuse_for_good(struct refused *refused, struct claim *claim, size_t index)
+{
+	refused->reasons[index] = claim->reason;
+	claim->reason = NULL;
+	if (!claim->explanation.n_lines)
+		return;
+	explanation_deinit(&refused->explanation);
+	refused->explanation = claim->explanation;
+	claim->explanation = (struct explanation){};
+}
+
 /*
- * The first that was refused only after it had taken something: all is computed again
- * without it. Returns whether there is one. Since those that are forgiven may in turn
- * take something from others, this goes on only for a while; then it is all of them.
+ * The first that was refused only after it had taken something, of those that are new if
+ * there is one: all is computed again without it. Returns whether there is one. Since
+ * those that are forgiven may in turn take something from others, this goes on only for a
+ * while; then it is all of them.
  */
 static bool find_late(
 	struct ledger *ledger, struct claims *claims, struct refused *refused)
 {
 	bool one_by_one = refused->n_forgiven < FORGIVEN_MAX, found = false;
 
-	for (size_t i = 0; i < claims->n_items && !(found && one_by_one); i++) {
+	for (size_t k = 0; k < 2 * claims->n_items && !(found && one_by_one); k++) {
+		size_t i = k % claims->n_items;
 		struct claim *claim = &claims->items[i];
+		bool is_turn = !claim->group == (k < claims->n_items);
 
-		if (!claim->reason || refused->reasons[i] || !has_taken(ledger, claim))
+		if (!is_turn || !claim->reason || refused->reasons[i] ||
+			!has_taken(ledger, claim))
 			continue;
-		refused->reasons[i] = claim->reason;
-		claim->reason = NULL;
 		if (one_by_one)
-			forgive_later(refused, i);
-		if (claim->explanation.n_lines) {
-			explanation_deinit(&refused->explanation);
-			refused->explanation = claim->explanation;
-			claim->explanation = (struct explanation){};
-		}
+			forgive_later(refused, claims, i);
+		refuse_for_good(refused, claim, i);
 		found = true;
 	}
 	return found;

@@ -47,6 +47,7 @@ struct claim {
 	struct cpuset held;  /* what its group has, or has claimed as exclusive, by now */
 	char *reason;	     /* refused, and why; owned */
 	bool admitted;	     /* its class has CPUs for it */
+	bool moved;	     /* it was given other CPUs than it has, on demand */
 	/* Refused since the kernel cannot; what libvirt has pinned can be watched all the
 	 * same. */
 	bool pins_hold;

@@ -57,10 +57,10 @@ static int kept_cpu(const struct claim *claim, const struct ledger *ledger,
 static int keep_spare(struct claim *claim, struct ledger *ledger)
 {
 	const struct topology *topology = ledger->input->topology;
-	struct cpuset spare = claim->held;
+	struct cpuset spare = claim->held, bad;
 
 	if (claim->policy.smt == SMT_PREFER || claim->scheme != SCHEME_ROOT ||
-		ledger->input->rebalance)
+		claim->moved)
 		return 0;
 	cpuset_for_each (cpu, &claim->held) {
 		struct cpuset siblings = topology_siblings(topology, (unsigned int)cpu);
@@ -69,15 +69,17 @@ static int keep_spare(struct claim *claim, struct ledger *ledger)
 		if (ledger->claimed[cpu] || cpuset_empty(&siblings))
 			cpuset_drop(&spare, (unsigned int)cpu);
 	}
+	bad = spare;
+	cpuset_and(&bad, &ledger->pools.forbidden);
+	cpuset_andnot(&spare, &bad);
 	claim->spare = spare;
 	ledger_claim(ledger, &spare, ledger_number(ledger, claim));
-	cpuset_and(&spare, &ledger->pools.forbidden);
-	if (cpuset_empty(&spare))
+	if (cpuset_empty(&bad) || ledger->input->rebalance)
 		return 0;
 	return claim_refuse(claim,
 		"CPU %d, which is kept idle beside a vCPU, is a housekeeping CPU by now: "
 		"`cpuwarden apply --rebalance` gives the VM others",
-		cpuset_next(&spare, 0));
+		cpuset_next(&bad, 0));
 }
 
 int claim_keep(struct claim *claim, struct ledger *ledger)
@@ -274,7 +276,8 @@ int claim_explain(struct claim *claim, const struct desired_input *input)
 		if (!line)
 			return -ENOMEM;
 		claim_set_describe(set, who, sizeof(who));
-		if (asprintf(line, "%s: CPU %s, %s", who, list, why) < 0) {
+		if (asprintf(line, "%s: CPU%s %s, %s", who,
+			    cpuset_weight(&set->cpus) == 1 ? "" : "s", list, why) < 0) {
 			explanation->n_lines--;
 			return -ENOMEM;
 		}

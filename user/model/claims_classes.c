@@ -75,6 +75,24 @@ int class_refuse(
 	return 0;
 }
 
+int class_refuse_new(
+	const struct ledger *ledger, const struct claim_class *class, const char *why)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < ledger->claims->n_items; i++) {
+		struct claim *claim = &ledger->claims->items[i];
+
+		if (ledger_class_of(ledger, claim) != class || claim->group ||
+			claim->reason)
+			continue;
+		found = true;
+		if (claim_refuse(claim, "%s", why))
+			return -ENOMEM;
+	}
+	return found ? 0 : class_refuse(ledger, class, why);
+}
+
 /* What the section names is to be had whole. */
 static int take_named(struct ledger *ledger, struct claim_class *class)
 {
@@ -193,9 +211,9 @@ static int turn_away(struct ledger *ledger, struct claim_class *class,
 	ledger_return(ledger, &more, ledger_class_number(ledger, class));
 	class->shared = *before;
 	return claim_refuse(claim,
-		"class %s has %u CPUs %s, and with %zu vCPUs on them it would need %zu "
+		"class %s has %u CPU%s %s, and for %zu vCPUs it would need %zu "
 		"(overcommit = %u.%02u)",
-		class->wish.name, most,
+		class->wish.name, most, most == 1 ? "" : "s",
 		class->wish.has_cpus ? "by its section" : "and no other is free", n_vcpus,
 		wanted, class->wish.overcommit / OVERCOMMIT_UNIT,
 		class->wish.overcommit % OVERCOMMIT_UNIT);

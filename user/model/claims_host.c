@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the host itself keeps: at least a CPU, and its housekeeping CPUs. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "user/base/cleanup.h"
@@ -49,7 +50,8 @@ static int leave_some_by_classes(
 		cpuset_andnot(&left, before);
 		if (!cpuset_empty(&left) || cpuset_subset(&class->all, &class->held))
 			cpuset_or(taken, &class->all);
-		else if (class_refuse(ledger, class, "no CPU would be left for the host"))
+		else if (class_refuse_new(
+				 ledger, class, "no CPU would be left for the host"))
 			return -ENOMEM;
 	}
 	return 0;
@@ -100,9 +102,54 @@ int claims_leave_some(struct ledger *ledger)
 	return 0;
 }
 
-/* Housekeeping CPUs are the host's, and yet an operator can have pinned a VM to one. */
-int claims_open_sets(struct claims *claims)
+/* Who takes one of these only now. */
+static bool takes(const struct cpuset *all, const struct cpuset *held,
+	const struct cpuset *cpus, int *ret_cpu)
 {
+	struct cpuset fresh = *all;
+
+	cpuset_andnot(&fresh, held);
+	cpuset_and(&fresh, cpus);
+	*ret_cpu = cpuset_next(&fresh, 0);
+	return *ret_cpu >= 0;
+}
+
+/*
+ * No housekeeping CPU is left for the VM. If it runs there by now, whoever takes the last
+ * ones is refused.
+ */
+static int refuse_last(
+	struct ledger *ledger, struct claim *claim, const struct cpuset *housekeeping)
+{
+	static const char *const format =
+		"CPU %d is a housekeeping CPU on which threads of VM %s run, and no other is "
+		"left for them";
+	struct claims *claims = ledger->claims;
+	char why[PROBLEM_SIZE];
+	int cpu;
+
+	for (size_t i = 0; claim->group && i < claims->n_items; i++) {
+		struct claim *taker = &claims->items[i];
+
+		if (!taker->reason && taker->scheme != SCHEME_CLASS &&
+			takes(&taker->all, &taker->held, housekeeping, &cpu))
+			return claim_refuse(taker, format, cpu, claim->vm->name);
+	}
+	for (size_t i = 0; claim->group && i < claims->n_classes; i++) {
+		const struct claim_class *class = &claims->classes[i];
+
+		if (!takes(&class->all, &class->held, housekeeping, &cpu))
+			continue;
+		snprintf(why, sizeof(why), format, cpu, claim->vm->name);
+		return class_refuse_new(ledger, class, why);
+	}
+	return claim_refuse(claim, "all housekeeping CPUs are reserved by VMs");
+}
+
+/* Housekeeping CPUs are the host's, and yet an operator can have pinned a VM to one. */
+int claims_open_sets(struct ledger *ledger)
+{
+	struct claims *claims = ledger->claims;
 	struct cpuset taken = {};
 
 	for (size_t i = 0; i < claims->n_classes; i++)
@@ -114,13 +161,13 @@ int claims_open_sets(struct claims *claims)
 		for (size_t j = 0; j < claims->items[i].n_sets; j++) {
 			struct claim *claim = &claims->items[i];
 			struct claim_set *set = &claim->sets[j];
+			struct cpuset housekeeping = set->cpus;
 
 			if (!set->open || claim->reason)
 				continue;
 			cpuset_andnot(&set->cpus, &taken);
 			if (cpuset_empty(&set->cpus) &&
-				claim_refuse(claim,
-					"all housekeeping CPUs are reserved by VMs"))
+				refuse_last(ledger, claim, &housekeeping))
 				return -ENOMEM;
 		}
 	return 0;

@@ -91,7 +91,7 @@ void wanted_give(
 /* claims_host.c: who would take the host's last CPU is refused; threads on housekeeping
  * CPUs get those that are nobody's. -ENOMEM. */
 int claims_leave_some(struct ledger *ledger);
-int claims_open_sets(struct claims *claims);
+int claims_open_sets(struct ledger *ledger);
 
 /* claims_rebalance.c: other CPUs for VMs that run, where the host gets tidier by it. */
 int claims_rebalance(struct ledger *ledger);
@@ -100,6 +100,9 @@ int claims_rebalance(struct ledger *ledger);
  * CPUs of each. -ENOMEM. */
 int classes_collect(struct claims *claims, const struct desired_input *input);
 int class_refuse(
+	const struct ledger *ledger, const struct claim_class *class, const char *why);
+/* Those that are new, if there are any. */
+int class_refuse_new(
 	const struct ledger *ledger, const struct claim_class *class, const char *why);
 int classes_keep(struct ledger *ledger);
 int classes_choose(struct ledger *ledger);

@@ -85,6 +85,7 @@ static int move(struct moves *moves, size_t i)
 	if (ledger_meets(&all, ledger->held, number) >= 0)
 		return 0;
 	wanted_give(&moves->wanted[i], &moves->placements[i], moves->claims[i]);
+	moves->claims[i]->moved = true;
 	if (claim_sum_up(moves->claims[i], ledger->input))
 		return -ENOMEM;
 	ledger_claim(ledger, &moves->claims[i]->all, number);
