@@ -114,6 +114,22 @@ static void test_another_groups_cpus_do_not_move_a_vm(void **state)
 	expect_leaf(&host, "b", "vcpu0", "4");
 }
 
+static void test_isolcpus_on_an_old_kernel(void **state)
+{
+	(void)state;
+	host.topology.isolated = cpus("1-2");
+	add_vm(&host, "a", 1, 0);
+	add_vm(&host, "b", 1, 0);
+	pin_vcpu(&host, "b", 0, "2");
+	compute(&host);
+	expect_leaf(&host, "a", "vcpu0", "3");
+	assert_non_null(strstr(wanted(&host, "b")->reason,
+		"CPU 2 is isolated by the boot command line"));
+	host.tree.remote = true;
+	compute(&host);
+	expect_placed(&host, "b");
+}
+
 /* The emulator had a pin with two CPUs, and now has none: it must not take what vCPU 0
  * has. */
 static void test_who_chooses_anew_takes_nothing_from_who_keeps(void **state)
@@ -425,6 +441,7 @@ int main(void)
 		claims_test(test_without_pins_the_lowest_free_cpus_are_chosen),
 		claims_test(test_a_pin_is_not_chosen_for_another),
 		claims_test(test_what_was_chosen_once_is_kept),
+		claims_test(test_isolcpus_on_an_old_kernel),
 		claims_test(test_another_groups_cpus_do_not_move_a_vm),
 		claims_test(test_who_chooses_anew_takes_nothing_from_who_keeps),
 		claims_test(test_what_another_holds_is_not_chosen),

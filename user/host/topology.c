@@ -275,6 +275,11 @@ int topology_read(struct topology *ret_topology, struct problem *problem)
 		r = read_list(
 			"/sys/devices/system/cpu/online", &topology.online, problem);
 	if (!r) {
+		r = read_list(
+			"/sys/devices/system/cpu/isolated", &topology.isolated, problem);
+		r = r == -ENOENT ? 0 : r;
+	}
+	if (!r) {
 		r = read_list("/sys/devices/system/node/has_cpu", &with_cpus, problem);
 		numa = r != -ENOENT;
 		r = numa ? r : 0;

@@ -82,6 +82,29 @@ static int collect(const struct desired_input *input, const struct pools *pools,
 }
 
 /*
+ * Seen on 6.1: a partition that takes a CPU of isolcpus=domain can end in a panic, in
+ * partition_sched_domains_locked() of kernel/sched/topology.c.
+ */
+static int check_boot(struct claim *claim, const struct ledger *ledger)
+{
+	const struct claim_class *class = ledger_class_of(ledger, claim);
+	struct cpuset both = claim->all;
+
+	if (ledger->input->tree->remote || claim->layout != LAYOUT_OWN)
+		return 0;
+	if (class)
+		cpuset_or(&both, &class->shared);
+	cpuset_and(&both, &ledger->input->topology->isolated);
+	if (cpuset_empty(&both))
+		return 0;
+	return claim_refuse(claim,
+		"CPU %d is isolated by the boot command line (isolcpus), and a partition of "
+		"such CPUs can crash this kernel (Linux 6.7 has another kind): boot without "
+		"isolcpus, partitions do without",
+		cpuset_next(&both, 0));
+}
+
+/*
  * Without remote partitions the slice must be the only one of its level with its CPUs: if
  * it were not, all VMs' partitions would be invalid.
  */
@@ -204,7 +227,8 @@ static int grant_in_turn(struct ledger *ledger, const uint8_t *ranks)
 
 		if (!claim->reason && claim_choose(claim, ledger))
 			return -ENOMEM;
-		if (!claim->reason && check_beside(claim, ledger))
+		if (!claim->reason &&
+			(check_beside(claim, ledger) || check_boot(claim, ledger)))
 			return -ENOMEM;
 	}
 	for (size_t i = 0; i < claims->n_items; i++)

@@ -171,12 +171,17 @@ static void note_all_held(struct ledger *ledger)
 	note_former_homes(ledger);
 }
 
-/* Without remote partitions the slice shares with no group beside it. */
-static void spare_beside(const struct tree *tree, struct cpuset *cpus)
+/* Without remote partitions the slice shares with no group beside it, and takes none that
+ * the boot command line isolates. */
+static void spare_beside(
+	const struct tree *tree, const struct cpuset *isolated, struct cpuset *cpus)
 {
 	const struct group *slice = tree_find(tree, SLICE);
 
-	for (size_t i = 0; !tree->remote && i < tree->n_beside; i++) {
+	if (tree->remote)
+		return;
+	cpuset_andnot(cpus, isolated);
+	for (size_t i = 0; i < tree->n_beside; i++) {
 		struct cpuset beside = tree->beside[i].cpus;
 
 		if (slice)
@@ -195,7 +200,7 @@ int ledger_init(struct ledger *ledger, const struct desired_input *input,
 	spare_pinned(input, claims, &ledger->pools.given);
 	for (size_t i = 0; i < claims->n_items; i++)
 		spare_others(&claims->items[i], &ledger->pools.given);
-	spare_beside(input->tree, &ledger->pools.given);
+	spare_beside(input->tree, &input->topology->isolated, &ledger->pools.given);
 	ledger->available = ledger->pools.given;
 	/* What somebody else's partition holds is not the host's to give. */
 	if (!cpuset_empty(&input->tree->root_effective))

@@ -21,6 +21,9 @@ struct cpu_place {
 struct topology {
 	struct cpuset possible, present, online;
 	struct cpuset first_cores; /* the first core of each node, its online CPUs */
+	/* Out of load balancing by the boot command line (isolcpus=domain). Newer kernels
+	 * count CPUs of isolated partitions here, too. */
+	struct cpuset isolated;
 	struct cpu_place places[CPUSET_CPUS];
 	/* Numbers are below these. A host without NUMA is one node. */
 	unsigned int n_nodes, n_packages, n_caches, n_cores;
