@@ -285,6 +285,18 @@ static void assert_vcpus(const char *lines, unsigned int n)
 	assert_int_equal(args.n_vcpus, n);
 }
 
+static void assert_smp(const char *lines, unsigned int sockets, unsigned int dies,
+	unsigned int cores, unsigned int threads)
+{
+	CLEANUP(qemu_args_deinit) struct qemu_args args;
+
+	parse(lines, &args);
+	assert_int_equal(args.smp.sockets, sockets);
+	assert_int_equal(args.smp.dies, dies);
+	assert_int_equal(args.smp.cores, cores);
+	assert_int_equal(args.smp.threads, threads);
+}
+
 static void vcpus(void **state)
 {
 	(void)state;
@@ -301,6 +313,13 @@ static void vcpus(void **state)
 	assert_vcpus("q\n-smp\nmany\n", 0);
 	assert_vcpus("q\n-smp\n-1\n", 0);
 	assert_vcpus("q\n-smp\nsockets=8000,cores=8000,threads=8000\n", 0);
+	assert_smp("q\n-smp\n4\n", 0, 0, 0, 0);
+	assert_smp("q\n-smp\n4,threads=2\n", 1, 1, 2, 2);
+	assert_smp("q\n-smp\n8,sockets=2,cores=2,threads=2\n", 2, 1, 2, 2);
+	assert_smp("q\n-smp\n2,maxcpus=12,sockets=2,dies=3\n", 2, 3, 2, 1);
+	assert_smp("q\n-smp\n4,sockets=8000,dies=8000,clusters=8000,modules=8000\n", 0, 0,
+		0, 0);
+	assert_smp("q\n-smp\n2,sockets=4,threads=2\n", 4, 1, 1, 2);
 }
 
 static void assert_iothreads(const char *lines, const char *ids)

@@ -290,6 +290,7 @@ static int look(struct pass *pass, int procfd, struct candidate *candidate)
 	vm->start_time = before.start_time;
 	candidate->ppid = before.ppid;
 	vm->libvirt = args.libvirt;
+	vm->smp = args.smp;
 	if (args.name)
 		qemu_args_file_name(args.name, vm->name);
 	r = is_expected(pass, vm->pid) ? find_first_threads(procfd, vm)

@@ -400,6 +400,7 @@ int qemu_args_parse(const char *vector, size_t len, struct qemu_args *ret_args)
 		return r;
 	join_monitors(&parser);
 	parser.args.n_vcpus = qemu_smp_count(&parser.smp);
+	parser.args.smp = qemu_smp_guest(&parser.smp);
 	*ret_args = parser.args;
 	parser.args = (struct qemu_args){0};
 	return 0;

@@ -21,7 +21,8 @@ struct qemu_args {
 	bool probe;   /* `-machine none`: asked for its capabilities, runs no guest */
 	bool daemonize;
 	unsigned int n_vcpus; /* at its start; 0: the command line does not tell */
-	char **iothreads;     /* ids; owned */
+	struct guest_smp smp;
+	char **iothreads; /* ids; owned */
 	size_t n_iothreads;
 };
 
