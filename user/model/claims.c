@@ -43,15 +43,17 @@ enum { FORGIVEN_MAX = 16 };
 /* Who cannot be granted, by claims. */
 struct refused {
 	char **reasons; /* owned, as is each */
+	bool *stays;	/* not refused, if only it is not moved; owned */
 	size_t n, n_forgiven;
 	struct explanation explanation; /* of the VM that was asked for, if it is one */
 };
 
 static void refused_deinit(struct refused *refused)
 {
-	for (size_t i = 0; i < refused->n; i++)
+	for (size_t i = 0; refused->reasons && i < refused->n; i++)
 		free(refused->reasons[i]);
 	free(refused->reasons);
+	free(refused->stays);
 	explanation_deinit(&refused->explanation);
 }
 
@@ -74,6 +76,7 @@ static int collect(const struct desired_input *input, const struct pools *pools,
 		claim->policy = policy;
 		if (claim_init(claim, input, pools))
 			return -ENOMEM;
+		claim->stays = refused->stays[claims->n_items - 1];
 		if (refused->reasons[claims->n_items - 1] &&
 			claim_refuse(claim, "%s", refused->reasons[claims->n_items - 1]))
 			return -ENOMEM;
@@ -265,14 +268,14 @@ static int compute(const struct desired_input *input, const struct pools *pools,
 	return claims_leave_some(ledger) || claims_open_sets(ledger) ? -ENOMEM : 0;
 }
 
-/* Has it taken something from others, although it gets nothing? Or does it stay where it
- * was, which was not known? */
+/* Has it taken something from others, although it gets nothing? Or does it keep what it
+ * was thought to give up? */
 static bool has_taken(const struct ledger *ledger, const struct claim *claim)
 {
 	const struct claim_class *class = ledger_class_of(ledger, claim);
 	uint16_t number = ledger_number(ledger, claim);
 
-	if (claim_former_home(ledger, claim))
+	if (claim_former_home(ledger, claim) || !cpuset_subset(&claim->held, &claim->all))
 		return true;
 	if (class && (claim->admitted || (!class->n_vms && !cpuset_subset(&class->shared,
 								   &class->held))))
@@ -335,10 +338,14 @@ static bool find_late(
 		if (!is_turn || !claim->reason || refused->reasons[i] ||
 			!has_taken(ledger, claim))
 			continue;
+		found = true;
+		if (claim->moved) {
+			refused->stays[i] = true;
+			continue;
+		}
 		if (one_by_one)
 			forgive_later(refused, claims, i);
 		refuse_for_good(refused, claim, i);
-		found = true;
 	}
 	return found;
 }
@@ -367,13 +374,14 @@ int claims_compute(const struct desired_input *input, struct claims *ret_claims)
 	CLEANUP(refused_deinit)
 	struct refused refused = {
 		.reasons = calloc(input->vms->n_items + 1, sizeof(*refused.reasons)),
+		.stays = calloc(input->vms->n_items + 1, sizeof(*refused.stays)),
 		.n = input->vms->n_items};
 	cleanup_free struct ledger *ledger = malloc(sizeof(*ledger));
 	struct claims claims = {};
 	bool again = true;
 	int r = 0;
 
-	if (!ledger || !refused.reasons)
+	if (!ledger || !refused.reasons || !refused.stays)
 		return -ENOMEM;
 	while (!r && again) {
 		claims_deinit(&claims);

@@ -48,6 +48,7 @@ struct claim {
 	char *reason;	     /* refused, and why; owned */
 	bool admitted;	     /* its class has CPUs for it */
 	bool moved;	     /* it was given other CPUs than it has, on demand */
+	bool stays;	     /* although it was demanded: it would have been refused */
 	/* Refused since the kernel cannot; what libvirt has pinned can be watched all the
 	 * same. */
 	bool pins_hold;

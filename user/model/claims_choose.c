@@ -82,6 +82,18 @@ static int keep_spare(struct claim *claim, struct ledger *ledger)
 		cpuset_next(&bad, 0));
 }
 
+/* Is the CPU housekeeping by now, or one that would have to be idle beside it? */
+static bool is_lost(const struct claim *claim, const struct ledger *ledger,
+	const struct claim_set *set, unsigned int cpu)
+{
+	struct cpuset siblings = topology_siblings(ledger->input->topology, cpu);
+
+	if (claim->policy.smt == SMT_REQUIRE ||
+		(claim->policy.smt == SMT_ISOLATE && set->class == THREAD_VCPU))
+		return cpuset_intersects(&siblings, &ledger->pools.forbidden);
+	return cpuset_has(&ledger->pools.forbidden, cpu);
+}
+
 int claim_keep(struct claim *claim, struct ledger *ledger)
 {
 	uint16_t number = ledger_number(ledger, claim);
@@ -95,8 +107,8 @@ int claim_keep(struct claim *claim, struct ledger *ledger)
 		if (cpu < 0)
 			continue;
 		claim_set_describe(set, who, sizeof(who));
-		if (cpuset_has(&ledger->pools.forbidden, (unsigned int)cpu) &&
-			ledger->input->rebalance)
+		if (ledger->input->rebalance &&
+			is_lost(claim, ledger, set, (unsigned int)cpu))
 			continue;
 		if (cpuset_has(&ledger->pools.forbidden, (unsigned int)cpu) &&
 			claim_refuse(claim,

@@ -60,7 +60,7 @@ static int collect(struct moves *moves, struct cpuset *available)
 		struct claim *claim = &ledger->claims->items[i];
 		struct cpuset own;
 
-		if (claim->reason || claim->scheme == SCHEME_CLASS ||
+		if (claim->reason || claim->stays || claim->scheme == SCHEME_CLASS ||
 			cpuset_empty(&claim->held))
 			continue;
 		if (wanted_init(
