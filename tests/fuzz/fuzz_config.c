@@ -69,18 +69,84 @@ static void check_pins(
 	}
 }
 
+static bool is_text(const char *text, size_t size)
+{
+	return *text && memchr(text, '\0', size);
+}
+
+static void check_policy(const struct policy *policy, const struct cpuset *present)
+{
+	require((policy->emulator == PLACE_LIST) ==
+		!cpuset_empty(&policy->emulator_cpus));
+	require((policy->iothreads == PLACE_LIST) ==
+		!cpuset_empty(&policy->iothread_cpus));
+	require(cpuset_subset(&policy->emulator_cpus, present) &&
+		cpuset_subset(&policy->iothread_cpus, present));
+	require(policy->emulator != PLACE_EMULATOR);
+	require(is_text(policy->class, sizeof(policy->class)));
+	require(policy_kind_name(policy->kind) && partition_name(policy->partition));
+}
+
+static void check_classes(const struct config *config, const struct cpuset *present)
+{
+	for (size_t i = 0; i < config->n_classes; i++) {
+		const struct vm_class *class = &config->classes[i];
+
+		require(is_text(class->name, sizeof(class->name)) &&
+			!strchr(class->name, '/'));
+		require(!i || strcmp(config->classes[i - 1].name, class->name) < 0);
+		require(class->overcommit >= OVERCOMMIT_UNIT &&
+			class->overcommit <= OVERCOMMIT_MAX * OVERCOMMIT_UNIT);
+		require(class->has_cpus == !cpuset_empty(&class->cpus));
+		require(cpuset_subset(&class->cpus, present));
+	}
+}
+
+/* Only the keys that are given mean something. */
+static void check_patterns(const struct config *config, const struct cpuset *present)
+{
+	for (size_t i = 0; i < config->n_patterns; i++) {
+		const struct pattern *pattern = &config->patterns[i];
+
+		require(is_text(pattern->glob, sizeof(pattern->glob)));
+		require(pattern->given < 2 * POLICY_KEY_MEMORY);
+		if (pattern->given & POLICY_KEY_EMULATOR)
+			require((pattern->policy.emulator == PLACE_LIST) ==
+				!cpuset_empty(&pattern->policy.emulator_cpus));
+		if (pattern->given & POLICY_KEY_IOTHREADS)
+			require((pattern->policy.iothreads == PLACE_LIST) ==
+				!cpuset_empty(&pattern->policy.iothread_cpus));
+		if (pattern->given & POLICY_KEY_CLASS)
+			require(is_text(
+				pattern->policy.class, sizeof(pattern->policy.class)));
+		require(cpuset_subset(&pattern->policy.emulator_cpus, present) &&
+			cpuset_subset(&pattern->policy.iothread_cpus, present));
+	}
+}
+
 static void check_config(const struct config *config, const struct cpuset *present)
 {
+	struct policy policy;
+
 	require(config->has_housekeeping == !cpuset_empty(&config->housekeeping));
+	require(config->has_reserved == !cpuset_empty(&config->reserved));
+	require(!cpuset_intersects(&config->housekeeping, &config->reserved));
+	require(cpuset_subset(&config->housekeeping, present) &&
+		cpuset_subset(&config->reserved, present));
 	require(memchr(config->listen, '\0', sizeof(config->listen)));
+	check_policy(&config->defaults, present);
+	check_classes(config, present);
+	check_patterns(config, present);
 	for (size_t i = 0; i < config->n_vms; i++) {
 		const struct vm_policy *vm = &config->vms[i];
 
-		require((vm->policy.emulator == PLACE_LIST) ==
-			!cpuset_empty(&vm->policy.emulator_cpus));
+		check_policy(&vm->policy, present);
 		check_pins(vm->vcpu_pins, vm->n_vcpu_pins, present);
 		check_pins(vm->iothread_pins, vm->n_iothread_pins, present);
 	}
+	/* What patterns make of the defaults is a policy, too. */
+	config_policy(config, "web1", &policy);
+	check_policy(&policy, present);
 }
 
 /* Whether it was taken. */
