@@ -62,8 +62,8 @@ static void test_a_new_vm_moves_nobody(void **state)
 	compute(&host);
 	expect_leaf(&host, "a", "", "3-7");
 	expect_leaf(&host, "x", "", "1-2");
-	add_vm(&host, "b", 1, 0);
 	carry_out(&host);
+	add_vm(&host, "b", 1, 0);
 	compute(&host);
 	expect_kept(&host, "b", "2 CPUs are wanted, 0 are free: 2 more would do");
 }
