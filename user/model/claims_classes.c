@@ -267,18 +267,35 @@ static void keep_less(struct ledger *ledger, struct claim_class *class, size_t n
 	ledger_return(ledger, &more, ledger_class_number(ledger, class));
 }
 
+/* Who shares as now goes before who is to share more, and that one before who is new. */
+static int turn_of(const struct claim *claim)
+{
+	const struct group *emulator = claim->sets[0].group;
+
+	if (!claim->group)
+		return 2;
+	for (size_t i = 0; i < claim->n_sets; i++) {
+		const struct group *group = claim->sets[i].group;
+
+		if (claim->sets[i].shares &&
+			(!emulator || !group ||
+				!cpuset_equal(&group->cpus, &emulator->cpus)))
+			return 1;
+	}
+	return 0;
+}
+
 static int choose_class(struct ledger *ledger, struct claim_class *class)
 {
 	struct claims *claims = ledger->claims;
 	size_t n = 0;
 
-	for (int turn = 0; turn < 2; turn++)
+	for (int turn = 0; turn < 3; turn++)
 		for (size_t i = 0; i < claims->n_items; i++) {
 			struct claim *claim = &claims->items[i];
-			bool is_there = claim->group != NULL;
 
 			if (ledger_class_of(ledger, claim) == class && !claim->reason &&
-				is_there == !turn && admit(ledger, class, claim, &n))
+				turn_of(claim) == turn && admit(ledger, class, claim, &n))
 				return -ENOMEM;
 		}
 	keep_less(ledger, class, n);
