@@ -281,7 +281,7 @@ static int check_pins(
 		struct cpuset bad = claim->sets[i].cpus;
 		char who[32];
 
-		if (claim->sets[i].open)
+		if (claim->sets[i].open || cpuset_empty(&claim->sets[i].cpus))
 			continue;
 		if (claim->layout == LAYOUT_LIBVIRT &&
 			(claim->sets[i].class != THREAD_VCPU || !claim_partitions(claim)))
