@@ -22,6 +22,9 @@ static struct times plan_once(struct host *host, const struct desired *placed)
 	struct plan plan;
 	double begin;
 
+	if (host->computed)
+		desired_deinit(&host->desired);
+	host->computed = false;
 	begin = cpu_ms();
 	compute(host);
 	times.claims = cpu_ms() - begin;
