@@ -66,9 +66,9 @@ static inline bool is_written(
 		return pins && vm_policy_vcpu_pin(pins, index);
 	if (group == 1)
 		return (pins && pins->has_emulator_pin) ||
-		       vm->policy.emulator == PLACE_LIST;
+		       vm->wish.policy->emulator == PLACE_LIST;
 	return (pins && vm_policy_iothread_pin(pins, index)) ||
-	       vm->policy.iothreads == PLACE_LIST;
+	       vm->wish.policy->iothreads == PLACE_LIST;
 }
 
 static inline struct cpuset spare_of(const struct desired_vm *vm)
@@ -198,8 +198,9 @@ static inline void check_smt(const struct world *world, const struct desired_vm 
 
 	for (size_t i = 1; i < vm->n_groups; i++) {
 		const struct cpuset *own = &vm->groups[i].cpus;
-		bool strict = vm->policy.smt == SMT_REQUIRE ||
-			      (vm->policy.smt == SMT_ISOLATE && is_vcpu_leaf(vm, i));
+		bool strict =
+			vm->wish.policy->smt == SMT_REQUIRE ||
+			(vm->wish.policy->smt == SMT_ISOLATE && is_vcpu_leaf(vm, i));
 
 		if (!strict || !is_own_leaf(vm, i))
 			continue;
@@ -211,7 +212,8 @@ static inline void check_smt(const struct world *world, const struct desired_vm 
 				vm->groups[i].path, cpu);
 			siblings = minus(siblings, *own);
 			for (size_t j = 1;
-				vm->policy.smt == SMT_ISOLATE && j < vm->n_groups; j++)
+				vm->wish.policy->smt == SMT_ISOLATE && j < vm->n_groups;
+				j++)
 				check(j == i || !cpuset_intersects(
 							&vm->groups[j].cpus, &siblings),
 					"%s", vm->groups[i].path);
@@ -290,7 +292,7 @@ static inline void check_vms(const struct world *world)
 		check_groups(vm);
 		check_chosen(world, vm);
 		check_smt(world, vm);
-		check(vm->policy.numa != NUMA_SINGLE ||
+		check(vm->wish.policy->numa != NUMA_SINGLE ||
 				count_nodes(world, &vm->reserved) <= 1,
 			"%s: not in one node", vm->vm->name);
 	}
@@ -310,7 +312,7 @@ static inline void check_class(
 
 		if (class_of(world, vm) != class)
 			continue;
-		wish_of_it = config_class(&world->host.config, vm->policy.class);
+		wish_of_it = config_class(&world->host.config, vm->wish.policy->class);
 		cpuset_or(&alone, &vm->reserved);
 	}
 	check(*wish_of_it.name, "%s: no VM", class->path);

@@ -110,8 +110,8 @@ static void test_a_class_whose_vms_are_refused_takes_nothing(void **state)
 	wish(&host, "d")->policy.kind = POLICY_DEDICATED;
 	compute(&host);
 	expect_kept(&host, "a",
-		"the emulator of a VM with policy = shared runs on the CPUs of its class: it can "
-		"be neither pinned nor on housekeeping CPUs");
+		"the emulator of a VM with policy = shared runs on the CPUs of its class, and "
+		"cannot be pinned");
 	expect_leaf(&host, "d", "", "1-4");
 	assert_int_equal(host.desired.n_classes, 0);
 }

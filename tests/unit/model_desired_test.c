@@ -296,7 +296,7 @@ static void expect_groups_and_rules_agree(const struct desired_vm *vm)
 		if (vm->vm->threads[i].class == THREAD_VCPU)
 			assert_int_equal(group->partition,
 				vm->scheme == SCHEME_CLASS ? PARTITION_MEMBER
-							   : vm->policy.partition);
+							   : vm->wish.policy->partition);
 		if (i)
 			assert_true(
 				vm->rules.threads[i].tid > vm->rules.threads[i - 1].tid);

@@ -50,10 +50,12 @@ static void test_who_has_reserved_a_cpu(void **state)
 	const struct policy shared = {.kind = POLICY_SHARED, .class = "batch"};
 	const struct policy dedicated = {.kind = POLICY_DEDICATED, .class = "batch"};
 	struct desired_class class = {"cpuwarden.slice/cpuwarden-batch.slice", cpus("0")};
-	struct desired_vm vms[] = {{.vm = &facts[0], .reserved = cpus("2-3")},
-		{.vm = &facts[1], .reserved = cpus("4-5")},
-		{.vm = &facts[2], .reserved = cpus("6")},
-		{.vm = &facts[3], .policy = shared}, {.vm = &facts[4], .policy = shared}};
+	struct desired_vm vms[] = {
+		{.vm = &facts[0], .wish.policy = &dedicated, .reserved = cpus("2-3")},
+		{.vm = &facts[1], .wish.policy = &dedicated, .reserved = cpus("4-5")},
+		{.vm = &facts[2], .wish.policy = &dedicated, .reserved = cpus("6")},
+		{.vm = &facts[3], .wish.policy = &shared},
+		{.vm = &facts[4], .wish.policy = &shared}};
 	const struct desired desired = {
 		.vms = vms, .n_vms = 5, .classes = &class, .n_classes = 1};
 

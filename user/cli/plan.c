@@ -21,7 +21,7 @@ static void print_explanation(const struct request *request, const struct cycle 
 		printf("  refused: %s\n", vm->reason);
 	else if (!explanation->n_lines)
 		printf("  policy = %s: it gets none\n",
-			policy_kind_name(vm->policy.kind));
+			policy_kind_name(vm->wish.policy->kind));
 }
 
 static struct json_object *explanation_json(const struct cycle *cycle)

@@ -131,7 +131,7 @@ static int add_vm(const struct view *view, size_t index, struct json_object *vms
 	cli_json_number(json, "pid", (uint64_t)vm->vm->pid);
 	cli_json_string(json, "source", vm_source_name(vm->vm->source));
 	cli_json_string(json, "layout", layout_name(vm->layout));
-	cli_json_string(json, "policy", policy_kind_name(vm->policy.kind));
+	cli_json_string(json, "policy", policy_kind_name(vm->wish.policy->kind));
 	cli_json_string(json, "state", r ? "degraded" : vm_state_name(state));
 	/* A VM that is fine can still have something to say: what could not be found out
 	 * about it. */
@@ -263,7 +263,7 @@ static int print_vm(const struct view *view, size_t index)
 		return r;
 	printf("\n%s: %s%s%s, pid %d, policy %s\n", vm->vm->name, vm_state_name(state),
 		reason ? ": " : "", reason ? reason : "", vm->vm->pid,
-		policy_kind_name(vm->policy.kind));
+		policy_kind_name(vm->wish.policy->kind));
 	if (vm->vm->problem)
 		printf("  %s\n", vm->vm->problem);
 	if (tally)
@@ -301,7 +301,7 @@ static int add_vm_row(struct libscols_table *table, const struct view *view, siz
 	if (r || !line || !cpus)
 		return -ENOMEM;
 	scols_line_set_data(line, NAME, vm->vm->name);
-	scols_line_set_data(line, POLICY, policy_kind_name(vm->policy.kind));
+	scols_line_set_data(line, POLICY, policy_kind_name(vm->wish.policy->kind));
 	scols_line_set_data(line, STATE, vm_state_name(state));
 	scols_line_set_data(line, CPUS, *cpus ? cpus : "-");
 	if (view->counted)

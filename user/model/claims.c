@@ -13,6 +13,7 @@
 void claims_deinit(struct claims *claims)
 {
 	for (size_t i = 0; i < claims->n_items; i++) {
+		policy_ref_deinit(&claims->items[i].wish);
 		free(claims->items[i].top);
 		free(claims->items[i].sets);
 		free(claims->items[i].reason);
@@ -62,18 +63,21 @@ static int collect(const struct desired_input *input, const struct pools *pools,
 {
 	for (size_t i = 0; i < input->vms->n_items; i++) {
 		const struct vm *vm = &input->vms->items[i];
-		struct policy policy;
+		CLEANUP(policy_ref_deinit) struct policy_ref wish = {};
 		struct claim *claim;
 
-		config_policy(input->config, vm->name, &policy);
-		if (policy.kind != POLICY_DEDICATED && policy.kind != POLICY_SHARED)
+		if (config_refer(input->config, vm->name, &wish))
+			return -ENOMEM;
+		if (wish.policy->kind != POLICY_DEDICATED &&
+			wish.policy->kind != POLICY_SHARED)
 			continue;
 		claim = array_push(&claims->items, &claims->n_items);
 		if (!claim)
 			return -ENOMEM;
 		claim->vm = vm;
 		claim->pins = config_find_vm(input->config, vm->name);
-		claim->policy = policy;
+		claim->wish = wish;
+		wish.own = NULL; /* the claim's now */
 		if (claim_init(claim, input, pools))
 			return -ENOMEM;
 		claim->stays = refused->stays[claims->n_items - 1];

@@ -34,7 +34,7 @@ struct claim_set {
 struct claim {
 	const struct vm *vm;
 	const struct vm_policy *pins; /* NULL: none */
-	struct policy policy;
+	struct policy_ref wish;
 	enum layout layout;
 	enum scheme scheme;
 	char *top; /* its groups are below; NULL: unknown, and refused; owned */

@@ -59,7 +59,7 @@ static int keep_spare(struct claim *claim, struct ledger *ledger)
 	const struct topology *topology = ledger->input->topology;
 	struct cpuset spare = claim->held, bad;
 
-	if (claim->policy.smt == SMT_PREFER || claim->scheme != SCHEME_ROOT ||
+	if (claim->wish.policy->smt == SMT_PREFER || claim->scheme != SCHEME_ROOT ||
 		claim->moved)
 		return 0;
 	cpuset_for_each (cpu, &claim->held) {
@@ -88,8 +88,8 @@ static bool is_lost(const struct claim *claim, const struct ledger *ledger,
 {
 	struct cpuset siblings = topology_siblings(ledger->input->topology, cpu);
 
-	if (claim->policy.smt == SMT_REQUIRE ||
-		(claim->policy.smt == SMT_ISOLATE && set->class == THREAD_VCPU))
+	if (claim->wish.policy->smt == SMT_REQUIRE ||
+		(claim->wish.policy->smt == SMT_ISOLATE && set->class == THREAD_VCPU))
 		return cpuset_intersects(&siblings, &ledger->pools.forbidden);
 	return cpuset_has(&ledger->pools.forbidden, cpu);
 }
@@ -163,8 +163,8 @@ int wanted_init(struct wanted *wanted, struct claim *claim, struct request *ret_
 	}
 	*ret_request = (struct request){.wants = wanted->wants,
 		.n_wants = n,
-		.numa = claim->policy.numa,
-		.smt = claim->policy.smt,
+		.numa = claim->wish.policy->numa,
+		.smt = claim->wish.policy->smt,
 		.guest = shape_of(claim->vm)};
 	return 0;
 }
@@ -217,7 +217,7 @@ static int check_spare(struct claim *claim)
 		return 0;
 	return claim_refuse(claim,
 		"smt = %s keeps CPU %d idle beside a vCPU, and no group can hold it where %s",
-		claim->policy.smt == SMT_ISOLATE ? "isolate" : "require",
+		claim->wish.policy->smt == SMT_ISOLATE ? "isolate" : "require",
 		cpuset_next(&claim->spare, 0),
 		claim->layout == LAYOUT_LIBVIRT
 			? "the groups are libvirt's"

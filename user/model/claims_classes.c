@@ -40,7 +40,7 @@ int classes_collect(struct claims *claims, const struct desired_input *input)
 {
 	for (size_t i = 0; i < claims->n_items; i++)
 		if (claims->items[i].scheme == SCHEME_CLASS &&
-			add_class(claims, input, claims->items[i].policy.class))
+			add_class(claims, input, claims->items[i].wish.policy->class))
 			return -ENOMEM;
 	if (claims->n_classes)
 		qsort(claims->classes, claims->n_classes, sizeof(*claims->classes),

@@ -26,7 +26,7 @@ struct claim_class *ledger_class_of(
 	struct claims *claims = ledger->claims;
 
 	for (size_t i = 0; claim->scheme == SCHEME_CLASS && i < claims->n_classes; i++)
-		if (!strcmp(claims->classes[i].wish.name, claim->policy.class))
+		if (!strcmp(claims->classes[i].wish.name, claim->wish.policy->class))
 			return &claims->classes[i];
 	return NULL;
 }

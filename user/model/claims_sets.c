@@ -37,7 +37,7 @@ void claim_set_describe(const struct claim_set *set, char *buf, size_t size)
 
 bool claim_partitions(const struct claim *claim)
 {
-	return claim->policy.partition != PARTITION_MEMBER;
+	return claim->wish.policy->partition != PARTITION_MEMBER;
 }
 
 /* The group of a set as it is, or NULL. -ENOMEM. */
@@ -85,7 +85,7 @@ static const struct cpuset *libvirt_pin(const struct desired_input *input,
 static enum place place_of(const struct claim *claim, const struct claim_set *set,
 	const struct cpuset **ret_list)
 {
-	const struct policy *policy = &claim->policy;
+	const struct policy *policy = claim->wish.policy;
 	bool emulator = set->class == THREAD_EMULATOR;
 
 	*ret_list = emulator ? &policy->emulator_cpus : &policy->iothread_cpus;
@@ -110,7 +110,8 @@ static const struct cpuset *find_pin(const struct claim *claim,
 		pin = vm_policy_iothread_pin(pins, index);
 	if (!pin && claim->layout == LAYOUT_LIBVIRT)
 		pin = libvirt_pin(input, claim, set);
-	if (pin || set->class == THREAD_VCPU)
+	/* Where a class is, there its VMs' other threads are. */
+	if (pin || set->class == THREAD_VCPU || claim->scheme == SCHEME_CLASS)
 		return pin;
 	place = place_of(claim, set, &list);
 	if (place == PLACE_LIST)
@@ -124,21 +125,16 @@ static const struct cpuset *find_pin(const struct claim *claim,
 static int share(struct claim *claim, const struct claim_set *set, bool pinned, bool *ret)
 {
 	bool vcpu = set->class == THREAD_VCPU;
-	const struct cpuset *list;
-	enum place place;
 	char who[32];
 
-	*ret = !vcpu || (!pinned && !cpuset_has(&claim->policy.dedicated,
+	*ret = !vcpu || (!pinned && !cpuset_has(&claim->wish.policy->dedicated,
 					    (unsigned int)set->index));
-	if (vcpu)
+	if (vcpu || !pinned)
 		return 0;
-	place = place_of(claim, set, &list);
 	claim_set_describe(set, who, sizeof(who));
-	if (!pinned && place != PLACE_HOUSEKEEPING)
-		return 0;
 	return claim_refuse(claim,
-		"%s of a VM with policy = shared runs on the CPUs of its class: it can be "
-		"neither pinned nor on housekeeping CPUs",
+		"%s of a VM with policy = shared runs on the CPUs of its class, and cannot be "
+		"pinned",
 		who);
 }
 
@@ -164,7 +160,7 @@ static int add_set(struct claim *claim, const struct desired_input *input,
 		set.open = place_of(claim, &set, &list) == PLACE_HOUSEKEEPING;
 	/* An iothread of ours that is to be with the emulator is in its group. */
 	if (class == THREAD_IOTHREAD && !libvirt && !pin &&
-		claim->policy.iothreads == PLACE_EMULATOR)
+		claim->wish.policy->iothreads == PLACE_EMULATOR)
 		return 0;
 	slot = array_push(&claim->sets, &claim->n_sets);
 	if (!slot)
@@ -332,9 +328,9 @@ static int find_place(struct claim *claim)
 
 	claim->layout = layout_of(claim->vm);
 	claim->scheme = claim->layout == LAYOUT_LIBVIRT ? SCHEME_LEAVES : SCHEME_ROOT;
-	if (claim->policy.kind == POLICY_SHARED && claim->layout == LAYOUT_OWN) {
+	if (claim->wish.policy->kind == POLICY_SHARED && claim->layout == LAYOUT_OWN) {
 		claim->scheme = SCHEME_CLASS;
-		claim->top = class_vm_path(claim->policy.class, claim->vm->name);
+		claim->top = class_vm_path(claim->wish.policy->class, claim->vm->name);
 		return claim->top ? 0 : -ENOMEM;
 	}
 	r = layout_top(claim->vm, &claim->top);
@@ -342,7 +338,7 @@ static int find_place(struct claim *claim)
 		r = claim_refuse(claim,
 			"its threads are in /%s and not in groups that libvirt made for them",
 			claim->vm->n_threads ? claim->vm->threads[0].cgroup : "");
-	if (!r && claim->policy.kind == POLICY_SHARED)
+	if (!r && claim->wish.policy->kind == POLICY_SHARED)
 		r = claim_refuse(claim,
 			"policy = shared puts a VM's groups below its class's, and these are "
 			"libvirt's: policy = dedicated, or pins to CPUs of your choice in its "

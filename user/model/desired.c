@@ -17,6 +17,7 @@ static void desired_vm_deinit(struct desired_vm *vm)
 	free(vm->groups);
 	free(vm->thread_groups);
 	free(vm->reason);
+	policy_ref_deinit(&vm->wish);
 	rule_vm_deinit(&vm->rules);
 }
 
@@ -112,7 +113,7 @@ static int add_groups(struct desired_vm *vm, const struct claim *claim)
 		struct desired_group *group =
 			path ? add_group(vm, path,
 				       vcpu && claim->scheme != SCHEME_CLASS
-					       ? vm->policy.partition
+					       ? vm->wish.policy->partition
 					       : PARTITION_MEMBER,
 				       &set->cpus)
 			     : NULL;
@@ -130,7 +131,7 @@ static void set_memory(struct desired_vm *vm, const struct claim *claim,
 {
 	struct cpuset cpus = {};
 
-	if (vm->policy.memory != MEMORY_FOLLOW || vm->layout != LAYOUT_OWN)
+	if (vm->wish.policy->memory != MEMORY_FOLLOW || vm->layout != LAYOUT_OWN)
 		return;
 	for (size_t i = 0; i < claim->n_sets; i++)
 		if (claim->sets[i].class == THREAD_VCPU)
@@ -305,7 +306,7 @@ static int compute_vm(struct desired_vm *vm, const struct claims *claims,
 		set_memory(vm, claim, input);
 		return 0;
 	}
-	if (vm->policy.kind == POLICY_OBSERVE) {
+	if (vm->wish.policy->kind == POLICY_OBSERVE) {
 		vm->kind = DESIRED_OBSERVED;
 		return observe(vm, pins);
 	}
@@ -338,17 +339,19 @@ static int add_classes(struct desired *desired, const struct claims *claims)
 static int add_vm(struct desired *desired, const struct vm *facts,
 	const struct claims *claims, const struct desired_input *input)
 {
-	struct policy policy;
+	CLEANUP(policy_ref_deinit) struct policy_ref wish = {};
 	struct desired_vm *vm;
 
-	config_policy(input->config, facts->name, &policy);
-	if (policy.kind == POLICY_IGNORE)
+	if (config_refer(input->config, facts->name, &wish))
+		return -ENOMEM;
+	if (wish.policy->kind == POLICY_IGNORE)
 		return 0;
 	vm = array_push(&desired->vms, &desired->n_vms);
 	if (!vm)
 		return -ENOMEM;
 	vm->vm = facts;
-	vm->policy = policy;
+	vm->wish = wish;
+	wish.own = NULL; /* the VM's now */
 	vm->layout = layout_of(facts);
 	return compute_vm(vm, claims, config_find_vm(input->config, facts->name), input);
 }

@@ -41,7 +41,7 @@ enum scheme {
 
 struct desired_vm {
 	const struct vm *vm; /* not owned */
-	struct policy policy;
+	struct policy_ref wish;
 	enum desired_kind kind;
 	enum layout layout;
 	enum scheme scheme;

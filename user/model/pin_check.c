@@ -37,7 +37,7 @@ static int tell_owner(char **ret_reason, const struct cpuset *owned,
 static int find_class(const struct desired *desired, const struct desired_vm *vm,
 	const struct cpuset **ret_cpus)
 {
-	cleanup_free char *path = class_group_path(vm->policy.class);
+	cleanup_free char *path = class_group_path(vm->wish.policy->class);
 
 	*ret_cpus = NULL;
 	if (!path)
@@ -61,13 +61,13 @@ int pin_check_reserved(const struct desired *desired, const char *vm,
 		if (!strcmp(other->vm->name, vm))
 			continue;
 		r = tell_owner(&reason, &other->reserved, cpus, "VM", other->vm->name);
-		if (!r && !reason && other->policy.kind == POLICY_SHARED &&
+		if (!r && !reason && other->wish.policy->kind == POLICY_SHARED &&
 			(policy->kind != POLICY_SHARED ||
-				strcmp(policy->class, other->policy.class)))
+				strcmp(policy->class, other->wish.policy->class)))
 			r = find_class(desired, other, &class);
 		if (!r && class)
 			r = tell_owner(
-				&reason, class, cpus, "class", other->policy.class);
+				&reason, class, cpus, "class", other->wish.policy->class);
 	}
 	if (!r)
 		*ret_reason = reason;

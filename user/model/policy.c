@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "user/model/policy.h"
 
+#include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +91,30 @@ void config_policy(
 		if (!fnmatch(config->patterns[i].glob, name, 0))
 			lay_over(ret_policy, &config->patterns[i].policy,
 				config->patterns[i].given);
+}
+
+int config_refer(
+	const struct config *config, const char *name, struct policy_ref *ret_ref)
+{
+	const struct vm_policy *vm = config_find_vm(config, name);
+	bool made = false;
+
+	for (size_t i = 0; !vm && !made && i < config->n_patterns; i++)
+		made = !fnmatch(config->patterns[i].glob, name, 0);
+	*ret_ref = (struct policy_ref){.policy = vm ? &vm->policy : &config->defaults};
+	if (!made)
+		return 0;
+	ret_ref->policy = ret_ref->own = malloc(sizeof(*ret_ref->own));
+	if (!ret_ref->own)
+		return -ENOMEM;
+	config_policy(config, name, ret_ref->own);
+	return 0;
+}
+
+void policy_ref_deinit(struct policy_ref *ref)
+{
+	free(ref->own);
+	*ref = (struct policy_ref){};
 }
 
 static int compare_class(const void *key, const void *item)

@@ -114,6 +114,19 @@ void vm_policy_deinit(struct vm_policy *policy);
 void config_policy(
 	const struct config *config, const char *name, struct policy *ret_policy);
 
+/*
+ * The same without a copy, which is large: it points into the configuration, but where
+ * patterns have made another of it, which is owned. -ENOMEM.
+ */
+struct policy_ref {
+	const struct policy *policy;
+	struct policy *own;
+};
+
+int config_refer(
+	const struct config *config, const char *name, struct policy_ref *ret_ref);
+void policy_ref_deinit(struct policy_ref *ref);
+
 /* As a section describes it, else with what holds for one that none describes. */
 struct vm_class config_class(const struct config *config, const char *name);
 
