@@ -4,6 +4,9 @@
  * more beside 500 that are placed. Only what decides is measured; nothing is read from
  * the machine. CPU time, as the least and the median of several runs.
  */
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "tests/unit/big_host.h"
 
 enum { N_VMS = 500, N_RUNS = 9, TARGET_WHOLE_MS = 100, TARGET_ONE_MS = 5 };
@@ -63,26 +66,71 @@ static double measure(const char *what, struct host *host, const struct desired 
 	return least->claims + least->walk;
 }
 
-int main(void)
+/*
+ * In a process of its own, as a verb is one: what the scene before has left of the heap
+ * costs half as much again. Returns the least, or a time that misses any target.
+ */
+static double in_a_child(double (*scene)(struct host *host))
+{
+	double least = 1e9;
+	struct host host;
+	int ends[2];
+	pid_t child;
+
+	fflush(stdout);
+	if (pipe(ends))
+		return least;
+	child = fork();
+	if (!child) {
+		big_host_init(&host);
+		/* As where the host is read. */
+		cpuset_look_below((unsigned int)cpuset_last(&host.topology.online) + 1);
+		big_host_add(&host, 0, N_VMS);
+		least = scene(&host);
+		fflush(stdout);
+		_exit(write(ends[1], &least, sizeof(least)) != sizeof(least));
+	}
+	close(ends[1]);
+	if (child < 0 || read(ends[0], &least, sizeof(least)) != sizeof(least))
+		least = 1e9;
+	close(ends[0]);
+	waitpid(child, NULL, 0);
+	return least;
+}
+
+static double from_nothing(struct host *host)
 {
 	const struct desired nothing = {};
-	struct desired placed;
-	struct host host;
-	double whole, one_more;
 
-	big_host_init(&host);
-	big_host_add(&host, 0, N_VMS);
+	return measure("500 VMs from nothing", host, &nothing);
+}
+
+static double nothing_to_do(struct host *host)
+{
+	struct desired placed = big_host_place(host);
+
+	return measure("500 VMs, nothing to do", host, &placed);
+}
+
+static double one_more(struct host *host)
+{
+	struct desired placed = big_host_place(host);
+
+	big_host_add(host, N_VMS, 1);
+	return measure("one more beside 500", host, &placed);
+}
+
+int main(void)
+{
+	double whole, one;
+
 	printf("%-28s %6s %29s %29s\n", "", "", "least, ms", "median, ms");
 	printf("%-28s %6s %9s %9s %9s %9s %9s %9s\n", "1,024 CPUs", "steps", "all",
 		"desired", "walk", "all", "desired", "walk");
-	whole = measure("500 VMs from nothing", &host, &nothing);
-	placed = big_host_place(&host);
-	measure("500 VMs, nothing to do", &host, &placed);
-	big_host_add(&host, N_VMS, 1);
-	one_more = measure("one more beside 500", &host, &placed);
-	host_deinit(&host);
-	desired_deinit(&placed);
-	if (whole <= TARGET_WHOLE_MS && one_more <= TARGET_ONE_MS)
+	whole = in_a_child(from_nothing);
+	in_a_child(nothing_to_do);
+	one = in_a_child(one_more);
+	if (whole <= TARGET_WHOLE_MS && one <= TARGET_ONE_MS)
 		return 0;
 	printf("missed: %d ms for the whole, %d ms for one more\n", TARGET_WHOLE_MS,
 		TARGET_ONE_MS);

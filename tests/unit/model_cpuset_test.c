@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "user/model/cpuset.h"
 
 static struct cpuset range(unsigned int first, unsigned int last)
@@ -132,6 +134,36 @@ static void test_weight_counts_all_words(void **state)
 	assert_int_equal(cpuset_weight(&some), 10);
 }
 
+static void test_nothing_is_looked_at_above_the_last_cpu(void **state)
+{
+	struct cpuset all, some = {}, none = {};
+
+	(void)state;
+	memset(&all, 0xff, sizeof(all));
+	cpuset_add(&some, 1023);
+	cpuset_add(&none, 1024);
+	assert_int_equal(cpuset_last(&none), 1024);
+	cpuset_look_below(1000);
+	assert_int_equal(cpuset_last(&some), 1023);
+	assert_int_equal(cpuset_next(&some, 0), 1023);
+	assert_int_equal(cpuset_next(&none, 0), -1);
+	assert_int_equal(cpuset_last(&none), -1);
+	assert_int_equal(cpuset_weight(&all), 1024);
+	assert_true(cpuset_empty(&none));
+	assert_false(cpuset_intersects(&all, &none));
+	cpuset_or(&some, &none);
+	assert_false(cpuset_has(&some, 1024));
+	cpuset_add(&some, 1024);
+	cpuset_look_below(1025);
+	assert_int_equal(cpuset_weight(&some), 2);
+	assert_int_equal(cpuset_weight(&all), 2048);
+	cpuset_look_below(0);
+	assert_int_equal(cpuset_weight(&all), 1024);
+	cpuset_look_below(100000);
+	assert_int_equal(cpuset_weight(&all), CPUSET_CPUS);
+	assert_int_equal(cpuset_last(&all), CPUSET_CPUS - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +174,7 @@ int main(void)
 		cmocka_unit_test(test_or_and_andnot),
 		cmocka_unit_test(test_relations),
 		cmocka_unit_test(test_weight_counts_all_words),
+		cmocka_unit_test(test_nothing_is_looked_at_above_the_last_cpu),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -243,6 +243,7 @@ int cycle_read_asking(const struct folders *folders, const struct asking *asking
 	r = topology_read(&cycle.topology, problem);
 	if (r)
 		return r;
+	cpuset_look_below((unsigned int)cpuset_last(&cycle.topology.possible) + 1);
 	if (folders->etc)
 		r = config_read_from(
 			&source, &cycle.topology.present, &cycle.config, problem);
