@@ -255,8 +255,9 @@ class InPlace(Domains):
                     self.assertEqual(len(host.cpus(cpus)), 1)
                 self.assert_vcpu(self.vm1, 0, cpus)
                 self.assertEqual(host.cpuwarden("plan").stdout, "nothing to do\n")
-                if cpus != "4":
-                    virsh("vcpupin", "vm1", "0", "4", "--live")
+                # By way of another: what virsh writes where we have written the same cannot be told from ours.
+                for cpu in ("3", "4") if state == "degraded" else ():
+                    virsh("vcpupin", "vm1", "0", cpu, "--live")
                     self.apply()
         self.assert_placed()
         with self.subTest("emulatorpin"):
