@@ -7,6 +7,10 @@
 #include "user/base/cleanup.h"
 #include "user/model/claims_parts.h"
 
+static const char no_spare[] =
+	"this kernel gives a group in use more CPUs only where the host has one to spare "
+	"meanwhile (Linux 6.7 does without)";
+
 /* Without remote partitions the slice must keep a CPU when a VM's group in use gets more.
  */
 static bool needs_spare(const struct desired_input *input, const struct claim *claim)
@@ -35,6 +39,12 @@ static bool takes_more(const struct claim *claim)
 	       !cpuset_subset(&claim->all, &claim->held);
 }
 
+static bool class_needs_spare(
+	const struct ledger *ledger, const struct claim_class *class)
+{
+	return !ledger->input->tree->remote && !cpuset_empty(&class->held);
+}
+
 /* Classes grow before VMs come. */
 static int leave_some_by_classes(
 	struct ledger *ledger, const struct cpuset *before, struct cpuset *taken)
@@ -48,10 +58,13 @@ static int leave_some_by_classes(
 		cpuset_andnot(&left, taken);
 		cpuset_andnot(&left, &class->all);
 		cpuset_andnot(&left, before);
-		if (!cpuset_empty(&left) || cpuset_subset(&class->all, &class->held))
+		if (cpuset_subset(&class->all, &class->held) ||
+			cpuset_weight(&left) >=
+				(class_needs_spare(ledger, class) ? 2 : 1))
 			cpuset_or(taken, &class->all);
-		else if (class_refuse_new(
-				 ledger, class, "no CPU would be left for the host"))
+		else if (class_refuse_new(ledger, class,
+				 cpuset_empty(&left) ? "no CPU would be left for the host"
+						     : no_spare))
 			return -ENOMEM;
 	}
 	return 0;
@@ -93,9 +106,7 @@ int claims_leave_some(struct ledger *ledger)
 			claim_refuse(claim, "no CPU would be left for the host"))
 			return -ENOMEM;
 		if (needs_spare(input, claim) && cpuset_weight(&left) < 2 &&
-			claim_refuse(claim,
-				"this kernel gives a VM in use more CPUs only where the host has "
-				"one to spare meanwhile (Linux 6.7 does without)"))
+			claim_refuse(claim, "%s", no_spare))
 			return -ENOMEM;
 		cpuset_or(&taken, claim->reason ? &held : &claim->all);
 	}
