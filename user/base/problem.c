@@ -8,7 +8,7 @@
 
 /* Sentences may quote what a hostile process chose: nothing that a terminal acts on gets
  * out. */
-static void make_printable(char *text)
+void make_printable(char *text)
 {
 	for (; *text; text++)
 		if ((unsigned char)*text < 0x20 || *text == 0x7f)

@@ -23,4 +23,7 @@ int problem_prefix(struct problem *problem, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* As problem_set(), for running out of memory. Returns -ENOMEM. */
+/* Nothing that would do something to a terminal: control characters become '?'. */
+void make_printable(char *text);
+
 int problem_nomem(struct problem *problem);

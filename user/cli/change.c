@@ -132,15 +132,23 @@ static int change(const struct request *request, bool release)
 	r = lock_take(folders.run, LOCK_SECONDS, &lock, &problem);
 	if (!r && !release)
 		r = control_forget_ended(&folders, &problem);
-	if (!r && !request->host)
-		r = cycle_read_asking(&folders, &request->asking, &cycle, &problem);
 	if (r)
 		return cli_fail(&problem);
+	output.steps = json_object_new_array();
+	output.failed = json_object_new_array();
+	if (!request->host)
+		r = cycle_read_asking(&folders, &request->asking, &cycle, &problem);
+	if (r) {
+		/* Whatever cannot be read of the VMs: what --fix has changed is the
+		 * host's.
+		 */
+		if (release && request->all)
+			release_host(&output, NULL);
+		return finish(&output, r, &problem);
+	}
 	if (!request->host && cycle.hierarchy.root < 0)
 		fprintf(stderr, "cpuwarden: only watching: %s\n",
 			cycle.hierarchy_problem.text);
-	output.steps = json_object_new_array();
-	output.failed = json_object_new_array();
 	if (request->host)
 		r = release_host(&output, &problem);
 	else if (release)

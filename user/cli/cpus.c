@@ -371,8 +371,14 @@ int verb_cpus(const struct request *request)
 {
 	struct view view = {.cycle.hierarchy.root = -1};
 	struct problem problem = {};
+	struct cpuset any, cpus;
 	int r;
 
+	/* What is no list is a misuse, a CPU that the host lacks is not. */
+	memset(&any, 0xff, sizeof(any));
+	if (request->n_args && strcmp(request->args[0], "reserved") &&
+		cpulist_parse(request->args[0], &any, &cpus, &problem))
+		return cli_misused(&problem);
 	r = view_read(request, &view, &problem);
 	if (!r && request->json)
 		print_json(request, &view);

@@ -27,6 +27,7 @@ struct view {
 	struct mends mends;
 	struct hostcheck check;
 	struct json_object *done, *failed;
+	bool has_failed;
 };
 
 static int read_facts(struct view *view, struct problem *problem)
@@ -61,6 +62,7 @@ static void note_failed(const char *text, void *data)
 {
 	struct view *view = data;
 
+	view->has_failed = true;
 	fflush(stdout);
 	fprintf(stderr, "cpuwarden: %s\n", text);
 	json_object_array_add(view->failed, json_object_new_string(text));
@@ -228,11 +230,13 @@ static int print_text(const struct view *view)
 	return 0;
 }
 
-static int exit_status(const struct hostcheck *check)
+/* Nothing to do is no success where --fix has failed. */
+static int exit_status(const struct hostcheck *check, bool failed)
 {
 	if (has_things_to_do(check))
 		return EXIT_CHANGES_PENDING;
-	return hostcheck_has(check, CHECK_UNKNOWN) ? EXIT_FAILURE : EXIT_SUCCESS;
+	return failed || hostcheck_has(check, CHECK_UNKNOWN) ? EXIT_FAILURE
+							     : EXIT_SUCCESS;
 }
 
 int verb_hostcheck(const struct request *request)
@@ -258,5 +262,5 @@ int verb_hostcheck(const struct request *request)
 		problem_nomem(&problem);
 		return cli_fail(&problem);
 	}
-	return exit_status(&view.check);
+	return exit_status(&view.check, view.has_failed);
 }

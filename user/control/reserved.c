@@ -22,6 +22,15 @@ static void add_kinds(const struct tree *tree, struct reserved *reserved)
 	cpuset_andnot(&reserved->root, &reserved->isolated);
 }
 
+/* What VMs of a class share is no single one's, and nobody else's either. */
+static void add_classes(const struct tree *tree, struct cpuset *cpus)
+{
+	for (size_t i = 0; i < tree->n_groups; i++)
+		if (is_class_group(tree->groups[i]->path) &&
+			partition_holds(&tree->groups[i]->partition))
+			cpuset_or(cpus, &tree->groups[i]->cpus);
+}
+
 int reserved_read(
 	const struct cycle *cycle, struct reserved *ret_reserved, struct problem *problem)
 {
@@ -33,6 +42,7 @@ int reserved_read(
 	if (r)
 		return r;
 	reserved.cpus = owners.reserved;
+	add_classes(&cycle->actual.tree, &reserved.cpus);
 	if (cpuset_empty(&reserved.cpus)) {
 		reserved.would_be = true;
 		reserved.cpus = pools_of(&cycle->config, &cycle->topology).given;

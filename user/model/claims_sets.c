@@ -20,8 +20,11 @@ int claim_refuse(struct claim *claim, const char *format, ...)
 	va_start(args, format);
 	n = vasprintf(&claim->reason, format, args);
 	va_end(args);
+	/* Groups, which are in it, have names of anybody's choice. */
 	if (n < 0)
 		claim->reason = NULL;
+	else
+		make_printable(claim->reason);
 	return n < 0 ? -ENOMEM : 0;
 }
 

@@ -21,6 +21,8 @@ __attribute__((format(printf, 2, 3))) static int fault(
 	va_end(args);
 	if (n < 0)
 		*ret_reason = NULL;
+	else
+		make_printable(*ret_reason);
 	return n < 0 ? -ENOMEM : 1;
 }
 
