@@ -147,23 +147,6 @@ static void test_a_worker_with_a_set_of_its_own_may_not(void **state)
 	assert_false(rule_vm_holds(&a.vm, &b.vm));
 }
 
-static void test_reserved_is_what_the_vm_and_its_vcpus_own(void **state)
-{
-	struct case_rules a;
-	struct cpuset reserved;
-
-	(void)state;
-	init(&a);
-	rule_vm_reserved(&a.vm, &reserved);
-	expect_cpus(&reserved, "2-4");
-	a.threads[1].owns = false;
-	rule_vm_reserved(&a.vm, &reserved);
-	expect_cpus(&reserved, "2-3");
-	a.vm.owned = cpus("");
-	rule_vm_reserved(&a.vm, &reserved);
-	expect_cpus(&reserved, "");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,7 +155,6 @@ int main(void)
 		cmocka_unit_test(test_workers_may_come_and_go),
 		cmocka_unit_test(test_main_thread_and_vcpus_may_not),
 		cmocka_unit_test(test_a_worker_with_a_set_of_its_own_may_not),
-		cmocka_unit_test(test_reserved_is_what_the_vm_and_its_vcpus_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

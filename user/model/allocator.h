@@ -5,16 +5,19 @@
  * gives the same CPUs. What a thread has already is given as fixed and never changed; to
  * move a running VM takes allocator_repack(), whose result the caller may use or not.
  *
- * numa  single: all CPUs of the VM, fixed ones included, are in one node, else the
- * request is impossible. prefer: one node if one has room, else as few as possible for
- * the vCPUs, of one package if possible. any: one node if one has room, else what is left
- * over in the fullest nodes. smt   require: no core is shared with anybody else, and
- * vCPUs fill cores; what they leave of one is used by the VM's other threads or is spare.
- * isolate: a vCPU is alone on its core, the siblings are spare; the other threads are on
- * other cores, which they may share. prefer: vCPUs fill cores, an odd one goes to a core
- * in use. On a host without SMT each core is one CPU, and all three mean the same. Below
- * a node: as few last-level caches as possible, the fullest that has room. Other threads
- * are near the vCPUs: the node, then the cache, then a core in use.
+ * numa = single: all CPUs of the VM, fixed ones included, are in one node, else the
+ * request is impossible. numa = prefer: one node if one has room, else as few as possible
+ * for the vCPUs, of one package if possible. numa = any: one node if one has room, else
+ * what is left over in the fullest nodes.
+ *
+ * smt = require: no core is shared with anybody else, and vCPUs fill cores; what they
+ * leave of one is used by the VM's other threads or is spare. smt = isolate: a vCPU is
+ * alone on its core, the siblings are spare; the other threads are on other cores, which
+ * they may share. smt = prefer: vCPUs fill cores, an odd one goes to a core in use. On a
+ * host without SMT each core is one CPU, and all three mean the same.
+ *
+ * Below a node: as few last-level caches as possible, the fullest that has room. Other
+ * threads are near the vCPUs: the node, then the cache, then a core in use.
  */
 #include "user/base/problem.h"
 #include "user/model/explanation.h"

@@ -2,14 +2,18 @@
 /*
  * The order of steps, and why:
  *
- * - What was found is recorded before the first change, and dropped after the last.
- * - CPUs are added to a parent before a child gets them, and taken from it after the
- * child gave them up: a parent that shrinks from under a child damages it silently.
- * - Groups are complete, and their partitions valid, before the VM's threads come. If the
+ * What was found is recorded before the first change, and dropped after the last.
+ *
+ * CPUs are added to a parent before a child gets them, and taken from it after the child
+ * gave them up: a parent that shrinks from under a child damages it silently.
+ *
+ * Groups are complete, and their partitions valid, before the VM's threads come. If the
  * kernel refuses, no thread was touched.
- * - Rules widen before the first thing that moves a thread, and narrow after the last.
- * - Children are members before their parent is made a partition again: otherwise they
- * say valid and have the wrong CPUs. A group that is as it should be is not written.
+ *
+ * Rules widen before the first thing that moves a thread, and narrow after the last.
+ *
+ * Children are members before their parent is made a partition again: otherwise they say
+ * valid and have the wrong CPUs. A group that is as it should be is not written.
  */
 #include "user/model/diff.h"
 

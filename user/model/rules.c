@@ -52,13 +52,3 @@ bool rule_vm_holds(const struct rule_vm *in_force, const struct rule_vm *wanted)
 			return false;
 	return true;
 }
-
-void rule_vm_reserved(const struct rule_vm *vm, struct cpuset *ret_cpus)
-{
-	struct cpuset cpus = vm->owned;
-
-	for (size_t i = 0; i < vm->n_threads; i++)
-		if (vm->threads[i].owns)
-			cpuset_or(&cpus, &vm->threads[i].set);
-	*ret_cpus = cpus;
-}

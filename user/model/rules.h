@@ -35,6 +35,3 @@ void rule_vm_deinit(struct rule_vm *vm);
  * has gone does no harm.
  */
 bool rule_vm_holds(const struct rule_vm *in_force, const struct rule_vm *wanted);
-
-/* All CPUs that it reserves: `owned` and the sets of threads that own theirs. */
-void rule_vm_reserved(const struct rule_vm *vm, struct cpuset *ret_cpus);

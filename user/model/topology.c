@@ -43,11 +43,6 @@ struct cpuset topology_siblings(const struct topology *topology, unsigned int cp
 	return siblings;
 }
 
-bool topology_has_smt(const struct topology *topology)
-{
-	return topology->n_cores < cpuset_weight(&topology->online);
-}
-
 struct cpuset topology_nodes(const struct topology *topology, const struct cpuset *cpus)
 {
 	struct cpuset nodes = {};

@@ -37,8 +37,5 @@ void topology_complete(struct topology *topology);
 /* The online CPUs that share the core of this one, itself included. */
 struct cpuset topology_siblings(const struct topology *topology, unsigned int cpu);
 
-/* Has a core more than one online CPU? */
-bool topology_has_smt(const struct topology *topology);
-
 /* The nodes of these CPUs, as far as they have memory. */
 struct cpuset topology_nodes(const struct topology *topology, const struct cpuset *cpus);

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * The files vms.d/NAME.conf of one VM, in /etc and in /run, as texts. The one in /run
- *ends with its VM: a section [process] says which process it is of,
+ * ends with its VM: a section [process] says which process it is of,
  *
  *	[process]
  *	pid = 1234
