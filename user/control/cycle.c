@@ -231,46 +231,49 @@ int cycle_read(
 	return cycle_read_asking(folders, &nothing, ret_cycle, problem);
 }
 
+static int read_all(struct cycle *cycle, struct problem *problem)
+{
+	const struct config_source source = {.etc_dir = cycle->folders.etc,
+		.run_dir = cycle->folders.run,
+		.alive = process_alive};
+	int r;
+
+	r = topology_read(&cycle->topology, problem);
+	if (r)
+		return r;
+	cpuset_look_below((unsigned int)cpuset_last(&cycle->topology.possible) + 1);
+	if (cycle->folders.etc)
+		r = config_read_from(
+			&source, &cycle->topology.present, &cycle->config, problem);
+	else
+		config_init(&cycle->config);
+	if (r)
+		return r;
+	r = hierarchy_open(&cycle->hierarchy, &cycle->hierarchy_problem);
+	if (r && wants_placement(&cycle->config))
+		return problem_set(problem, r, "%s", cycle->hierarchy_problem.text);
+	r = observer_open(OBSERVER_DIR, &cycle->observer, &cycle->observer_problem);
+	/* Anything else is no reason to believe that there is none, and to start another.
+	 */
+	if (r && r != -ENOENT && r != -ESTALE)
+		return problem_set(problem, r, "%s", cycle->observer_problem.text);
+	return read_rest(cycle, problem);
+}
+
+/* What is desired points into the cycle: it is made where it stays. */
 int cycle_read_asking(const struct folders *folders, const struct asking *asking,
 	struct cycle *ret_cycle, struct problem *problem)
 {
-	struct cycle cycle = {
-		.folders = *folders, .asking = *asking, .hierarchy.root = -1};
-	const struct config_source source = {
-		.etc_dir = folders->etc, .run_dir = folders->run, .alive = process_alive};
 	int r;
 
-	r = topology_read(&cycle.topology, problem);
-	if (r)
-		return r;
-	cpuset_look_below((unsigned int)cpuset_last(&cycle.topology.possible) + 1);
-	if (folders->etc)
-		r = config_read_from(
-			&source, &cycle.topology.present, &cycle.config, problem);
-	else
-		config_init(&cycle.config);
-	if (r)
-		return r;
-	r = hierarchy_open(&cycle.hierarchy, &cycle.hierarchy_problem);
-	if (r && wants_placement(&cycle.config)) {
-		config_deinit(&cycle.config);
-		return problem_set(problem, r, "%s", cycle.hierarchy_problem.text);
-	}
-	r = observer_open(OBSERVER_DIR, &cycle.observer, &cycle.observer_problem);
-	/* Anything else is no reason to believe that there is none, and to start another.
-	 */
-	if (r == -ENOENT || r == -ESTALE)
-		r = 0;
-	if (r)
-		problem_set(problem, r, "%s", cycle.observer_problem.text);
-	else
-		r = read_rest(&cycle, problem);
+	*ret_cycle = (struct cycle){
+		.folders = *folders, .asking = *asking, .hierarchy.root = -1};
+	r = read_all(ret_cycle, problem);
 	if (r) {
-		cycle_deinit(&cycle);
-		return r;
+		cycle_deinit(ret_cycle);
+		*ret_cycle = (struct cycle){.hierarchy.root = -1};
 	}
-	*ret_cycle = cycle;
-	return 0;
+	return r;
 }
 
 struct planning {

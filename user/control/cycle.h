@@ -43,6 +43,8 @@ struct cycle {
 	struct cpuset open; /* what the root had when all this was read */
 };
 
+/* On failure the cycle is empty. It is not to be moved: what is desired points into it.
+ */
 int cycle_read(
 	const struct folders *folders, struct cycle *ret_cycle, struct problem *problem);
 int cycle_read_asking(const struct folders *folders, const struct asking *asking,
