@@ -7,23 +7,6 @@
 
 static struct host host;
 
-/* CPUs 0-7, of which policy does not choose 0; all VMs are of the class gold. */
-static int enter(void **state)
-{
-	(void)state;
-	host_init(&host, "0-7", "0");
-	host.config.defaults.kind = POLICY_SHARED;
-	strcpy(host.config.defaults.class, "gold");
-	return 0;
-}
-
-static int leave(void **state)
-{
-	(void)state;
-	host_deinit(&host);
-	return 0;
-}
-
 /* The section of gold; with an empty list it gets as many as its VMs need. */
 static void put_gold(const char *list, unsigned int overcommit)
 {
@@ -35,6 +18,24 @@ static void put_gold(const char *list, unsigned int overcommit)
 		.has_cpus = *list,
 		.cpus = cpus(list),
 		.overcommit = overcommit};
+}
+
+/* CPUs 0-7, of which policy does not choose 0; all VMs are of the class gold. */
+static int enter(void **state)
+{
+	(void)state;
+	host_init(&host, "0-7", "0");
+	host.config.defaults.kind = POLICY_SHARED;
+	strcpy(host.config.defaults.class, "gold");
+	put_gold("", OVERCOMMIT_DEFAULT);
+	return 0;
+}
+
+static int leave(void **state)
+{
+	(void)state;
+	host_deinit(&host);
+	return 0;
 }
 
 static void expect_class(const char *list)
@@ -265,6 +266,13 @@ static void test_two_classes(void **state)
 	add_vm(&host, "a", 1, 0);
 	add_vm(&host, "b", 1, 0);
 	strcpy(wish(&host, "b")->policy.class, "best");
+	compute(&host);
+	expect_kept(
+		&host, "b", "its class is best, and there is no section [class best]");
+	/* Ascending by name, as the reader leaves them. */
+	must(array_push(&host.config.classes, &host.config.n_classes));
+	host.config.classes[1] = host.config.classes[0];
+	strcpy(host.config.classes[0].name, "best");
 	compute(&host);
 	assert_int_equal(host.desired.n_classes, 2);
 	expect_cpus(&host.desired.classes[0].cpus, "1");

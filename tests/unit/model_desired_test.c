@@ -167,7 +167,11 @@ static void expect_member(const char *vm, const char *path, const char *list)
 
 static void test_policy_shared(void **state)
 {
+	struct vm_class *gold =
+		must(array_push(&host.config.classes, &host.config.n_classes));
+
 	(void)state;
+	*gold = (struct vm_class){.name = "gold", .overcommit = OVERCOMMIT_DEFAULT};
 	strcpy(host.config.defaults.class, "gold");
 	add_vm(&host, "web1", 3, 1);
 	wish(&host, "web1")->policy.kind = POLICY_SHARED;

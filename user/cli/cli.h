@@ -101,5 +101,9 @@ void cli_json_cpus(struct json_object *json, const char *key, const struct cpuse
 void cli_json_tally(struct json_object *json, const char *key, const struct tally *tally);
 void cli_json_foreign(struct json_object *json, const struct tally foreign[CAUSE_COUNT]);
 
+/* A column of a table, in which names of VMs stay as they are: a backslash is one. */
+struct libscols_table;
+void cli_column(struct libscols_table *table, const char *name, int flags);
+
 /* `1.5 ms` */
 void cli_duration(uint64_t ns, char *buf, size_t size);

@@ -215,8 +215,7 @@ static struct libscols_table *new_table(const struct column *columns, size_t n)
 	struct libscols_table *table = scols_new_table();
 
 	for (size_t i = 0; table && i < n; i++)
-		scols_table_new_column(
-			table, columns[i].name, 0, columns[i].right ? SCOLS_FL_RIGHT : 0);
+		cli_column(table, columns[i].name, columns[i].right ? SCOLS_FL_RIGHT : 0);
 	return table;
 }
 
@@ -262,6 +261,15 @@ static const struct column cpu_columns[] = {
 	[PARTITION] = {"PARTITION", false},
 };
 
+static void set_class(struct libscols_line *line, size_t column, const char *group)
+{
+	char text[CLASS_NAME_SIZE + 16] = "class ";
+	size_t len = strlen(text);
+
+	class_group_name(group, text + len, sizeof(text) - len);
+	scols_line_set_data(line, column, text);
+}
+
 static void add_cpu(
 	struct libscols_table *table, const struct view *view, unsigned int cpu)
 {
@@ -283,6 +291,8 @@ static void add_cpu(
 		line, SIBLINGS, cpuset_has(&topology->online, cpu) ? list : "-");
 	scols_line_set_data(line, ROLE, role_of(view, cpu));
 	set_owner(line, OWNER, owners_find(&view->owners, cpu));
+	if (!strcmp(role_of(view, cpu), "shared"))
+		set_class(line, OWNER, membership.cgroup);
 	scols_line_set_data(
 		line, PARTITION, *membership.partition ? membership.partition : "-");
 }

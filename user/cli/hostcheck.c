@@ -165,8 +165,7 @@ static int print_table(const struct view *view)
 	if (!table)
 		return -ENOMEM;
 	for (int i = 0; i < COLUMNS; i++)
-		scols_table_new_column(
-			table, names[i], 0, i == FOUND ? SCOLS_FL_WRAP : 0);
+		cli_column(table, names[i], i == FOUND ? SCOLS_FL_WRAP : 0);
 	for (size_t i = 0; i < view->check.n_rows; i++)
 		add_line(table, &view->check.rows[i]);
 	scols_print_table(table);

@@ -7,7 +7,7 @@
 #include "user/base/parse.h"
 #include "user/cli/cli.h"
 
-const char *argp_program_version = NULL;
+const char *argp_program_version = "cpuwarden " CPUWARDEN_VERSION;
 
 enum {
 	KEY_JSON = 256,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the verbs share: sentences, JSON pieces, durations. */
 #include <inttypes.h>
+#include <libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,4 +84,12 @@ void cli_duration(uint64_t ns, char *buf, size_t size)
 		snprintf(buf, size, "%.1f ms", (double)ns / 1e6);
 	else
 		snprintf(buf, size, "%.1f s", (double)ns / 1e9);
+}
+
+void cli_column(struct libscols_table *table, const char *name, int flags)
+{
+	struct libscols_column *column = scols_table_new_column(table, name, 0, flags);
+
+	if (column)
+		scols_column_set_safechars(column, "\\");
 }

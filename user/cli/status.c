@@ -275,7 +275,7 @@ static int print_vm(const struct view *view, size_t index)
 	if (!table)
 		return -ENOMEM;
 	for (int i = 0; i < COLUMNS; i++)
-		scols_table_new_column(table, names[i], 0,
+		cli_column(table, names[i],
 			i == TID || i == LAST || i >= SWITCHES ? SCOLS_FL_RIGHT : 0);
 	for (size_t i = 0; i < vm_born(vm->vm); i++)
 		add_row(table, view, vm, i);
@@ -322,7 +322,7 @@ static int print_vms(const struct view *view)
 	int r = table ? 0 : -ENOMEM;
 
 	for (int i = 0; table && i < VM_COLUMNS; i++)
-		scols_table_new_column(table, names[i], 0,
+		cli_column(table, names[i],
 			i == PID || i == VIOLATIONS ? SCOLS_FL_RIGHT : 0);
 	for (size_t i = 0; !r && i < view->cycle.desired.n_vms; i++)
 		r = add_vm_row(table, view, i);

@@ -66,7 +66,9 @@ static int resolve(struct pinning *pinning, struct problem *problem)
 	pinning->config = wish->config || (!wish->live && !pinning->vm);
 	if (pinning->live && !pinning->vm)
 		return problem_set(problem, -ESRCH, "VM %s is not running", wish->vm);
-	if (!pinning->vm && !wish->list && !config_find_vm(&pinning->etc, wish->vm))
+	/* One that is yet to come is named on purpose, by --config. */
+	if (!pinning->vm && (!wish->config || !wish->list) &&
+		!config_find_vm(&pinning->etc, wish->vm))
 		return problem_set(problem, -ESRCH, "there is no VM named %s", wish->vm);
 	if (pinning->vm && !has_thread(pinning->vm, wish->class, wish->index))
 		return problem_set(problem, -ESRCH, "VM %s has no %s %u", wish->vm,

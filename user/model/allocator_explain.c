@@ -126,7 +126,7 @@ static const char *loss(const unsigned int *score, const unsigned int *best)
 	for (size_t i = 0; i < SCORES; i++)
 		if (score[i] != best[i])
 			return why[i];
-	return "is no better than a lower number";
+	return "no better than one before it";
 }
 
 static void describe(const struct attempt *attempt, const struct candidate *candidate,
@@ -135,7 +135,8 @@ static void describe(const struct attempt *attempt, const struct candidate *cand
 	const struct allocator *host = attempt->host;
 
 	if (candidate->node < 0)
-		snprintf(buf, size, "%u nodes at once", candidate->score[SCORE_NODES]);
+		snprintf(buf, size, "%u node%s at once", candidate->score[SCORE_NODES],
+			candidate->score[SCORE_NODES] == 1 ? "" : "s");
 	else if (candidate->cache < 0)
 		snprintf(buf, size, "node %u, %u caches",
 			host->nodes[candidate->node].number,

@@ -325,13 +325,18 @@ static int check_kernel(struct claim *claim, const struct desired_input *input)
 }
 
 /* Where its groups are, and how they keep others out. -ENOMEM. */
-static int find_place(struct claim *claim)
+static int find_place(struct claim *claim, const struct desired_input *input)
 {
 	int r;
 
 	claim->layout = layout_of(claim->vm);
 	claim->scheme = claim->layout == LAYOUT_LIBVIRT ? SCHEME_LEAVES : SCHEME_ROOT;
 	if (claim->wish.policy->kind == POLICY_SHARED && claim->layout == LAYOUT_OWN) {
+		if (!config_has_class(input->config, claim->wish.policy->class) &&
+			claim_refuse(claim,
+				"its class is %s, and there is no section [class %s]",
+				claim->wish.policy->class, claim->wish.policy->class))
+			return -ENOMEM;
 		claim->scheme = SCHEME_CLASS;
 		claim->top = class_vm_path(claim->wish.policy->class, claim->vm->name);
 		return claim->top ? 0 : -ENOMEM;
@@ -352,7 +357,7 @@ static int find_place(struct claim *claim)
 int claim_init(
 	struct claim *claim, const struct desired_input *input, const struct pools *pools)
 {
-	if (find_place(claim))
+	if (find_place(claim, input))
 		return -ENOMEM;
 	if (claim->top)
 		claim->group = tree_find(input->tree, claim->top);

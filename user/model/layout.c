@@ -93,6 +93,13 @@ bool is_vm_group(const char *path)
 	return !strchr(slash + 1, '/') && is_class(path, (size_t)(slash - path));
 }
 
+void class_group_name(const char *path, char *buf, size_t size)
+{
+	const char *name = path + strlen(SLICE "/" CLASS_PREFIX);
+
+	snprintf(buf, size, "%.*s", (int)(strlen(name) - strlen(CLASS_SUFFIX)), name);
+}
+
 int class_of_group(const char *path, char **ret_class)
 {
 	char *above = strdup(path);

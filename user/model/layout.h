@@ -25,6 +25,9 @@ char *class_group_path(const char *class_name);
 /* Is it directly below the slice, and called as that of a class? */
 bool is_class_group(const char *path);
 
+/* The class's name, of a path for which is_class_group() holds; cut at size. */
+void class_group_name(const char *path, char *buf, size_t size);
+
 /* Is it where VMs have their groups: directly below the slice, or a class's group? */
 bool is_vm_group(const char *path);
 

@@ -16,7 +16,7 @@ void config_init(struct config *config)
 				.partition = PARTITION_ISOLATED,
 				.emulator = PLACE_OWN,
 				.iothreads = PLACE_EMULATOR,
-				.class = "shared",
+				.class = CLASS_DEFAULT,
 				.numa = NUMA_PREFER,
 				.smt = SMT_PREFER,
 				.memory = MEMORY_LEAVE,
@@ -120,6 +120,13 @@ void policy_ref_deinit(struct policy_ref *ref)
 static int compare_class(const void *key, const void *item)
 {
 	return strcmp(key, ((const struct vm_class *)item)->name);
+}
+
+bool config_has_class(const struct config *config, const char *name)
+{
+	return !strcmp(name, CLASS_DEFAULT) ||
+	       (config->n_classes && bsearch(name, config->classes, config->n_classes,
+					     sizeof(*config->classes), compare_class));
 }
 
 struct vm_class config_class(const struct config *config, const char *name)

@@ -27,6 +27,8 @@ enum {
 	OVERCOMMIT_MAX = 100
 };
 
+#define CLASS_DEFAULT "shared"
+
 /* A class of VMs that share CPUs. */
 struct vm_class {
 	char name[CLASS_NAME_SIZE];
@@ -126,6 +128,9 @@ struct policy_ref {
 int config_refer(
 	const struct config *config, const char *name, struct policy_ref *ret_ref);
 void policy_ref_deinit(struct policy_ref *ref);
+
+/* Does a section describe it, or is it the one that needs none (CLASS_DEFAULT)? */
+bool config_has_class(const struct config *config, const char *name);
 
 /* As a section describes it, else with what holds for one that none describes. */
 struct vm_class config_class(const struct config *config, const char *name);
