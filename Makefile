@@ -204,6 +204,7 @@ cppcheck: $(SKELETONS) ## static analysis
 install: $(PROGRAM) ## install below DESTDIR, PREFIX=/usr
 	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/sbin/cpuwarden
 	install -d -m 0755 $(DESTDIR)/etc/cpuwarden/vms.d
+	install -D -m 0644 docs/cpuwarden.conf $(DESTDIR)$(PREFIX)/share/doc/cpuwarden/cpuwarden.conf
 
 check: ## all tests, as CI runs them (root)
 	tools/check

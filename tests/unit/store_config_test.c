@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 
 #include "tests/unit/config_dir.h"
 
@@ -15,6 +17,49 @@ static void test_no_files_give_the_defaults(void **state)
 		0);
 	expect_ok();
 	assert_int_equal(config.n_vms, 0);
+}
+
+static char start[PATH_MAX]; /* the folder of the sources */
+
+/* With `uncomment`, what is given there as an example, too. */
+static void write_reference(bool uncomment)
+{
+	char path[PATH_MAX + 32], line[256];
+	cleanup_fclose FILE *from = NULL, *to = NULL;
+
+	snprintf(path, sizeof(path), "%s/docs/cpuwarden.conf", start);
+	from = fopen(path, "r");
+	to = fopen(HOST, "w");
+	assert_non_null(from);
+	assert_non_null(to);
+	while (fgets(line, sizeof(line), from)) {
+		bool example = !strncmp(line, "; ", 2) &&
+			       (line[2] == '[' || islower((unsigned char)line[2]));
+
+		fputs(uncomment && example ? line + 2 : line, to);
+	}
+}
+
+static void test_the_reference_is_what_holds_without_it(void **state)
+{
+	struct config without;
+
+	(void)state;
+	write_reference(false);
+	expect_ok();
+	config_init(&without);
+	assert_memory_equal(
+		&config.defaults, &without.defaults, sizeof(without.defaults));
+	assert_string_equal(config.listen, without.listen);
+	assert_false(config.has_housekeeping || config.has_reserved);
+	assert_int_equal(config.n_patterns + config.n_classes, 0);
+	config_deinit(&without);
+	write_reference(true);
+	expect_ok();
+	assert_true(config.has_housekeeping && config.has_reserved);
+	assert_int_equal(config.n_patterns, 1);
+	assert_int_equal(config.n_classes, 1);
+	assert_true(config.classes[0].has_cpus);
 }
 
 static void test_the_example_of_the_manual(void **state)
@@ -195,6 +240,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		config_test(test_no_files_give_the_defaults),
+		config_test(test_the_reference_is_what_holds_without_it),
 		config_test(test_the_example_of_the_manual),
 		config_test(test_what_a_vm_leaves_out_is_the_default),
 		config_test(test_run_wins_key_by_key),
@@ -204,5 +250,7 @@ int main(void)
 		config_test(test_an_error_leaves_the_last_good_one_alone),
 	};
 
+	if (!getcwd(start, sizeof(start)))
+		return 1;
 	return cmocka_run_group_tests(tests, make_top, remove_top);
 }
