@@ -10,11 +10,13 @@
 #include "user/control/execute.h"
 #include "user/control/walk.h"
 #include "user/host/proc.h"
+#include "user/model/layout.h"
 
 enum { PASSES = 4 };
 
 struct failure {
-	char vm[VM_NAME_SIZE];
+	char vm[VM_NAME_SIZE]; /* what is not as it should be; "": the host */
+	bool shared;	       /* by a unit of the host's: those are tried in each pass */
 	struct problem why;
 };
 
@@ -53,26 +55,69 @@ static void forget_releases(struct work *work)
 	work->n_released = 0;
 }
 
-static bool has_failed(const struct work *work, const char *vm)
+static bool is_noted(const struct work *work, const char *vm, bool shared)
 {
 	for (size_t i = 0; i < work->n_failed; i++)
-		if (!strcmp(work->failed[i].vm, vm))
+		if (!strcmp(work->failed[i].vm, vm) && work->failed[i].shared == shared)
 			return true;
 	return false;
 }
 
-static int note_failure(struct work *work, const char *vm, const char *why)
+static bool has_failed(const struct work *work, const char *vm)
+{
+	return is_noted(work, vm, false);
+}
+
+static int note(struct work *work, const char *vm, bool shared, const char *why)
 {
 	struct failure *slot;
 
-	if (has_failed(work, vm))
+	if (is_noted(work, vm, shared))
 		return 0;
 	slot = array_push(&work->failed, &work->n_failed);
 	if (!slot)
 		return -ENOMEM;
 	snprintf(slot->vm, sizeof(slot->vm), "%s", vm);
+	slot->shared = shared;
 	problem_set(&slot->why, 0, "%s", why);
 	return 0;
+}
+
+static int note_failure(struct work *work, const char *vm, const char *why)
+{
+	return note(work, vm, false, why);
+}
+
+static bool is_meant(const struct work *work, const char *vm)
+{
+	return !work->only || !strcmp(work->only, vm);
+}
+
+/* Is it a unit of the host's that the one VM cannot be placed without: the observer's,
+ * or its class's? */
+static bool is_needed(const struct work *work, const struct unit *unit)
+{
+	const struct desired_vm *vm =
+		work->only ? desired_find(&work->cycle->desired, work->only) : NULL;
+
+	for (size_t i = 0; vm && i < unit->n_steps; i++) {
+		const struct step *step = &unit->steps[i];
+
+		if (step->kind == STEP_START_OBSERVER)
+			return true;
+		if (step->path && vm->n_groups && is_class_group(step->path) &&
+			path_is_below(vm->groups[0].path, step->path))
+			return true;
+	}
+	return false;
+}
+
+static int note_unit(struct work *work, const struct unit *unit, const char *why)
+{
+	bool shared = !*unit->vm;
+
+	return note(work, shared && is_needed(work, unit) ? work->only : unit->vm, shared,
+		why);
 }
 
 /* CPUs that were taken back may be what a VM lacked: it may try again. */
@@ -85,11 +130,14 @@ static void forgive(struct work *work)
 
 static int tell_failures(struct work *work)
 {
-	int n = (int)work->n_failed;
+	int n = 0;
 
-	for (size_t i = 0; i < work->n_failed; i++)
-		work->report->failed(
-			work->failed[i].vm, work->failed[i].why.text, work->report->data);
+	for (size_t i = 0; i < work->n_failed; i++) {
+		const struct failure *failure = &work->failed[i];
+
+		work->report->failed(failure->vm, failure->why.text, work->report->data);
+		n += is_meant(work, failure->vm);
+	}
 	forgive(work);
 	return n;
 }
@@ -136,8 +184,7 @@ static int take_unit(struct unit *unit, const struct desired_vm *vm, void *data,
 		work->changed = true;
 		failed = unit_execute(&execution, unit, vm, &why) != 0;
 		/* Of a VM that has ended meanwhile nothing is wrong. */
-		if (failed && !(vm && has_ended(unit)) &&
-			note_failure(work, unit->vm, why.text))
+		if (failed && !(vm && has_ended(unit)) && note_unit(work, unit, why.text))
 			r = problem_nomem(problem);
 		if (!r) {
 			tree_deinit(&cycle->actual.tree);
@@ -157,11 +204,6 @@ static struct walk walk_of(struct work *work)
 		.take = take_unit,
 		.data = work,
 		.only = work->only};
-}
-
-static bool is_meant(const struct work *work, const char *vm)
-{
-	return !work->only || !strcmp(work->only, vm);
 }
 
 /* Those that cannot have what they want, now that all others have changed what they
@@ -193,7 +235,7 @@ static int note_unrest(struct work *work, struct problem *problem)
 		cleanup_free char *step = NULL;
 		struct problem why;
 
-		if (work->only && strcmp(plan.units[i].vm, work->only))
+		if (!is_meant(work, plan.units[i].vm))
 			continue;
 		step = step_describe(&plan.units[i].steps[0], &plan.units[i]);
 		problem_set(&why, 0,

@@ -5,7 +5,7 @@
 #include "user/model/plan.h"
 
 struct report {
-	/* A step that changed something. */
+	/* A step that changed something. NULL: nobody asks. */
 	void (*done)(const struct unit *unit, const struct step *step, void *data);
 	/* A VM, or "" for the host, that is not as it should be, and why. */
 	void (*failed)(const char *vm, const char *why, void *data);
@@ -21,7 +21,11 @@ struct report {
 int control_apply(
 	struct cycle *cycle, const struct report *report, struct problem *problem);
 
-/* The same for one VM; the others keep what they have. */
+/*
+ * The same for one VM; the others keep what they have. Only what keeps that VM from being
+ * as it should be counts, and is told under its name: what else fails on the way, such as
+ * clearing up after a VM that has ended, is told under other names.
+ */
 int control_apply_one(struct cycle *cycle, const char *vm_name,
 	const struct report *report, struct problem *problem);
 
