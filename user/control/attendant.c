@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "user/control/births.h"
 #include "user/control/judge.h"
 #include "user/host/starter.h"
 
@@ -31,15 +32,16 @@ enum {
 
 struct watch {
 	const struct attendance *attendance;
-	pid_t first;   /* who called exec */
-	pid_t second;  /* with -daemonize: its child, whose child is the VM */
-	pid_t vm;      /* whose main thread is watched; 0: not there yet */
-	bool is_qemu;  /* `first` has executed it */
-	bool complete; /* all are born */
-	bool held;     /* the VM may not run before it is placed */
-	bool waits;    /* `first` may not end before a judge has looked again */
-	bool gone;     /* the VM has ended; what is left of it is to be cleared */
-	pid_t judge;   /* at work, or 0 */
+	struct births births; /* none before the VM is placed */
+	pid_t first;	      /* who called exec */
+	pid_t second;	      /* with -daemonize: its child, whose child is the VM */
+	pid_t vm;	      /* whose main thread is watched; 0: not there yet */
+	bool is_qemu;	      /* `first` has executed it */
+	bool complete;	      /* all are born */
+	bool held;	      /* the VM may not run before it is placed */
+	bool waits;	      /* `first` may not end before a judge has looked again */
+	bool gone;	      /* the VM has ended; what is left of it is to be cleared */
+	pid_t judge;	      /* at work, or 0 */
 	bool judge_waits, judge_gone; /* what was so when it began */
 	time_t began, next_look;
 	bool over;
@@ -60,9 +62,21 @@ static void resume(const struct watch *watch, pid_t pid, int signal)
 	ptrace(watched ? PTRACE_SYSCALL : PTRACE_CONT, pid, NULL, (void *)(long)signal);
 }
 
+/* While they are being made there is little to look for, and no hurry. */
+static void on_birth(struct watch *watch)
+{
+	time_t soon = now() + 1;
+
+	watch->complete = births_are_done(&watch->births);
+	if (watch->complete)
+		watch->next_look = now();
+	else if (watch->next_look < soon)
+		watch->next_look = soon;
+}
+
 static void on_syscall(struct watch *watch, pid_t pid)
 {
-	struct births *births = watch->attendance->births;
+	struct births *births = &watch->births;
 	struct __ptrace_syscall_info info = {};
 	uint64_t args[SYSCALL_ARGS];
 
@@ -74,9 +88,8 @@ static void on_syscall(struct watch *watch, pid_t pid)
 			args[i] = info.entry.args[i];
 		births_enter(births, pid, info.entry.nr, args);
 	} else if (info.op == PTRACE_SYSCALL_INFO_EXIT &&
-		   births_leave(births, pid, info.exit.rval) && births_are_done(births)) {
-		watch->complete = true;
-		watch->next_look = now();
+		   births_leave(births, pid, info.exit.rval)) {
+		on_birth(watch);
 	}
 	resume(watch, pid, 0);
 }
@@ -156,8 +169,8 @@ static void send_judge(struct watch *watch)
 	watch->next_look = now() + 1 + (now() - watch->began) / 4;
 	watch->judge = fork();
 	if (!watch->judge)
-		_exit(judge(&attendance->cycle->folders, attendance->vm_name,
-			attendance->report));
+		_exit(judge(
+			attendance->folders, attendance->vm_name, attendance->report));
 	/* Without memory for it: later. */
 	if (watch->judge < 0)
 		watch->judge = 0;
@@ -173,7 +186,7 @@ static void tell(const struct watch *watch, const struct problem *why)
 
 static void tell_missed(const struct watch *watch)
 {
-	const struct births *births = watch->attendance->births;
+	const struct births *births = &watch->births;
 
 	for (size_t i = 0; i < births->n_items; i++) {
 		const struct birth *birth = &births->items[i];
@@ -189,9 +202,28 @@ static void tell_missed(const struct watch *watch)
 	}
 }
 
+/* Where the threads of a VM that is placed now, but has not run, are to be born. */
+static bool learn_births(struct watch *watch)
+{
+	const struct asking nothing = {};
+	const struct attendance *attendance = watch->attendance;
+	struct problem why;
+
+	if (!births_read(attendance->folders, &nothing, attendance->vm_name,
+		    &watch->births, &why))
+		return true;
+	tell(watch, &why);
+	return false;
+}
+
 static void on_judgement(struct watch *watch, int judgement)
 {
 	watch->judge = 0;
+	if (judgement == JUDGE_UNBORN && watch->held && !watch->gone &&
+		!learn_births(watch))
+		judgement = JUDGE_LATER;
+	if (judgement == JUDGE_LATER)
+		return;
 	if (watch->gone) {
 		watch->over = watch->judge_gone;
 		return;
@@ -217,7 +249,7 @@ static void on_end(struct watch *watch, pid_t pid, int status)
 {
 	if (pid == watch->judge) {
 		on_judgement(
-			watch, WIFEXITED(status) ? WEXITSTATUS(status) : JUDGE_FAILED);
+			watch, WIFEXITED(status) ? WEXITSTATUS(status) : JUDGE_LATER);
 		return;
 	}
 	if (pid != (watch->vm ? watch->vm : watch->first))
@@ -248,6 +280,8 @@ static void tell_late(const struct watch *watch)
 {
 	struct problem why;
 
+	if (watch->gone)
+		return;
 	problem_set(&why, 0,
 		"not all of its vCPUs and iothreads were there after %d s: the next "
 		"`cpuwarden apply` places those that come",
@@ -294,14 +328,12 @@ static void leave_terminal(void)
 
 static void attendant_main(const struct attendance *attendance, pid_t first, int fd)
 {
-	struct watch watch = {.attendance = attendance, .first = first};
+	struct watch watch = {
+		.attendance = attendance, .first = first, .births.hierarchy.root = -1};
 	sigset_t child;
 	int r;
 
 	leave_terminal();
-	/* So that it can be removed meanwhile. The judge takes its own look. */
-	observer_close(attendance->cycle->observer);
-	attendance->cycle->observer = NULL;
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
@@ -309,10 +341,13 @@ static void attendant_main(const struct attendance *attendance, pid_t first, int
 	if (read(fd, &r, sizeof(r)) != sizeof(r))
 		return;
 	if (!attendance->daemonize) {
+		r = -births_read(attendance->folders, attendance->asking,
+			attendance->vm_name, &watch.births, NULL);
 		watch.vm = first;
 		starter_tell(first);
 	}
-	r = seize(&watch);
+	if (!r)
+		r = seize(&watch);
 	if (send(fd, &r, sizeof(r), MSG_NOSIGNAL) != sizeof(r) || r)
 		return;
 	close(fd);

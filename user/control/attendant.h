@@ -5,11 +5,11 @@
  * it placed. Private to the launch (launch.h).
  */
 #include "user/control/apply.h"
-#include "user/control/births.h"
+#include "user/control/cycle.h"
 
 struct attendance {
-	struct births *births;
-	struct cycle *cycle; /* as it was read before */
+	const struct folders *folders;
+	const struct asking *asking; /* for cycle_read_asking(), until QEMU is executed */
 	const char *vm_name;
 	bool daemonize; /* QEMU forks itself twice, and the last of the three is the VM */
 	const struct report *report; /* `failed` is called, in the other process */
@@ -22,5 +22,6 @@ struct attendance {
 int attendant_make(
 	const struct attendance *attendance, int *ret_fd, struct problem *problem);
 
-/* Has it begin. To be called right before QEMU is executed. */
+/* Has it begin. To be called right before QEMU is executed, with the VM placed and the
+ * lock held unless it is to daemonize. */
 int attendant_begin(int fd, struct problem *problem);

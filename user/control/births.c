@@ -22,7 +22,8 @@ void births_deinit(struct births *births)
 		free(births->items[i].leaf);
 	free(births->items);
 	free(births->emulator);
-	memset(births, 0, sizeof(*births));
+	hierarchy_close(&births->hierarchy);
+	*births = (struct births){.hierarchy.root = -1};
 }
 
 static int add_birth(
@@ -38,11 +39,10 @@ static int add_birth(
 	return birth->leaf ? 0 : -ENOMEM;
 }
 
-int births_of(const struct desired_vm *vm, const struct hierarchy *hierarchy,
-	struct births *ret_births)
+static int births_of(const struct desired_vm *vm, struct births *ret_births)
 {
 	const char *emulator = vm->groups[1].path;
-	struct births births = {.hierarchy = hierarchy, .emulator = strdup(emulator)};
+	struct births births = {.hierarchy.root = -1, .emulator = strdup(emulator)};
 	int r = births.emulator ? 0 : -ENOMEM;
 
 	for (size_t i = vm_born(vm->vm); !r && i < vm->vm->n_threads; i++) {
@@ -57,6 +57,26 @@ int births_of(const struct desired_vm *vm, const struct hierarchy *hierarchy,
 	else
 		*ret_births = births;
 	return r;
+}
+
+int births_read(const struct folders *folders, const struct asking *asking,
+	const char *vm_name, struct births *ret_births, struct problem *problem)
+{
+	cleanup_cycle struct cycle cycle = {.hierarchy.root = -1};
+	const struct desired_vm *vm;
+	int r;
+
+	r = cycle_read_asking(folders, asking, &cycle, problem);
+	if (r)
+		return r;
+	vm = desired_find(&cycle.desired, vm_name);
+	if (!vm || vm->kind != DESIRED_PLACED)
+		return problem_set(problem, -ESRCH, "%s is not to be placed", vm_name);
+	if (births_of(vm, ret_births))
+		return problem_nomem(problem);
+	ret_births->hierarchy = cycle.hierarchy;
+	cycle.hierarchy.root = -1;
+	return 0;
 }
 
 static struct birth *find_birth(const struct births *births, const char *name)
@@ -85,7 +105,7 @@ void births_enter(
 	if (!newborn_is_birth(nr) || newborn_name(tid, nr, args, name))
 		return;
 	birth = find_birth(births, name);
-	if (birth && !thread_move(births->hierarchy, birth->leaf, tid, NULL))
+	if (birth && !thread_move(&births->hierarchy, birth->leaf, tid, NULL))
 		births->now = birth;
 }
 
@@ -98,6 +118,6 @@ bool births_leave(struct births *births, pid_t tid, int64_t result)
 	births->now = NULL;
 	birth->done = result > 0;
 	/* If this fails, whoever looks afterwards finds it. */
-	(void)thread_move(births->hierarchy, births->emulator, tid, NULL);
+	(void)thread_move(&births->hierarchy, births->emulator, tid, NULL);
 	return birth->done;
 }

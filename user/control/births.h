@@ -4,9 +4,8 @@
  * The vCPUs and iothreads of a VM that is being started, and where they are to be born.
  * Private to the launch (launch.h).
  */
-#include "cgroups/hierarchy.h"
+#include "user/control/cycle.h"
 #include "user/host/newborn.h"
-#include "user/model/desired.h"
 
 /* A thread that is to come. */
 struct birth {
@@ -16,16 +15,17 @@ struct birth {
 };
 
 struct births {
-	const struct hierarchy *hierarchy; /* not owned */
+	struct hierarchy hierarchy; /* owned; root -1 where there are none */
 	char *emulator; /* the group of the thread that makes the others; owned */
 	struct birth *items;
 	size_t n_items;
 	struct birth *now; /* its maker is in its group until the call returns */
 };
 
-/* Those of a VM that is to be placed. -ENOMEM. The caller owns: births_deinit(). */
-int births_of(const struct desired_vm *vm, const struct hierarchy *hierarchy,
-	struct births *ret_births);
+/* Those of a VM that is placed already, as far as it is there. `asking` is for
+ * cycle_read_asking(). The caller owns: births_deinit(). */
+int births_read(const struct folders *folders, const struct asking *asking,
+	const char *vm_name, struct births *ret_births, struct problem *problem);
 void births_deinit(struct births *births);
 bool births_are_done(const struct births *births);
 

@@ -1,8 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "user/control/judge.h"
 
+#include <string.h>
+
 #include "user/base/cleanup.h"
 #include "user/store/lock.h"
+
+struct hearing {
+	const char *vm_name;
+	const struct report *report;
+};
+
+/* What is wrong with others is for those who look after them. */
+static void tell_own(const char *vm, const char *why, void *data)
+{
+	const struct hearing *hearing = data;
+
+	if (!strcmp(vm, hearing->vm_name))
+		hearing->report->failed(vm, why, hearing->report->data);
+}
 
 static enum judgement look(
 	const struct cycle *cycle, const char *vm_name, const struct report *report)
@@ -11,12 +27,12 @@ static enum judgement look(
 	cleanup_free char *reason = NULL;
 	enum vm_state state;
 
-	if (!vm)
+	if (!vm || (vm->kind == DESIRED_OBSERVED && !vm->reason))
 		return JUDGE_GONE;
 	if (vm_born(vm->vm) < vm->vm->n_threads)
 		return JUDGE_UNBORN;
 	if (cycle_vm_state(cycle, (size_t)(vm - cycle->desired.vms), &state, &reason))
-		return JUDGE_FAILED;
+		return JUDGE_LATER;
 	if (state == STATE_PLACED)
 		return JUDGE_PLACED;
 	report->failed(vm_name, reason ? reason : vm_state_name(state), report->data);
@@ -28,6 +44,8 @@ enum judgement judge(
 {
 	cleanup_cycle struct cycle cycle = {.hierarchy.root = -1};
 	cleanup_close int lock = -1;
+	struct hearing hearing = {vm_name, report};
+	const struct report own = {.failed = tell_own, .data = &hearing};
 	struct problem problem = {};
 	int r;
 
@@ -35,8 +53,10 @@ enum judgement judge(
 	if (!r)
 		r = cycle_read(folders, &cycle, &problem);
 	if (!r)
-		r = control_apply_one(&cycle, vm_name, report, &problem);
-	if (r < 0)
+		r = control_apply_one(&cycle, vm_name, &own, &problem);
+	if (r < 0) {
 		report->failed(vm_name, problem.text, report->data);
+		return JUDGE_LATER;
+	}
 	return r ? JUDGE_FAILED : look(&cycle, vm_name, report);
 }

@@ -7,8 +7,11 @@
 enum judgement {
 	JUDGE_PLACED,
 	JUDGE_UNBORN, /* so far; some of its threads are yet to come */
+	JUDGE_LATER,  /* nobody could tell, and why was told: nothing against the VM */
 	JUDGE_FAILED, /* it is not, and why was told */
-	JUDGE_GONE,   /* it has ended, and what was left of it is cleared */
+	/* It has ended, or policy wants nothing of it any more; what was left of it is
+	 * cleared. */
+	JUDGE_GONE,
 };
 
 enum { LAUNCH_LOCK_SECONDS = 60 };

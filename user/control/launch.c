@@ -32,6 +32,9 @@
 /* A command line, as itself and as /proc will show it. */
 struct command {
 	char *path; /* of the program */
+	/* As we were given it: reading the host changes our own (host/topology.c). The
+	 * strings are not owned. */
+	char **environment;
 	char *vector;
 	size_t len;
 	struct qemu_args args;
@@ -40,6 +43,7 @@ struct command {
 static void command_deinit(struct command *command)
 {
 	free(command->path);
+	free(command->environment);
 	free(command->vector);
 	qemu_args_deinit(&command->args);
 }
@@ -117,15 +121,29 @@ static int check_args(
 	return 0;
 }
 
+static char **copy_environment(void)
+{
+	size_t n = 0;
+	char **copy;
+
+	while (environ && environ[n])
+		n++;
+	copy = calloc(n + 1, sizeof(*copy));
+	if (copy && n)
+		memcpy(copy, environ, n * sizeof(*copy));
+	return copy;
+}
+
 static int read_command(
 	const struct launch *launch, struct command *command, struct problem *problem)
 {
 	int r;
 
+	command->environment = copy_environment();
 	for (char *const *arg = launch->argv; *arg; arg++)
 		command->len += strlen(*arg) + 1;
 	command->vector = malloc(command->len);
-	if (!command->vector)
+	if (!command->vector || !command->environment)
 		return problem_nomem(problem);
 	command->len = 0;
 	for (char *const *arg = launch->argv; *arg; arg++) {
@@ -141,145 +159,191 @@ static int read_command(
 	return r ? r : check_program(launch, command, problem);
 }
 
-/* The VM as it is desired. *ret_vm: NULL where policy wants nothing of it. */
-static int find_vm(const struct launch *launch, const struct cycle *cycle,
-	const struct desired_vm **ret_vm, struct problem *problem)
-{
-	const struct vm_policy *wish = config_find_vm(&cycle->config, launch->vm_name);
-	const struct policy *policy = wish ? &wish->policy : &cycle->config.defaults;
-	const struct desired_vm *vm = desired_find(&cycle->desired, launch->vm_name);
-	const struct vm *named = vms_find(&cycle->vms, launch->vm_name);
+/* A launch on its way. */
+struct start {
+	const struct launch *launch;
+	struct command command;
+	struct qemu_expected expected;
+	struct asking asking;
+	struct cycle cycle;
+	bool wanted; /* policy wants it placed */
+};
 
-	if (policy->kind == POLICY_OBSERVE || policy->kind == POLICY_IGNORE)
-		return 0;
+static void start_deinit(struct start *start)
+{
+	cycle_deinit(&start->cycle);
+	command_deinit(&start->command);
+}
+
+static void forget(struct start *start)
+{
+	cycle_deinit(&start->cycle);
+	start->cycle = (struct cycle){.hierarchy.root = -1};
+}
+
+static int check_vm(const struct start *start, struct problem *problem)
+{
+	const char *name = start->launch->vm_name;
+	const struct desired_vm *vm = desired_find(&start->cycle.desired, name);
+	const struct vm *named = vms_find(&start->cycle.vms, name);
+
 	if (!vm || !named || named->pid != getpid())
 		return problem_set(problem, -EEXIST,
-			"there is a VM %s already: process %d", launch->vm_name,
+			"there is a VM %s already: process %d", name,
 			named ? named->pid : 0);
-	/* What cannot be had yet by any VM is no reason not to start one. */
-	if (vm->kind != DESIRED_PLACED && policy->kind != POLICY_DEDICATED)
-		return 0;
 	if (vm->kind != DESIRED_PLACED)
-		return problem_set(problem, -EBUSY, "%s cannot be placed: %s",
-			launch->vm_name, vm->reason ? vm->reason : "policy");
-	*ret_vm = vm;
+		return problem_set(problem, -EBUSY, "%s cannot be placed: %s", name,
+			vm->reason ? vm->reason : "policy");
 	return 0;
 }
 
+/* From the configuration on: without the lock only to refuse early, with it to place. */
+static int look(struct start *start, struct problem *problem)
+{
+	struct policy policy;
+	int r;
+
+	forget(start);
+	r = cycle_read_asking(
+		start->launch->folders, &start->asking, &start->cycle, problem);
+	if (r)
+		return r;
+	config_policy(&start->cycle.config, start->launch->vm_name, &policy);
+	start->wanted = policy.kind != POLICY_OBSERVE && policy.kind != POLICY_IGNORE;
+	return start->wanted ? check_vm(start, problem) : 0;
+}
+
+struct hearing {
+	const struct launch *launch; /* NULL: whatever it is */
+	struct problem why;	     /* the first thing */
+};
+
 static void keep_first(const char *vm, const char *why, void *data)
 {
-	struct problem *problem = data;
+	struct hearing *hearing = data;
+	const struct launch *launch = hearing->launch;
 
-	(void)vm;
-	if (!*problem->text)
-		problem_set(problem, 0, "%s", why);
+	if (launch && strcmp(vm, launch->vm_name))
+		launch->report->failed(vm, why, launch->report->data);
+	else if (!*hearing->why.text)
+		problem_set(&hearing->why, 0, "%s", why);
 }
 
-/* Gives back what was prepared. */
-static void clear(struct cycle *cycle, const char *vm_name)
+/* Gives back what was prepared. What of it cannot be is added to the problem. */
+static void clear(struct start *start, struct problem *problem)
 {
-	struct problem ignored = {};
-	const struct report silent = {.failed = keep_first, .data = &ignored};
+	struct hearing hearing = {};
+	const struct report report = {.failed = keep_first, .data = &hearing};
+	const struct problem before = *problem;
+	struct problem why = {};
+	int r;
 
-	if (!cycle_refresh(cycle, &ignored))
-		(void)control_release(cycle, vm_name, &silent, &ignored);
-}
-
-static void no_step(const struct unit *unit, const struct step *step, void *data)
-{
-	(void)unit;
-	(void)step;
-	(void)data;
+	r = cycle_refresh(&start->cycle, &why);
+	if (!r)
+		r = control_release(&start->cycle, start->launch->vm_name, &report, &why);
+	if (r && r != -ESRCH)
+		problem_set(problem, 0,
+			"%s; and what was prepared could not all be given back: %s",
+			before.text, r < 0 ? why.text : hearing.why.text);
 }
 
 /* With the lock held. */
-static int place(
-	const struct launch *launch, struct cycle *cycle, struct problem *problem)
+static int place(struct start *start, struct problem *problem)
 {
-	const struct desired_vm *vm = NULL;
-	struct problem why = {};
-	const struct report report = {
-		.done = no_step, .failed = keep_first, .data = &why};
+	struct hearing hearing = {.launch = start->launch};
+	const struct report report = {.failed = keep_first, .data = &hearing};
+	const char *name = start->launch->vm_name;
 	int r;
 
-	r = cycle_refresh(cycle, problem);
-	if (!r)
-		r = find_vm(launch, cycle, &vm, problem);
-	if (!r)
-		r = control_apply_one(cycle, launch->vm_name, &report, problem);
+	r = look(start, problem);
+	if (r || !start->wanted)
+		return r;
+	r = control_apply_one(&start->cycle, name, &report, problem);
 	if (r > 0)
-		r = problem_set(problem, -EBUSY, "%s cannot be placed: %s",
-			launch->vm_name, why.text);
-	if (r && vm)
-		clear(cycle, launch->vm_name);
+		r = problem_set(problem, -EBUSY, "%s cannot be placed: %s", name,
+			hearing.why.text);
+	if (r)
+		clear(start, problem);
 	return r;
 }
 
-static int execute(const struct launch *launch, const struct command *command,
-	struct problem *problem)
+static int execute(const struct start *start, struct problem *problem)
 {
-	execv(command->path, launch->argv);
+	const struct command *command = &start->command;
+
+	execve(command->path, start->launch->argv, command->environment);
 	return problem_set(
 		problem, -errno, "cannot execute %s: %s", command->path, strerror(errno));
 }
 
-/* Places this process and becomes QEMU. */
-static int start_placed(const struct launch *launch, const struct command *command,
-	struct cycle *cycle, const struct attendance *attendance, struct problem *problem)
+static int start_untouched(const struct start *start, struct problem *problem)
 {
-	cleanup_close int attendant = -1, lock = -1;
+	const struct launch *launch = start->launch;
+
+	launch->report->failed(launch->vm_name,
+		"its policy gives it no CPUs of its own: it runs where it was started",
+		launch->report->data);
+	return execute(start, problem);
+}
+
+/* Places this process and becomes QEMU. */
+static int start_placed(struct start *start, int attendant, struct problem *problem)
+{
+	cleanup_close int lock = -1;
 	int r;
 
-	/* First, so that it has neither the lock nor a place among the VM's threads. */
-	r = attendant_make(attendance, &attendant, problem);
-	if (!r && !attendance->daemonize) {
-		r = lock_take(launch->folders->run, LAUNCH_LOCK_SECONDS, &lock, problem);
-		if (!r)
-			r = place(launch, cycle, problem);
-	}
+	r = lock_take(start->launch->folders->run, LAUNCH_LOCK_SECONDS, &lock, problem);
+	if (!r)
+		r = place(start, problem);
 	if (r)
 		return r;
+	if (!start->wanted)
+		return start_untouched(start, problem);
 	r = attendant_begin(attendant, problem);
 	if (!r)
-		r = execute(launch, command, problem);
-	if (lock >= 0)
-		clear(cycle, launch->vm_name);
+		r = execute(start, problem);
+	clear(start, problem);
 	return r;
+}
+
+static int start_attended(struct start *start, struct problem *problem)
+{
+	const struct launch *launch = start->launch;
+	const struct attendance attendance = {.folders = launch->folders,
+		.asking = &start->asking,
+		.vm_name = launch->vm_name,
+		.daemonize = start->command.args.daemonize,
+		.report = launch->report};
+	cleanup_close int attendant = -1;
+	int r;
+
+	/* The attendant is made first, so that it has neither the lock, nor an observer
+	 * that could not be removed meanwhile, nor a place among the VM's threads. */
+	forget(start);
+	r = attendant_make(&attendance, &attendant, problem);
+	if (r)
+		return r;
+	if (!attendance.daemonize)
+		return start_placed(start, attendant, problem);
+	r = attendant_begin(attendant, problem);
+	return r ? r : execute(start, problem);
 }
 
 int launch_qemu(const struct launch *launch, struct problem *problem)
 {
-	CLEANUP(command_deinit) struct command command = {};
-	CLEANUP(births_deinit) struct births births = {};
-	cleanup_cycle struct cycle cycle = {.hierarchy.root = -1};
-	const struct desired_vm *vm = NULL;
-	struct qemu_expected expected;
-	const struct asking asking = {.expected = &expected};
-	struct attendance attendance;
+	CLEANUP(start_deinit)
+	struct start start = {.launch = launch, .cycle.hierarchy.root = -1};
 	int r;
 
-	r = read_command(launch, &command, problem);
+	r = read_command(launch, &start.command, problem);
+	if (r)
+		return r == -EINVAL ? 1 : r;
+	start.expected =
+		(struct qemu_expected){getpid(), start.command.vector, start.command.len};
+	start.asking.expected = &start.expected;
+	r = look(&start, problem);
 	if (r)
 		return r;
-	expected = (struct qemu_expected){getpid(), command.vector, command.len};
-	r = cycle_read_asking(launch->folders, &asking, &cycle, problem);
-	if (!r)
-		r = find_vm(launch, &cycle, &vm, problem);
-	if (r)
-		return r;
-	if (!vm) {
-		launch->report->failed(launch->vm_name,
-			"its policy gives it no CPUs of its own: it runs where it was started",
-			launch->report->data);
-		return execute(launch, &command, problem);
-	}
-	r = births_of(vm, &cycle.hierarchy, &births);
-	if (r)
-		return problem_nomem(problem);
-	attendance = (struct attendance){.births = &births,
-		.cycle = &cycle,
-		.vm_name = launch->vm_name,
-		.daemonize = command.args.daemonize,
-		.report = launch->report};
-	return start_placed(launch, &command, &cycle, &attendance, problem);
+	return start.wanted ? start_attended(&start, problem)
+			    : start_untouched(&start, problem);
 }

@@ -19,8 +19,8 @@ struct launch {
 };
 
 /*
- * Does not return when QEMU was started. -EINVAL: the command line is not one that can be
- * started under that name. Else QEMU could not be placed or executed, and the host is as
- * it was.
+ * Does not return when QEMU was started. 1: the command line is not one that can be
+ * started under that name. A negative errno: QEMU could not be placed or executed, and
+ * the host is as it was, or the problem says what is not.
  */
 int launch_qemu(const struct launch *launch, struct problem *problem);
