@@ -356,6 +356,10 @@ int observer_start(const char *dir, unsigned int cpus, struct observer **ret_obs
 {
 	int r;
 
+	/* Somebody else may have started one since the caller looked. */
+	r = observer_open(dir, ret_observer, problem);
+	if (r != -ENOENT && r != -ESTALE)
+		return r;
 	r = observer_supported(problem);
 	if (!r)
 		r = observer_remove(dir, problem);

@@ -23,8 +23,8 @@ int observer_open(
 
 /*
  * Loads, attaches and pins a new one for a host of `cpus` possible CPUs, with no rule in
- * it. Takes the place of what observer_open() calls stale. On failure nothing is left
- * behind.
+ * it. Takes the place of what observer_open() calls stale; one that runs is opened, and
+ * left as it is. On failure nothing is left behind.
  */
 int observer_start(const char *dir, unsigned int cpus, struct observer **ret_observer,
 	struct problem *problem);
