@@ -49,6 +49,50 @@ static void test_groups_are_there_before(void **state)
 	unit_deinit(&unit);
 }
 
+static void stand_in(const char *path)
+{
+	struct vm_thread *main_thread = &find_vm(&host, "web2")->threads[0];
+
+	free(main_thread->cgroup);
+	main_thread->cgroup = must(strdup(path));
+}
+
+static size_t count_moves(void)
+{
+	struct unit unit;
+	size_t n = 0;
+
+	plan_vm(&fake, "web2", &unit);
+	for (size_t i = 0; i < unit.n_steps; i++)
+		n += unit.steps[i].kind == STEP_MOVE_PROCESS ||
+		     unit.steps[i].kind == STEP_MOVE_THREAD;
+	unit_deinit(&unit);
+	return n;
+}
+
+/* Where its maker is a thread is born: until the last is there it is not sent away. */
+static void test_who_gives_birth_stays(void **state)
+{
+	struct vm *vm;
+
+	(void)state;
+	prepare();
+	stand_in(SLICE "/web2/vcpu1");
+	assert_int_equal(count_moves(), 0);
+	stand_in(SLICE "/web2");
+	assert_int_equal(count_moves(), 1);
+	stand_in(SLICE "/web2/vcpu9");
+	assert_int_equal(count_moves(), 1);
+	stand_in("");
+	assert_int_equal(count_moves(), 1);
+	vm = find_vm(&host, "web2");
+	for (size_t i = 1; i < vm->n_threads; i++)
+		vm->threads[i].tid = vm->pid + (pid_t)i;
+	stand_in(SLICE "/web2/vcpu1");
+	compute(&host);
+	assert_int_equal(count_moves(), 4);
+}
+
 /* Until then all of its CPUs are the VM's as a whole, and nobody of it is wrong there. */
 static void test_rules_wait_for_the_last(void **state)
 {
@@ -82,6 +126,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unborn_test(test_groups_are_there_before),
+		unborn_test(test_who_gives_birth_stays),
 		unborn_test(test_rules_wait_for_the_last),
 		unborn_test(test_a_record_has_no_unborn),
 	};

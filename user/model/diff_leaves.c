@@ -181,6 +181,17 @@ static bool is_bound_well(const struct diff *diff, const struct vm_thread *threa
 	       cpuset_equal(&thread->affinity, &group->cpus);
 }
 
+/* The main thread of a VM that is being started is where the thread is to be born that
+ * it makes, until that is there: who put it there puts it back. */
+static bool gives_birth(const struct diff *diff, const struct vm_thread *thread)
+{
+	const struct vm *facts = diff->vm->vm;
+
+	return thread->tid == facts->pid && vm_born(facts) < facts->n_threads &&
+	       find_wanted(diff, thread->cgroup) &&
+	       strcmp(thread->cgroup, diff->vm->groups[0].path);
+}
+
 static void move_threads(struct diff *diff)
 {
 	const struct desired_vm *vm = diff->vm;
@@ -204,6 +215,8 @@ static void move_threads(struct diff *diff)
 		enum step_kind kind = STEP_MOVE_THREAD;
 
 		if (!inside && vm->thread_groups[i] == 1)
+			continue;
+		if (gives_birth(diff, thread) && strcmp(thread->cgroup, group->path))
 			continue;
 		if (inside && !strcmp(thread->cgroup, group->path)) {
 			if (is_bound_well(diff, thread, group))
