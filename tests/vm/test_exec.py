@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 import unittest
+from fcntl import LOCK_EX, LOCK_UN, flock
 
 import host
 import two_vms
@@ -23,6 +24,14 @@ policy = dedicated
 cpus = 1
 [iothreadpin]
 1 = 4
+"""
+GOLD = """[class gold]
+cpus = 4
+overcommit = 1.5
+"""
+SHARED = """[vm]
+policy = shared
+class = gold
 """
 QEMU = "qemu-system-x86_64"
 PATIENCE = 60
@@ -87,6 +96,13 @@ def status_field(pid, name):
     return None
 
 
+def comm_of(pid):
+    try:
+        return host.read("/proc/%d/comm" % pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def attendants():
     """Processes of ours that start a VM: they end when it is placed."""
     found = []
@@ -101,6 +117,20 @@ def attendants():
 
 def groups():
     return host.dump()[0]
+
+
+def hold_lock():
+    """As another cpuwarden that changes the host. Closing it gives it up."""
+    os.makedirs(host.RUN, exist_ok=True)
+    lock = open(host.RUN + "/lock", "w")
+    flock(lock, LOCK_EX)
+    return lock
+
+
+def observers_start():
+    """When the observer was started that runs."""
+    done = host.run("bpftool", "-j", "map", "dump", "pinned", host.PINS + "/health")
+    return json.loads(done.stdout)[0]["formatted"]["value"]["start"]
 
 
 class Exec(unittest.TestCase):
@@ -127,9 +157,9 @@ class Exec(unittest.TestCase):
         self.assertEqual(host.cpuwarden("release", "--all").returncode, 0)
         host.forget_configuration()
 
-    def start(self, args):
+    def start(self, args, env=None):
         process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True)
+                                   stderr=subprocess.PIPE, text=True, env=env)
         self.processes.append(process)
         return process
 
@@ -210,9 +240,12 @@ class Exec(unittest.TestCase):
             process = self.start(command("web1", 2, "-daemonize", "-pidfile", "/run/web1.pid",
                                          *named("web1", False)))
             # Its forks are no VMs, and the last is one that is being started.
+            looks = 0
             while process.poll() is None:
                 done = host.cpuwarden("apply")
                 self.assertEqual(done.returncode, 0, done.stderr)
+                looks += 1
+            self.assertGreater(looks, 0)
             self.assertEqual((process.returncode, process.stderr.read()), (0, ""))
             pid = int(host.read("/run/web1.pid"))
             self.pids.append(pid)
@@ -291,11 +324,122 @@ class Exec(unittest.TestCase):
         args = command("web1", 2, *named("web1", True))
         args[args.index(QEMU)] = "/tmp/broken/" + QEMU
         self.refuse(1, "cannot execute /tmp/broken/" + QEMU, args)
+        # What is no fault of the command line's.
+        host.configure("web1", "[vm]\npolicy = exclusive\n")
+        self.refuse(1, "policy cannot be 'exclusive'", command("web1", 2, *named("web1", True)))
+        host.configure(None, two_vms.HOST + GOLD)
+        host.configure("web1", SHARED)
+        self.refuse(1, "web1 cannot be placed: class gold has 1 CPU by its section, and for 2 vCPUs it would need 2",
+                    command("web1", 2, *named("web1", True)))
+        two_vms.configure()
         # It starts, and ends by itself.
         done = host.run(*command("web1", 2, "-device", "nonsense", *named("web1", True)))
         self.assertEqual(done.returncode, 1)
         self.assertIn("nonsense", done.stderr)
         self.assert_nothing_left()
+
+    def test_patterns(self):
+        """a pattern or the defaults ask for CPUs, another pattern makes the exception; the environment is the caller's"""
+        os.unlink(host.ETC + "/vms.d/web1.conf")
+        environment = {"PATH": os.environ["PATH"], "HWLOC_XMLFILE": "/nowhere", "HWLOC_HIDE_ERRORS": "0"}
+        given = b"".join(b"%s=%s\0" % (key.encode(), value.encode()) for key, value in environment.items())
+        for section, placed in (("[vm web*]\npolicy = dedicated\n", True),
+                                ("[defaults]\npolicy = dedicated\n[vm web*]\npolicy = observe\n", False),
+                                ("[defaults]\npolicy = dedicated\n[vm db*]\npolicy = observe\n", True)):
+            with self.subTest(section=section):
+                host.configure(None, two_vms.HOST + section)
+                process = self.start(command("web1", 2, *named("web1", True)), environment)
+                tids = roles("web1")
+                wait_for("the end of exec", lambda: not attendants())
+                for leaf in ("vcpu0", "vcpu1"):
+                    self.assertEqual(host.thread_cgroup(process.pid, tids[leaf]),
+                                     "%s/web1/%s" % (host.SLICE, leaf) if placed else "")
+                with open("/proc/%d/environ" % process.pid, "rb") as f:
+                    self.assertEqual(f.read(), given)
+                process.kill()
+                said = process.communicate()[1]
+                self.assertEqual(said, "" if placed else "cpuwarden: web1: its policy gives it no CPUs of its "
+                                 "own: it runs where it was started\n")
+                self.assertEqual(host.cpuwarden("apply").returncode, 0)
+
+    def test_leftover_of_another(self):
+        """what is left of another VM cannot be removed: that one is told of, and this one starts"""
+        process = self.start(command("web2", 3, *named("web2", True)))
+        self.wait_until_done("web2")
+        process.kill()
+        process.communicate()
+        stranger = subprocess.Popen(["sleep", "1000"])
+        self.processes.append(stranger)
+        host.set_cgroup(host.SLICE + "/web2/emulator", "cgroup.procs", str(stranger.pid))
+        done = host.cpuwarden("apply")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("web2: ", done.stderr)
+        for more in ((), ("-daemonize", "-pidfile", "/run/web1.pid")):
+            process = self.start(command("web1", 2, *more, *named("web1", True)))
+            self.wait_until_done("web1")
+            pid = process.pid
+            if more:
+                self.assertEqual(process.wait(PATIENCE), 0)
+                pid = int(host.read("/run/web1.pid"))
+                self.pids.append(pid)
+            tids = roles("web1")
+            self.assertEqual(host.thread_cgroup(pid, tids["vcpu0"]), host.SLICE + "/web1/vcpu0")
+            os.kill(pid, signal.SIGKILL)
+            said = process.communicate()[1]
+            self.assertNotIn("web1: ", said)
+            if not more:
+                self.assertIn("cpuwarden: web2: ", said)
+            wait_for("its end", lambda: not os.path.exists("/proc/%d" % pid))
+        stranger.kill()
+        stranger.wait()
+        self.assertEqual(host.cpuwarden("apply").returncode, 0)
+        self.assert_nothing_left()
+
+    def test_changed_meanwhile(self):
+        """while exec waits for its turn the configuration changes, and another starts the observer, which stays"""
+        host.configure("web1", two_vms.WEB1.replace("0 = 2", "0 = 4"))
+        self.assertEqual(host.cpuwarden("release", "--all").returncode, 0)
+        self.assertFalse(os.path.exists(host.PINS))
+        with hold_lock() as lock:
+            process = self.start(command("web1", 2, *named("web1", True)))
+            # Itself, and the attendant that it makes after its first look.
+            wait_for("the attendant", lambda: len(attendants()) == 2)
+            process.send_signal(signal.SIGSTOP)
+            flock(lock, LOCK_UN)
+        two_vms.configure()
+        self.assertEqual(host.cpuwarden("apply").returncode, 0)
+        started = observers_start()
+        process.send_signal(signal.SIGCONT)
+        with host.Trace(range(8)) as trace:
+            self.wait_until_done("web1")
+        runs, _ = trace.account()
+        trace.close()
+        self.assertEqual(observers_start(), started)
+        self.assert_born_in_place(runs, "web1", process.pid, two_vms.LEAVES["web1"])
+        self.assert_quiet()
+
+    def test_nobody_can_tell(self):
+        """-daemonize: the configuration is broken when the VM is to be placed: it waits until that is mended"""
+        with hold_lock():
+            process = self.start(command("web1", 2, "-daemonize", "-pidfile", "/run/web1.pid",
+                                         *named("web1", True)))
+            held = wait_for("the VM that is held", lambda: [
+                int(comm.split()[1]) for comm in map(comm_of, attendants())
+                if comm.startswith("starts ")])[0]
+            self.pids.append(held)
+            host.configure("web1", two_vms.WEB1.replace("cpus = 1", "cpus = one"))
+        time.sleep(3)
+        self.assertIn(status_field(held, "State")[0], "tT")
+        self.assertEqual(host.thread_cgroup(held, held), "")
+        host.configure("web1", two_vms.WEB1)
+        self.assertEqual(process.wait(PATIENCE), 0)
+        self.assertIn("web1.conf:", process.stderr.read())
+        self.wait_until_done("web1")
+        self.assertEqual(int(host.read("/run/web1.pid")), held)
+        tids = roles("web1")
+        for leaf in ("vcpu0", "vcpu1"):
+            self.assertEqual(host.thread_cgroup(held, tids[leaf]), "%s/web1/%s" % (host.SLICE, leaf))
+        self.assert_quiet()
 
     def test_observe(self):
         """policy observe: it runs where it was started, and nothing is touched"""
