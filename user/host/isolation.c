@@ -86,7 +86,7 @@ static void read_bootline(int root, struct host_facts *facts)
 {
 	cleanup_free char *line = NULL;
 
-	if (file_read_all_at(root, FILE_CMDLINE + 1, LIST_MAX, &line))
+	if (file_read_all_at(root, &FILE_CMDLINE[1], LIST_MAX, &line))
 		return;
 	bootline_rcu_nocbs(line, &facts->rcu_nocbs);
 	bootline_managed_irq(line, &facts->managed_irq);
@@ -141,7 +141,7 @@ static int read_domains(int root, struct host_facts *facts)
 	read_list(root, FILE_CPUS "/possible", &possible);
 	cpuset_for_each (cpu, &possible.cpus)
 		n = (size_t)cpu + 1;
-	r = file_read_all_at(root, FILE_SCHEDSTAT + 1, SCHEDSTAT_MAX, &text);
+	r = file_read_all_at(root, &FILE_SCHEDSTAT[1], SCHEDSTAT_MAX, &text);
 	if (r) {
 		facts->domains = r == -ENOENT ? FACT_ABSENT : FACT_UNREAD;
 		return r == -ENOMEM ? r : 0;
