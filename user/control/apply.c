@@ -235,7 +235,9 @@ static int note_unrest(struct work *work, struct problem *problem)
 		cleanup_free char *step = NULL;
 		struct problem why;
 
-		if (!is_meant(work, plan.units[i].vm))
+		/* Not where it is known why. */
+		if (!is_meant(work, plan.units[i].vm) ||
+			is_noted(work, plan.units[i].vm, true))
 			continue;
 		step = step_describe(&plan.units[i].steps[0], &plan.units[i]);
 		problem_set(&why, 0,

@@ -5,8 +5,9 @@
  * lets go of QEMU, which runs on, and the next `apply` finds what is left to do. No
  * seccomp filter picks out the calls of interest, since one would stay behind.
  *
- * The tracer does nothing that takes time. Placement is for a child of its, the judge,
- * which takes the lock and applies what is desired as the verb does.
+ * The tracer does nothing that takes time while QEMU runs. Placement is for a child of
+ * its, the judge, which takes the lock and applies what is desired as the verb does. One
+ * that cannot tell is no reason to give up: another is sent later.
  */
 #include "user/control/attendant.h"
 

@@ -6,6 +6,8 @@
  * vCPUs that the command line names yet to be born. Claims, groups and rules follow from
  * that as from any VM.
  *
+ * What there is may change while the lock is waited for: all of it is read again then.
+ *
  * The lock goes with this program when QEMU is executed. From then on the VM is found as
  * a QEMU, and that it is being started, so that its empty groups are to stay, is told by
  * who traces it (host/starter.h).
