@@ -157,9 +157,15 @@ CLAIMS = [
      "web1: CPU 7, pinned to vCPU 0, is offline"),
     ("one CPU for vCPU and emulator", WEB1.replace("cpus = 1", "cpus = 1-2"),
      "web1: CPU 2 is pinned to the emulator and to vCPU 0: a vCPU's partition shares with nobody"),
-    ("an emulator on housekeeping CPUs", "[vm]\npolicy = dedicated\nemulator = housekeeping\n",
-     "web1: emulator = housekeeping cannot be had yet"),
-    ("a policy that is not there yet", "[vm]\npolicy = shared\n", "web1: policy = shared cannot be had yet"),
+    ("one of the emulator and the iothreads on housekeeping CPUs",
+     "[vm]\npolicy = dedicated\nemulator = housekeeping\niothreads = own\n",
+     "web1: of the emulator and the iothreads either all are on housekeeping CPUs or none is"),
+    ("a class without a section", "[vm]\npolicy = shared\nclass = gold\n",
+     "web1: its class is gold, and there is no section [class gold]"),
+    ("an emulator of a class's VM that is pinned", "[vm]\npolicy = shared\n[emulatorpin]\ncpus = 1\n",
+     "web1: the emulator of a VM with policy = shared runs on the CPUs of its class"),
+    ("more than a node has", "[vm]\npolicy = dedicated\nnuma = single\n[vcpupin]\n0 = 2\n1 = 5\n",
+     "web1: CPUs of 2 nodes are fixed, and one node is wanted (numa = single)"),
 ]
 
 # A VM or a vCPU that is not there: the command, what the sentence says.
