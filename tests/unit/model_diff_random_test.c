@@ -9,6 +9,12 @@
 #include "user/model/health.h"
 #include "user/model/holders.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SEEDS = 200 };
+#else
+enum { SEEDS = 800 };
+#endif
+
 static unsigned long from_environment(const char *name, unsigned long otherwise)
 {
 	const char *text = getenv(name);
@@ -226,7 +232,7 @@ static void run_seed(unsigned long seed, bool back, bool remote)
 static void run_seeds(bool back, bool remote)
 {
 	unsigned long first = from_environment("CPUWARDEN_SEED", 0);
-	unsigned long n = first ? 1 : from_environment("CPUWARDEN_SEEDS", 800);
+	unsigned long n = first ? 1 : from_environment("CPUWARDEN_SEEDS", SEEDS);
 
 	for (unsigned long seed = first ? first : 1; n; seed++, n--)
 		run_seed(seed, back, remote);

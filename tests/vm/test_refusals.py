@@ -74,14 +74,14 @@ LISTS = [
     ("-1", "'-1' is no CPU number"),
     ("0x3", "'0x3' is no CPU number"),
     ("2 3", "'2 3' is no CPU number"),
-    ("none", "'none' is no CPU number"),
+    ("some", "'some' is no CPU number"),
 ]
 
 # What is wrong, the file, its text, what the sentence says after the file's name.
 FILES = [
     ("an unknown section", "vms.d/web1.conf", "[vcpus]\n", ":1: unknown section [vcpus]: allowed are vm, "),
     ("a section of the other file", "cpuwarden.conf", "[vm]\n",
-     ":1: unknown section [vm]: allowed are host, defaults, exporter"),
+     ":1: unknown section [vm]: allowed are host, defaults, vm PATTERN, class NAME, exporter"),
     ("an unknown key", "vms.d/web1.conf", "[vm]\npolice = dedicated\n",
      ":2: unknown key police in [vm]: allowed are policy, "),
     ("a key given twice", "vms.d/web1.conf", "[vcpupin]\n0 = 2\n0 = 3\n",
@@ -145,7 +145,7 @@ PLACES = [
     ("no BTF", "mount -t tmpfs none /sys/kernel/btf", "this kernel has no BTF (/sys/kernel/btf/vmlinux)"),
     ("no bpf file system", "umount -l /sys/fs/bpf", ": mount -t bpf bpf /sys/fs/bpf"),
     ("no /proc", "mount -t tmpfs none /proc", "cannot read /proc/self/status: is /proc mounted?"),
-    ("no /sys", "mount -t tmpfs none /sys", "sysfs: devices/system/cpu/possible"),
+    ("no /sys", "mount -t tmpfs none /sys", "/sys/devices/system/cpu/possible: "),
     ("a read-only /run", "mount -t tmpfs -o ro none /run", "Read-only file system"),
 ]
 
@@ -164,7 +164,7 @@ CLAIMS = [
      "web1: its class is gold, and there is no section [class gold]"),
     ("an emulator of a class's VM that is pinned", "[vm]\npolicy = shared\n[emulatorpin]\ncpus = 1\n",
      "web1: the emulator of a VM with policy = shared runs on the CPUs of its class"),
-    ("more than a node has", "[vm]\npolicy = dedicated\nnuma = single\n[vcpupin]\n0 = 2\n1 = 5\n",
+    ("two nodes for one", "[vm]\npolicy = dedicated\nnuma = single\n[vcpupin]\n0 = 2\n[emulatorpin]\ncpus = 5\n",
      "web1: CPUs of 2 nodes are fixed, and one node is wanted (numa = single)"),
 ]
 
