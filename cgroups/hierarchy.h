@@ -47,10 +47,11 @@ bool hierarchy_uses_cpuset(const struct hierarchy *hierarchy);
 
 /*
  * CPUs that the root has, or a valid partition wherever in the hierarchy it is (their
- * `cpuset.cpus.exclusive.effective`). A leftover of hierarchy_reclaim() is none.
+ * `cpuset.cpus.exclusive.effective`); and those of isolated partitions. A leftover of
+ * hierarchy_reclaim() is none.
  */
 int hierarchy_accounted(const struct hierarchy *hierarchy, struct cpuset *ret_cpus,
-	struct problem *problem);
+	struct cpuset *ret_isolated, struct problem *problem);
 
 /* Did somebody who was killed leave the group of hierarchy_reclaim()? */
 bool hierarchy_has_reclaim(const struct hierarchy *hierarchy);

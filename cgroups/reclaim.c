@@ -5,6 +5,10 @@
  * partition takes out, when it ends, only what it can still claim. 6.12: with the claim
  * of an ancestor gone, nothing; and no remote partition may have what is in that set. A
  * partition next to the root is not asked, and takes out what it had.
+ *
+ * So it is with the set of isolated CPUs (isolated_cpus), in which 6.12 leaves those of
+ * isolated partitions whose parent stops being one. What is taken back is therefore
+ * isolated for the moment.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +21,12 @@
 
 enum { DEPTH_MAX = 32 };
 
-static int add_partition(int dir, struct cpuset *cpus)
+struct accounted {
+	struct cpuset cpus;	/* of all partitions */
+	struct cpuset isolated; /* of isolated ones */
+};
+
+static int add_partition(int dir, struct accounted *accounted)
 {
 	struct partition_state state;
 	struct cpuset held;
@@ -30,17 +39,19 @@ static int add_partition(int dir, struct cpuset *cpus)
 		r = cpus_read(dir, "cpuset.cpus.effective", &held);
 	if (r)
 		return r;
-	cpuset_or(cpus, &held);
+	cpuset_or(&accounted->cpus, &held);
+	if (state.kind == PARTITION_ISOLATED)
+		cpuset_or(&accounted->isolated, &held);
 	return 0;
 }
 
 /* A group that vanishes meanwhile holds nothing. Closes its children. */
-static int add_below(DIR *children, unsigned int depth, struct cpuset *cpus)
+static int add_below(DIR *children, unsigned int depth, struct accounted *accounted)
 {
 	const char *name;
 	int r;
 
-	r = depth ? add_partition(dirfd(children), cpus) : 0;
+	r = depth ? add_partition(dirfd(children), accounted) : 0;
 	while (!r && depth < DEPTH_MAX && (name = children_next(children))) {
 		DIR *below;
 
@@ -48,7 +59,7 @@ static int add_below(DIR *children, unsigned int depth, struct cpuset *cpus)
 			continue;
 		below = children_open(dirfd(children), name);
 		if (below)
-			r = add_below(below, depth + 1, cpus);
+			r = add_below(below, depth + 1, accounted);
 		else if (errno == ENOMEM)
 			r = -ENOMEM;
 	}
@@ -57,11 +68,12 @@ static int add_below(DIR *children, unsigned int depth, struct cpuset *cpus)
 }
 
 int hierarchy_accounted(const struct hierarchy *hierarchy, struct cpuset *ret_cpus,
-	struct problem *problem)
+	struct cpuset *ret_isolated, struct problem *problem)
 {
-	struct cpuset cpus = {}, root;
+	struct accounted accounted = {};
+	struct cpuset root;
 	DIR *children = children_open(hierarchy->root, "");
-	int r = children ? add_below(children, 0, &cpus) : -errno;
+	int r = children ? add_below(children, 0, &accounted) : -errno;
 
 	/* After the partitions: what one of them gives up meanwhile is the root's. */
 	if (!r)
@@ -69,8 +81,9 @@ int hierarchy_accounted(const struct hierarchy *hierarchy, struct cpuset *ret_cp
 	if (r)
 		return problem_set(problem, r, "cannot look for partitions below %s: %s",
 			hierarchy->mount, strerror(-r));
-	cpuset_or(&cpus, &root);
-	*ret_cpus = cpus;
+	cpuset_or(&accounted.cpus, &root);
+	*ret_cpus = accounted.cpus;
+	*ret_isolated = accounted.isolated;
 	return 0;
 }
 
@@ -97,7 +110,7 @@ int hierarchy_reclaim(const struct hierarchy *hierarchy, const struct cpuset *cp
 		r = group_set_cpus(hierarchy, RECLAIM, cpus, problem);
 		if (!r)
 			r = group_set_partition(
-				hierarchy, RECLAIM, PARTITION_ROOT, problem);
+				hierarchy, RECLAIM, PARTITION_ISOLATED, problem);
 	}
 	/* Whatever became of it, it goes. */
 	group_set_partition(hierarchy, RECLAIM, PARTITION_MEMBER, NULL);

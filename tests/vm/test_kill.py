@@ -61,3 +61,14 @@ class Kill(two_vms.TwoVMs):
                 self.kill_at(1 + calls * i // (POINTS // 5), ["release", "--all"])
                 self.assert_nobody_without_cpus()
                 self.release_restores(before)
+
+    def test_what_an_ended_vm_leaves_isolated(self):
+        """a VM is killed and its group's partition ended by hand: release leaves no CPU isolated"""
+        self.assertEqual(host.cpuwarden("release", "--all").returncode, 0)
+        before = host.dump()
+        self.apply()
+        self.guests[1].kill()
+        # 6.12 forgets that vCPUs 1 and 2 had isolated partitions, but not that these were isolated.
+        host.set_cgroup(two_vms.group(self.guests[1]), "cpuset.cpus.partition", "member")
+        self.release_restores(before)
+        self.guests[1] = host.Guest("web2", 3, self.mode)

@@ -57,13 +57,39 @@ static void drop_used(const struct tree *tree, struct cpuset *cpus)
 }
 
 /*
- * CPUs that are neither the root's nor in any partition. Only on kernels that can lose
- * them (on 6.1 they also come back late), and only where VMs are or were placed.
+ * CPUs that are neither the root's nor in any partition, and those that are isolated but
+ * in no isolated one. What the boot command line isolates is so for good.
  */
+static int find_lost(
+	const struct walk *walk, struct cpuset *ret_lost, struct problem *problem)
+{
+	const struct topology *topology = &walk->cycle->topology;
+	struct cpuset lost = topology->online, stale = walk->tree->isolated, accounted,
+		      isolated;
+	int r;
+
+	cpuset_andnot(&lost, &walk->tree->root_effective);
+	cpuset_andnot(&stale, &topology->isolated);
+	if (!cpuset_empty(&lost) || !cpuset_empty(&stale)) {
+		r = hierarchy_accounted(
+			&walk->cycle->hierarchy, &accounted, &isolated, problem);
+		if (r)
+			return r;
+		cpuset_andnot(&lost, &accounted);
+		cpuset_andnot(&stale, &isolated);
+		cpuset_or(&lost, &stale);
+		drop_used(walk->tree, &lost);
+	}
+	*ret_lost = lost;
+	return 0;
+}
+
+/* Only on kernels that can lose CPUs (on 6.1 they also come back late), and only where
+ * VMs are or were placed. */
 static int walk_lost(const struct walk *walk, struct problem *problem)
 {
 	const struct cycle *cycle = walk->cycle;
-	struct cpuset lost = cycle->topology.online, accounted;
+	struct cpuset lost;
 	struct unit unit;
 	int r;
 
@@ -71,14 +97,9 @@ static int walk_lost(const struct walk *walk, struct problem *problem)
 		(!places_any(cycle) && !cycle->actual.has_host_record &&
 			!has_groups(walk->tree)))
 		return 0;
-	cpuset_andnot(&lost, &walk->tree->root_effective);
-	if (!cpuset_empty(&lost)) {
-		r = hierarchy_accounted(&cycle->hierarchy, &accounted, problem);
-		if (r)
-			return r;
-		cpuset_andnot(&lost, &accounted);
-		drop_used(walk->tree, &lost);
-	}
+	r = find_lost(walk, &lost, problem);
+	if (r)
+		return r;
 	if (cpuset_empty(&lost) && !hierarchy_has_reclaim(&cycle->hierarchy))
 		return 0;
 	if (diff_reclaim(&lost, walk->tree, &unit))
