@@ -47,6 +47,7 @@ GUESTS := $(patsubst %,$(BUILD)/tests/vm/guest/%.bin,spin tick calm ring)
 
 LIB := $(OUT)/libcpuwarden.a
 PROGRAM := $(OUT)/cpuwarden
+NEXT_PROGRAM := $(OUT)/next/cpuwarden
 object = $(1:%.c=$(OUT)/%.o)
 
 .PHONY: all
@@ -71,7 +72,7 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 
 # --- C ---------------------------------------------------------------------------------------------
 
-$(call object,user/observer/load.c): $(SKELETONS)
+$(call object,user/observer/object.c): $(SKELETONS)
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
@@ -106,7 +107,17 @@ unit-build: $(UNIT_TESTS)
 unit: $(UNIT_TESTS) $(PROGRAM) ## build and run the unit tests
 	$(Q)tools/run-unit $(UNIT_TESTS)
 
-helpers: $(HELPERS) $(GUESTS)
+helpers: $(HELPERS) $(GUESTS) $(NEXT_PROGRAM)
+
+# The same program as another build of it, that takes over from this one.
+$(OUT)/next/object.o: user/observer/object.c $(SKELETONS)
+	@mkdir -p $(@D)
+	$(say) CC $@
+	$(Q)$(CC) $(CPPFLAGS) -DOBSERVER_BUILD='"next"' $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(NEXT_PROGRAM): $(call object,$(CLI_SOURCES)) $(OUT)/next/object.o $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # One firmware, three behaviours: see the head of firmware.S.
 $(BUILD)/tests/vm/guest/tick.bin: GUEST := -DTICK

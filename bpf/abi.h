@@ -6,9 +6,9 @@
  * layout is a new ABI_VERSION, and an observer of another version is replaced, not read.
  *
  * Who writes what: rules (cpu_rules, fast, tasks' and vms' identity, task_index,
- * cpu_sets) are written by user space only, counters by BPF only. A CPU's slots are
- * written by that CPU alone, a thread's by the CPU that runs it, so that neither needs an
- * atomic; vms and health are shared and do.
+ * cpu_sets, groups, controllers) are written by user space only, counters by BPF only. A
+ * CPU's slots are written by that CPU alone, a thread's by the CPU that runs it, so that
+ * neither needs an atomic; vms and health are shared and do.
  */
 #ifdef __bpf__
 typedef unsigned char u8;
@@ -23,7 +23,7 @@ typedef uint64_t u64;
 typedef int32_t s32;
 #endif
 
-#define ABI_VERSION 2
+#define ABI_VERSION 3
 
 #define ABI_SIZE(type, size) \
 	_Static_assert(sizeof(type) == (size), #type " has another size")
@@ -37,6 +37,11 @@ enum {
 	ABI_FILTER_WORDS = 1024, /* of fast.tgid_filter: 65,536 bits */
 	ABI_WAIT_BUCKETS = 16,	 /* see struct task_counters */
 	ABI_FLUSH = 64, /* runs after which a thread's own figures reach task_counters */
+	ABI_SETTLE_RUNS = 4096, /* of a VM that one change excuses */
+	ABI_DRIFTS = 256,	/* latest ones that are kept */
+	ABI_MASK_WORDS = 16,	/* of a CPU set in struct drift: the first 1,024 CPUs */
+	ABI_TEXT = 64,
+	ABI_EXES = 4,
 };
 
 /* Causes of class `foreign`: indexes of foreign[]. */
@@ -69,8 +74,9 @@ struct cpu_rule {
 	u32 vcpu;  /* owner: vCPU index, or ABI_NONE when the VM as a whole owns it */
 	u32 flags; /* enum cpu_rule_flag */
 	u32 pad;
+	u64 since; /* CLOCK_MONOTONIC ns: from when on it has been this owner's */
 };
-ABI_SIZE(struct cpu_rule, 16);
+ABI_SIZE(struct cpu_rule, 24);
 
 /* Whose run is on, on a CPU. */
 enum cpu_on {
@@ -82,15 +88,19 @@ enum cpu_on {
 /*
  * fast.cpus[CPU]: what a switch on the CPU needs as long as all is well, in a cache line
  * of its own. `vm` is that of cpu_rules, set after it and cleared before. BPF writes
- * `on`, and clears `tid`.
+ * `on`, `examined` and `seconded`, and clears `tid`.
  */
 struct cpu_fast {
 	u32 vm;
-	u32 on;	  /* enum cpu_on */
-	u32 tid;  /* the owning vCPU's thread; 0 after its exit and for the VM as a whole
-		   */
-	u32 task; /* its slot in tasks */
-	u32 pad[12];
+	u32 on;	      /* enum cpu_on */
+	u32 tid;      /* the owning vCPU's thread; 0 after its exit and for the VM as a
+			 whole */
+	u32 task;     /* its slot in tasks */
+	u32 takeover; /* two programs are attached: whoever comes first examines a switch
+		       */
+	u32 seconded; /* switches that the other one had examined, meanwhile */
+	u64 examined; /* which switch was the latest, meanwhile: see is_examined() */
+	u32 pad[8];
 };
 ABI_SIZE(struct cpu_fast, 64);
 
@@ -177,13 +187,21 @@ struct task_bucket {
 };
 ABI_SIZE(struct task_bucket, 64);
 
-/* cpu_sets[slot]: a CPU set. Slot 0 stays empty, slot 1 is every CPU. */
+/* cpu_sets[slot]: a CPU set. Slot 0 stays empty; the next are SET_ALL, SET_RESERVED. */
 struct cpu_set_words {
 	u64 words[ABI_CPUS / 64];
 };
 ABI_SIZE(struct cpu_set_words, 1024);
 
-enum { SET_NONE = 0, SET_ALL = 1 };
+enum { SET_NONE = 0, SET_ALL = 1, SET_RESERVED = 2 /* every CPU with an owner */ };
+
+enum vm_flag {
+	VM_UNBORN = 1,	   /* it is being started: to execute a program is not its end */
+	VM_GUARD_LOG = 2,  /* its threads' CPUs are the controller's: note who else
+			      touches them */
+	VM_GUARD_DENY = 4, /* and refuse it */
+	VM_LIBVIRT_PINS = 8, /* libvirt may, too */
+};
 
 /* vms[slot]. Slot 0 stays empty. */
 struct vm_slot {
@@ -193,13 +211,16 @@ struct vm_slot {
 	u64 start_ticks;
 	u64 settle_until; /* CLOCK_MONOTONIC ns; 0 when no change is being made */
 	u64 rules_since;  /* CLOCK_MONOTONIC ns: when its rules last changed */
+	u64 settle_base;  /* settling.count when the change began */
 	u32 set, old_set; /* for threads of it that are not known one by one: the
 			     emulator's */
 	struct count foreign[CAUSES]; /* on CPUs that it owns */
 	struct count off_set;	      /* by its threads */
 	struct count settling;
+	u32 flags; /* enum vm_flag */
+	u32 pad;
 };
-ABI_SIZE(struct vm_slot, 264);
+ABI_SIZE(struct vm_slot, 280);
 
 /* health[0]. */
 struct health {
@@ -215,8 +236,113 @@ struct health {
 	u32 cpus;	   /* CPUs that the maps were made for */
 	u64 loose_until;   /* CLOCK_MONOTONIC ns: partitions are being changed, and the
 			      kernel binds its threads anew; 0 when none is */
+	u64 build;	   /* which program is attached: a hash of its object file */
+	u64 drifts;	   /* noted so far; the latest ABI_DRIFTS stand in drifts */
+	u64 culprits_full; /* runs that had no place of their own in culprits */
+	u32 wanted;	   /* enum part, as bits: asked for */
+	u32 parts;	   /* of those, attached */
+	u32 takeover;	   /* one was begun and has not come to its end */
+	u32 pad;
+	u64 missed; /* switches that programs before this one were not called for */
 };
-ABI_SIZE(struct health, 64);
+ABI_SIZE(struct health, 112);
+
+/* What the observer does beside counting runs: each as far as the kernel has the hook. */
+enum part {
+	PART_AFFINITY = 1,    /* drift: sched_setaffinity() */
+	PART_CPUSET = 2,      /* drift: cpuset.cpus, cpuset.cpus.exclusive, cpuset.mems */
+	PART_PARTITION = 4,   /* drift: cpuset.cpus.partition */
+	PART_MOVE = 8,	      /* drift: cgroup.procs, cgroup.threads */
+	PART_INTERRUPTS = 16, /* durations of interrupts; only when wanted */
+	PART_GUARD = 32,      /* refuses drift; only when wanted */
+	PARTS_ALL = 63,
+};
+
+/* A program file, as the kernel tells it apart. */
+struct exe {
+	u64 inode;
+	u32 device; /* as in the kernel's s_dev: major << 20 | minor */
+	u32 pad;
+};
+ABI_SIZE(struct exe, 16);
+
+/* controllers[0]: who may change what is observed. */
+struct controllers {
+	u64 start_ticks; /* of `tgid`, as in struct task */
+	u32 tgid;	 /* who is changing the host at present, or the last who was */
+	u32 pad;
+	struct exe libvirt[ABI_EXES]; /* its daemons; inode 0: none */
+};
+ABI_SIZE(struct controllers, 80);
+
+/* groups[id of a cgroup v2]: groups that hold VMs' threads, and those above them. */
+struct group_rule {
+	u32 vm; /* VM slot; 0: of several */
+	u32 pad;
+};
+ABI_SIZE(struct group_rule, 8);
+
+enum drift_kind { DRIFT_NONE, DRIFT_AFFINITY, DRIFT_CPUSET, DRIFT_PARTITION, DRIFT_MOVE };
+
+/* Who a task was. */
+struct who {
+	u32 tid, tgid;
+	u64 cgroup; /* id */
+	char comm[ABI_COMM];
+};
+ABI_SIZE(struct who, 32);
+
+/*
+ * drifts[n modulo ABI_DRIFTS]: somebody changed where a VM's thread may run, or what
+ * belongs to it. `number` is n + 1, and written last.
+ */
+struct drift {
+	u64 number;
+	u64 time;    /* CLOCK_MONOTONIC ns */
+	u32 kind;    /* enum drift_kind */
+	s32 result;  /* what the kernel answered: 0, or -EPERM where the guard refused */
+	u32 own;     /* it was the controller */
+	u32 guarded; /* the VM's flags of the guard then; 0 where it was not asked */
+	u32 vm;	     /* VM slot, 0 where the change is of no single one */
+	u32 pad;
+	struct who by;
+	struct who target;   /* AFFINITY, MOVE: the thread, or the leader of a process */
+	u64 group, group_to; /* ids. CPUSET, PARTITION: whose file; MOVE: from and to */
+	char text[ABI_TEXT]; /* CPUSET, PARTITION: what was written, cut to fit */
+	u64 before[ABI_MASK_WORDS], after[ABI_MASK_WORDS]; /* AFFINITY, CPUSET */
+};
+ABI_SIZE(struct drift, 440);
+
+/* culprits[key]: whose runs on a VM's CPUs were not the owner's. One key, with no comm
+ * and cause CAUSES, takes those for which there is no place. */
+struct culprit_key {
+	u32 vm;	   /* the CPU's owner, or, with RUN_OFF_SET, the thread's VM */
+	u32 class; /* enum run_class */
+	u32 cause; /* enum foreign_cause, with RUN_FOREIGN */
+	char comm[ABI_COMM];
+};
+ABI_SIZE(struct culprit_key, 28);
+
+struct culprit_runs {
+	struct count runs;
+	u64 time;   /* of the latest one's end, CLOCK_MONOTONIC ns */
+	u64 cgroup; /* the rest is of the latest one */
+	u32 tid, tgid;
+	u32 cpu;
+	u32 pad;
+};
+ABI_SIZE(struct culprit_runs, 48);
+
+/* interrupts[CPU]: what the tracepoints saw, by PART_INTERRUPTS. A softirq's ns are
+ * without those of interrupts that came in between. */
+struct interrupts {
+	struct count irq, softirq, timer;
+	u64 irq_start, softirq_start, timer_start; /* of the one that is on, or 0 */
+	u64 inside;		    /* ns of interrupts since softirq_start */
+	u64 irq_base, softirq_base; /* the kernel's own counters when the observer began
+				     */
+};
+ABI_SIZE(struct interrupts, 96);
 
 /* An entry of the ring buffer `events`: one violation, written when the run is over. */
 struct event {

@@ -11,13 +11,19 @@ struct identity {
 	struct task *known; /* tasks[task], or NULL */
 };
 
-/* The VM slot of a process, or 0. */
+/* The VM slot of a process, or 0. One of a VM that has ended is another process with the
+ * same number. */
 static __noinline u32 find_process_vm(u32 tgid)
 {
-	u32 slot = find_slot(tgid);
+	u32 slot = find_slot(tgid), vm_slot;
 	struct task *task = bpf_map_lookup_elem(&tasks, &slot);
+	struct vm_slot *vm;
 
-	return slot && task && task->tgid == tgid ? task->vm : 0;
+	if (!slot || !task || task->tgid != tgid)
+		return 0;
+	vm_slot = task->vm;
+	vm = bpf_map_lookup_elem(&vms, &vm_slot);
+	return vm && !vm->ended ? vm_slot : 0;
 }
 
 /* Of a process that filter_has(). */

@@ -125,6 +125,39 @@ static __always_inline void describe(
 	bpf_core_read_str(event->comm, sizeof(event->comm), &p->comm);
 }
 
+/* Who ran instead. A name of many that the map has no room for is one of the rest. */
+static __noinline void count_culprit(
+	const struct cpu_run *run, struct task_struct *p, u32 cpu, u64 ns)
+{
+	struct culprit_key key = {.vm = run->vm, .class = run->class};
+	struct culprit_runs first = {}, *to;
+
+	if (run->class == RUN_FOREIGN)
+		key.cause = run->cause;
+	bpf_core_read_str(key.comm, sizeof(key.comm), &p->comm);
+	to = bpf_map_lookup_elem(&culprits, &key);
+	if (!to) {
+		bpf_map_update_elem(&culprits, &key, &first, BPF_NOEXIST);
+		to = bpf_map_lookup_elem(&culprits, &key);
+	}
+	if (!to) {
+		struct culprit_key rest = {.cause = CAUSES};
+		struct health *h = get_health();
+
+		if (h)
+			__sync_fetch_and_add(&h->culprits_full, 1);
+		to = bpf_map_lookup_elem(&culprits, &rest);
+	}
+	if (!to)
+		return;
+	count_shared(&to->runs, ns);
+	to->time = run->start + ns;
+	to->cgroup = BPF_CORE_READ(p, cgroups, dfl_cgrp, kn, id);
+	to->tid = p->pid;
+	to->tgid = p->tgid;
+	to->cpu = cpu;
+}
+
 static __always_inline void count_lost_event(void)
 {
 	struct health *h = get_health();
@@ -172,6 +205,7 @@ static __noinline void count_violation(struct cpu_run *run, struct task_struct *
 		count_lost_event();
 		ns = stamp(run);
 	}
+	count_culprit(run, p, cpu, ns);
 	if (run->class == RUN_FOREIGN) {
 		count_here(&counters->foreign[cause], ns);
 		if (vm)
@@ -202,12 +236,26 @@ static __noinline void count_run(struct cpu_run *run, struct task_struct *p, u32
 	ns = now > run->start ? now - run->start : 0;
 	if (run->class == RUN_BOUND_KTHREAD) {
 		count_here(&counters->bound_kthread, ns);
+		count_culprit(run, p, cpu, ns);
 		return;
 	}
 	vm = bpf_map_lookup_elem(&vms, &run->vm);
 	count_here(&counters->settling, ns);
 	if (vm)
 		count_shared(&vm->settling, ns);
+}
+
+/* Within its bounds, of time and number? */
+static __always_inline bool is_excused(
+	const struct vm_slot *vm, const struct cpu_run *run, u64 now)
+{
+	struct health *h = get_health();
+
+	if (!vm || vm->settling.count - vm->settle_base >= ABI_SETTLE_RUNS)
+		return false;
+	return now <= vm->settle_until ||
+	       (h && run->class == RUN_FOREIGN && run->cause == CAUSE_KTHREAD &&
+		       now <= h->loose_until);
 }
 
 /* Is a change that excused the run when it began still being made, or did it do away with
@@ -217,12 +265,8 @@ static __always_inline void settle(struct cpu_run *run, struct task_struct *p, u
 	u32 class = run->class, cause = run->cause, vm_slot = run->vm, vcpu = run->vcpu;
 	u32 task = run->task;
 	struct vm_slot *vm = bpf_map_lookup_elem(&vms, &vm_slot);
-	struct health *h = get_health();
-	u64 now = bpf_ktime_get_ns();
 
-	if (vm && now <= vm->settle_until)
-		return;
-	if (h && class == RUN_FOREIGN && cause == CAUSE_KTHREAD && now <= h->loose_until)
+	if (is_excused(vm, run, bpf_ktime_get_ns()))
 		return;
 	classify(run, p, cpu);
 	run->settling = run->class != RUN_OFF_SET && run->class != RUN_FOREIGN;

@@ -35,15 +35,25 @@ FLAT_MAP(tasks, struct task);
 FLAT_MAP(task_index, struct task_bucket);
 FLAT_MAP(vms, struct vm_slot);
 FLAT_MAP(health, struct health);
+FLAT_MAP(controllers, struct controllers);
+FLAT_MAP(drifts, struct drift);
+FLAT_MAP(interrupts, struct interrupts);
 
 struct fast fast;
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct task_counters);
-} task_counters SEC(".maps");
+#define HASH_MAP(map, key_type, value_type)      \
+	struct {                                 \
+		__uint(type, BPF_MAP_TYPE_HASH); \
+		__uint(max_entries, 1);          \
+		__type(key, key_type);           \
+		__type(value, value_type);       \
+	} map SEC(".maps")
+
+HASH_MAP(task_counters, u32, struct task_counters);
+HASH_MAP(culprits, struct culprit_key, struct culprit_runs);
+HASH_MAP(groups, u64, struct group_rule);
+/* Changes that are being made, by the tid of who makes them. */
+HASH_MAP(changes, u32, struct drift);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -19,8 +19,14 @@
  *
  * A run that began before its CPU got its rule has no class when it ends. It gets one
  * then, and counts from the time of the rule.
+ *
+ * A newer program takes over from this one at the same maps. For that moment both are
+ * attached, and each switch is examined by whichever comes first (is_examined()): none is
+ * missed, and none is counted twice.
  */
 #include "bpf/count.h"
+#include "bpf/drift.h"
+#include "bpf/life.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -66,6 +72,23 @@ static __noinline void count_switches(void)
 		__sync_fetch_and_add(&h->switches, ABI_FLUSH);
 }
 
+/*
+ * Has another program examined this switch? Of one CPU's switches, each has another task
+ * that is switched out or another number of times that this was (what the kernel counts
+ * before the tracepoint).
+ */
+static __noinline bool is_examined(struct cpu_fast *at, struct task_struct *prev)
+{
+	u64 this = (prev->nvcsw + prev->nivcsw) << 22 | (u32)prev->pid;
+
+	if (at->examined == this) {
+		at->seconded++;
+		return true;
+	}
+	at->examined = this;
+	return false;
+}
+
 /* The tracepoint's arguments (preempt, prev, next): read late, they need no register. */
 #define PREV(ctx) ((struct task_struct *)(ctx)[1])
 #define NEXT(ctx) ((struct task_struct *)(ctx)[2])
@@ -85,7 +108,7 @@ int cpuwarden_switch(u64 *ctx)
 	struct cpu_fast *at = &fast.cpus[cpu % ABI_CPUS];
 	struct task_struct *next;
 
-	if (!counters)
+	if (!counters || (unlikely(at->takeover) && is_examined(at, PREV(ctx))))
 		return 0;
 	if (!(++counters->switches % ABI_FLUSH))
 		count_switches();
@@ -104,43 +127,5 @@ int cpuwarden_switch(u64 *ctx)
 	} else if (next->pid) {
 		begin_reserved(at, next, cpu);
 	}
-	return 0;
-}
-
-struct exit_context {
-	u32 tid;
-};
-
-static int forget_owner(u32 cpu, struct exit_context *context)
-{
-	struct cpu_fast *at = &fast.cpus[cpu % ABI_CPUS];
-
-	if (at->vm && at->tid == context->tid)
-		at->tid = 0;
-	return 0;
-}
-
-/* Runs before the tid is free for reuse: what a thread or VM owned ends here, whoever
- * watches. */
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(cpuwarden_exit, struct task_struct *p)
-{
-	struct exit_context context = {.tid = p->pid};
-	struct identity id = identify(p);
-	struct vm_slot *vm;
-	struct task *task;
-
-	if (!id.vm)
-		return 0;
-	task = bpf_map_lookup_elem(&tasks, &id.task);
-	if (id.task && task) {
-		task->exited = 1;
-		if (task->class == 0)
-			bpf_loop(ABI_CPUS, forget_owner, &context, 0);
-	}
-	vm = bpf_map_lookup_elem(&vms, &id.vm);
-	/* The last thread of the process: signal->live was already taken down. */
-	if (vm && vm->pid == (u32)p->tgid && !p->signal->live.counter)
-		vm->ended = 1;
 	return 0;
 }

@@ -42,6 +42,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	u64 start_boottime;
+	unsigned long nvcsw, nivcsw;
 	char comm[ABI_COMM];
 	struct sched_entity se;
 	struct sched_info sched_info;

@@ -113,7 +113,7 @@ static int switch_program(void)
 {
 	struct bpf_link_info info = {};
 	u32 size = sizeof(info);
-	cleanup_close int link = bpf_obj_get(DIR "/" LINK_SWITCH);
+	cleanup_close int link = bpf_obj_get(DIR "/link_switch");
 	int fd;
 
 	if (link < 0 || bpf_obj_get_info_by_fd(link, &info, &size))
@@ -125,9 +125,10 @@ static int switch_program(void)
 static int observer_on(
 	struct tracer *tracer, const struct load *load, struct problem *problem)
 {
+	const struct observer_wish wish = {
+		.cpus = (unsigned int)libbpf_num_possible_cpus()};
 	cleanup_observer struct observer *observer = NULL;
-	int r = observer_start(
-		DIR, (unsigned int)libbpf_num_possible_cpus(), &observer, problem);
+	int r = observer_start(DIR, &wish, &observer, problem);
 
 	if (r)
 		return r;

@@ -236,10 +236,18 @@ class Trace:
         write(TRACING + "/buffer_size_kb", "64")
 
 
-def counters():
-    """The pinned per-CPU counters, by bpftool."""
-    done = run("bpftool", "-j", "map", "dump", "pinned", PINS + "/cpu_counters")
+def dump_map(name):
+    """A pinned map by bpftool, {key: value}."""
+    done = run("bpftool", "-j", "map", "dump", "pinned", os.path.join(PINS, name))
     return {row["formatted"]["key"]: row["formatted"]["value"] for row in json.loads(done.stdout)}
+
+
+def counters():
+    return dump_map("cpu_counters")
+
+
+def health():
+    return dump_map("health")[0]
 
 
 def intrude(runs, busy_us, pause_us, cpu=None, cgroup_path=None):

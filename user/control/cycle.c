@@ -319,3 +319,12 @@ int cycle_plan(const struct cycle *cycle, struct plan *ret_plan, struct problem 
 	tree_deinit(&tree);
 	return r;
 }
+
+struct observer_wish cycle_observer_wish(const struct cycle *cycle)
+{
+	struct observer_wish wish = {};
+
+	cpuset_for_each (cpu, &cycle->topology.possible)
+		wish.cpus = (unsigned int)cpu + 1;
+	return wish;
+}

@@ -97,6 +97,9 @@ int cycle_owners(
 /* Reads groups and the VMs' threads again, and what follows from them; keeps the rest. */
 int cycle_refresh(struct cycle *cycle, struct problem *problem);
 
+/* What is asked of the observer. */
+struct observer_wish cycle_observer_wish(const struct cycle *cycle);
+
 enum vm_state { STATE_PLACED, STATE_DEGRADED, STATE_PENDING, STATE_OBSERVED };
 
 /* How a VM stands. *ret_reason: a sentence or NULL; the caller frees. -ENOMEM. */

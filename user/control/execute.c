@@ -155,14 +155,14 @@ static int do_keep_off(
 static int do_start_observer(struct journal *journal, struct problem *problem)
 {
 	struct cycle *cycle = journal->execution->cycle;
-	int last = 0;
+	struct observer_wish wish = cycle_observer_wish(cycle);
 
-	if (cycle->observer)
+	if (cycle->observer && observer_is_current(cycle->observer, &wish))
 		return NOTHING_TO_DO;
-	cpuset_for_each (cpu, &cycle->topology.possible)
-		last = cpu;
-	return observer_start(
-		OBSERVER_DIR, (unsigned int)last + 1, &cycle->observer, problem);
+	/* A view holds what a takeover is to let go of. */
+	observer_close(cycle->observer);
+	cycle->observer = NULL;
+	return observer_start(OBSERVER_DIR, &wish, &cycle->observer, problem);
 }
 
 static int do_stop_observer(struct journal *journal, struct problem *problem)

@@ -395,10 +395,11 @@ static int walk_host(const struct walk *walk, struct problem *problem)
 int walk_apply(const struct walk *walk, struct problem *problem)
 {
 	CLEANUP(given_up_deinit) struct given_up given_up = {};
+	struct observer_wish wish = cycle_observer_wish(walk->cycle);
 	int r = 0;
 
 	/* What cannot be proved is not placed. */
-	if (!walk->cycle->observer)
+	if (!walk->cycle->observer || !observer_is_current(walk->cycle->observer, &wish))
 		r = take_one_step(walk, STEP_START_OBSERVER, problem);
 	if (r)
 		return r;

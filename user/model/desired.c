@@ -183,6 +183,7 @@ static void init_rules(struct desired_vm *vm)
 	memcpy(vm->rules.name, vm->vm->name, sizeof(vm->rules.name));
 	vm->rules.pid = vm->vm->pid;
 	vm->rules.start_time = vm->vm->start_time;
+	vm->rules.unborn = vm_born(vm->vm) < vm->vm->n_threads;
 }
 
 static struct rule_thread *add_rule(

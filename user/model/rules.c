@@ -36,6 +36,7 @@ bool rule_vm_holds(const struct rule_vm *in_force, const struct rule_vm *wanted)
 {
 	if (strcmp(in_force->name, wanted->name) || in_force->pid != wanted->pid ||
 		in_force->start_time != wanted->start_time ||
+		in_force->unborn != wanted->unborn ||
 		!cpuset_equal(&in_force->set, &wanted->set) ||
 		!cpuset_equal(&in_force->owned, &wanted->owned))
 		return false;

@@ -23,6 +23,8 @@ struct rule_vm {
 	struct cpuset set; /* for threads of the VM that are not listed: the emulator's */
 	struct cpuset
 		owned; /* CPUs that the VM as a whole owns (a vCPU's are not in it) */
+	bool unborn;   /* it is being started: to execute another program is not its end
+			*/
 	struct rule_thread *threads; /* ascending by tid */
 	size_t n_threads;
 };

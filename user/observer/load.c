@@ -19,8 +19,8 @@
 #include <sys/vfs.h>
 #include <time.h>
 
-#include "build/bpf/observer.skel.h"
 #include "user/base/cleanup.h"
+#include "user/observer/parts.h"
 
 _Static_assert((int)ABI_CPUS == (int)CPUSET_CPUS, "one bound");
 _Static_assert((int)ABI_NAME == (int)VM_NAME_SIZE, "one bound");
@@ -42,16 +42,16 @@ uint64_t observer_now(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static int pin_path(char path[PATH_MAX], const char *dir, const char *name)
+int observer_pin_path(char path[PATH_MAX], const char *dir, const char *name)
 {
 	return snprintf(path, PATH_MAX, "%s/%s", dir, name) < PATH_MAX ? 0
 								       : -ENAMETOOLONG;
 }
 
-static int open_pin(const char *dir, const char *name)
+int observer_open_pin(const char *dir, const char *name)
 {
 	char path[PATH_MAX];
-	int fd, r = pin_path(path, dir, name);
+	int fd, r = observer_pin_path(path, dir, name);
 
 	if (r)
 		return r;
@@ -72,7 +72,7 @@ static int map_pin(const char *dir, const char *name, size_t size, void **ret_me
 {
 	struct bpf_map_info info = {};
 	u32 len = sizeof(info);
-	cleanup_close int fd = open_pin(dir, name);
+	cleanup_close int fd = observer_open_pin(dir, name);
 	void *memory;
 
 	if (fd < 0)
@@ -104,35 +104,56 @@ static int map_all(struct observer *observer, const char *dir)
 	FLAT_MAPS(MAP)
 #undef MAP
 	observer->n_cpus = observer->n_cpu_rules;
-	observer->task_counters = open_pin(dir, "task_counters");
-	observer->events = open_pin(dir, "events");
-	observer->link = open_pin(dir, LINK_SWITCH);
-	if (observer->task_counters < 0)
-		return observer->task_counters;
-	if (observer->events < 0)
-		return observer->events;
-	return observer->link < 0 ? observer->link : 0;
+#define OPEN(map)                                     \
+	observer->map = observer_open_pin(dir, #map); \
+	if (observer->map < 0)                        \
+		return observer->map;
+	OPEN(task_counters)
+	OPEN(culprits)
+	OPEN(groups)
+	OPEN(events)
+#undef OPEN
+	return 0;
+}
+
+static bool is_whole(const struct observer *observer)
+{
+	return observer->health->abi == ABI_VERSION && observer->health->start &&
+	       observer->n_cpu_runs >= observer->n_cpus &&
+	       observer->n_cpu_counters >= observer->n_cpus &&
+	       observer->n_interrupts >= observer->n_cpus &&
+	       observer->n_drifts >= ABI_DRIFTS &&
+	       !(observer->n_task_index & (observer->n_task_index - 1));
+}
+
+static int open_links(const char *dir)
+{
+	static const char *const links[] = {LINK_EXIT, LINK_EXEC, LINK_SWITCH};
+
+	for (size_t i = 0; i < sizeof(links) / sizeof(*links); i++) {
+		cleanup_close int fd = observer_open_pin(dir, links[i]);
+
+		if (fd < 0)
+			return fd;
+	}
+	return 0;
 }
 
 static int open_whole(const char *dir, struct observer **ret_observer)
 {
 	struct observer *observer = calloc(1, sizeof(*observer));
-	cleanup_close int exit_link = -1;
 	int r;
 
 	if (!observer)
 		return -ENOMEM;
-	observer->task_counters = observer->events = observer->link = -1;
-	r = map_all(observer, dir);
+	observer->task_counters = observer->culprits = observer->groups =
+		observer->events = -1;
+	observer->dir = strdup(dir);
+	r = observer->dir ? map_all(observer, dir) : -ENOMEM;
 	if (!r)
-		exit_link = r = open_pin(dir, LINK_EXIT);
-	if (r >= 0)
-		r = observer->health->abi != ABI_VERSION || !observer->health->start ||
-				    observer->n_cpu_runs < observer->n_cpus ||
-				    observer->n_cpu_counters < observer->n_cpus ||
-				    observer->n_task_index & (observer->n_task_index - 1)
-			    ? -ESTALE
-			    : 0;
+		r = open_links(dir);
+	if (!r && !is_whole(observer))
+		r = -ESTALE;
 	if (r) {
 		observer_close(observer);
 		return r == -ENOENT ? -ESTALE : r;
@@ -172,12 +193,13 @@ void observer_close(struct observer *observer)
 		munmap((void *)observer->map, map_bytes(observer->n_##map, sizeof(type)));
 	FLAT_MAPS(UNMAP)
 #undef UNMAP
-	if (observer->task_counters >= 0)
-		close(observer->task_counters);
-	if (observer->events >= 0)
-		close(observer->events);
-	if (observer->link >= 0)
-		close(observer->link);
+	const int fds[] = {observer->task_counters, observer->culprits, observer->groups,
+		observer->events};
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	free(observer->dir);
 	free(observer);
 }
 
@@ -195,7 +217,7 @@ int observer_remove(const char *dir, struct problem *problem)
 
 	/* Links first: from here on nothing is counted, and a half removed one is not
 	 * whole. */
-	if (!pin_path(path, dir, LINK_SWITCH))
+	if (!observer_pin_path(path, dir, LINK_SWITCH))
 		unlink(path);
 	open_dir = opendir(dir);
 	if (!open_dir)
@@ -230,145 +252,4 @@ int observer_supported(struct problem *problem)
 const char *observer_libbpf_version(void)
 {
 	return libbpf_version_string();
-}
-
-static u32 clamp(u32 value, u32 low, u32 high)
-{
-	return value < low ? low : value > high ? high : value;
-}
-
-/* Every map has a bound that follows from the host's size; the index has four places a
- * thread. */
-static void size_maps(struct observer_bpf *skel, u32 cpus)
-{
-	u32 n_tasks = clamp(64 * cpus, 4096, 65536), n_buckets = 1;
-
-	while (n_buckets * ABI_BUCKET < 4 * n_tasks)
-		n_buckets *= 2;
-	bpf_map__set_max_entries(skel->maps.cpu_rules, cpus);
-	bpf_map__set_max_entries(skel->maps.cpu_counters, cpus);
-	bpf_map__set_max_entries(skel->maps.cpu_runs, cpus);
-	bpf_map__set_max_entries(skel->maps.cpu_sets, clamp(4 * cpus, 256, 16384));
-	bpf_map__set_max_entries(skel->maps.tasks, n_tasks);
-	bpf_map__set_max_entries(skel->maps.task_counters, n_tasks);
-	bpf_map__set_max_entries(skel->maps.task_index, n_buckets);
-	bpf_map__set_max_entries(skel->maps.vms, clamp(4 * cpus, 64, 4096) + 1);
-	bpf_map__set_max_entries(skel->maps.events, RING_BYTES);
-	skel->rodata->index_mask = n_buckets - 1;
-}
-
-static int init_values(struct observer_bpf *skel, u32 cpus)
-{
-	struct health health = {
-		.abi = ABI_VERSION, .cpus = cpus, .start = observer_now()};
-	struct cpu_set_words all;
-	u32 slot = SET_ALL, zero = 0;
-
-	memset(&all, 0xff, sizeof(all));
-	if (bpf_map_update_elem(bpf_map__fd(skel->maps.cpu_sets), &slot, &all, BPF_ANY) ||
-		bpf_map_update_elem(
-			bpf_map__fd(skel->maps.health), &zero, &health, BPF_ANY))
-		return -errno;
-	return 0;
-}
-
-static int pin_all(struct observer_bpf *skel, const char *dir)
-{
-	struct bpf_map *map;
-	char path[PATH_MAX];
-	int r;
-
-	bpf_object__for_each_map(map, skel->obj)
-	{
-		if (bpf_map__is_internal(map))
-			continue;
-		r = pin_path(path, dir, bpf_map__name(map));
-		if (!r)
-			r = bpf_map__pin(map, path);
-		if (r)
-			return r;
-	}
-	r = pin_path(path, dir, "fast");
-	if (!r)
-		r = bpf_map__pin(skel->maps.bss, path);
-	if (!r)
-		r = pin_path(path, dir, LINK_EXIT);
-	if (!r)
-		r = bpf_link__pin(skel->links.cpuwarden_exit, path);
-	if (!r)
-		r = pin_path(path, dir, LINK_SWITCH);
-	return r ? r : bpf_link__pin(skel->links.cpuwarden_switch, path);
-}
-
-/* Makes the folder of all pins. Without a bpffs there, mkdir() fails with any error. */
-static int make_dir(const char *dir, struct problem *problem)
-{
-	char parent[PATH_MAX];
-	struct statfs fs;
-
-	snprintf(parent, sizeof(parent), "%.*s", (int)(strrchr(dir, '/') - dir), dir);
-	if (statfs(parent, &fs) < 0)
-		return problem_set(problem, -errno, "%s: %s", parent, strerror(errno));
-	if ((uint32_t)fs.f_type != MAGIC_BPFFS)
-		return problem_set(problem, -ENODEV,
-			"%s is not a bpf file system: mount -t bpf bpf %s", parent,
-			parent);
-	if (mkdir(dir, 0700) < 0)
-		return problem_set(
-			problem, -errno, "cannot make %s: %s", dir, strerror(errno));
-	return 0;
-}
-
-static int start(const char *dir, u32 cpus, struct problem *problem)
-{
-	struct observer_bpf *skel;
-	int r;
-
-	skel = observer_bpf__open();
-	if (!skel)
-		return problem_set(problem, -errno, "cannot open the BPF program: %s",
-			strerror(errno));
-	size_maps(skel, cpus);
-	r = observer_bpf__load(skel);
-	if (r) {
-		problem_set(problem, r, "the kernel refused the BPF program: %s",
-			strerror(-r));
-		goto out;
-	}
-	r = make_dir(dir, problem);
-	if (r)
-		goto out;
-	r = init_values(skel, cpus);
-	if (!r)
-		r = observer_bpf__attach(skel);
-	if (!r)
-		r = pin_all(skel, dir);
-	if (r)
-		problem_set(problem, r, "cannot attach and pin the observer in %s: %s",
-			dir, strerror(-r));
-out:
-	observer_bpf__destroy(skel);
-	return r;
-}
-
-int observer_start(const char *dir, unsigned int cpus, struct observer **ret_observer,
-	struct problem *problem)
-{
-	int r;
-
-	/* Somebody else may have started one since the caller looked. */
-	r = observer_open(dir, ret_observer, problem);
-	if (r != -ENOENT && r != -ESTALE)
-		return r;
-	r = observer_supported(problem);
-	if (!r)
-		r = observer_remove(dir, problem);
-	if (r)
-		return r;
-	r = start(dir, cpus, problem);
-	if (!r)
-		r = observer_open(dir, ret_observer, problem);
-	if (r)
-		observer_remove(dir, NULL);
-	return r;
 }

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* Private to this room: the pinned maps, mapped into memory. */
+#include <limits.h>
 #include <stdint.h>
 
 #include "bpf/abi.h"
 #include "user/observer/observer.h"
 
 /* One row a flat map: field and map name, element type. */
-#define FLAT_MAPS(row)                                                              \
-	row(cpu_rules, struct cpu_rule) row(cpu_counters, struct cpu_counters)      \
-		row(cpu_runs, struct cpu_run) row(cpu_sets, struct cpu_set_words)   \
-			row(tasks, struct task) row(task_index, struct task_bucket) \
-				row(fast, struct fast) row(vms, struct vm_slot)     \
-					row(health, struct health)
+#define FLAT_MAPS(row)                                                                   \
+	row(cpu_rules, struct cpu_rule) row(cpu_counters, struct cpu_counters) row(      \
+		cpu_runs, struct cpu_run) row(cpu_sets, struct cpu_set_words) row(tasks, \
+		struct task) row(task_index, struct task_bucket) row(fast, struct fast)  \
+		row(vms, struct vm_slot) row(health, struct health)                      \
+			row(controllers, struct controllers) row(drifts, struct drift)   \
+				row(interrupts, struct interrupts)
 
 struct observer {
 #define FIELD(map, type) volatile type *map;
@@ -22,14 +24,23 @@ struct observer {
 	FLAT_MAPS(FIELD)
 #undef FIELD
 	u32 n_cpus;
-	int task_counters; /* fd */
-	int events;	   /* fd */
-	int link;	   /* fd of the sched_switch link */
+	int task_counters; /* fds of the others */
+	int culprits;
+	int groups;
+	int events;
+	/* Of its pins. No fd of a link or program is kept: who holds one keeps that
+	 * attached when another takes over. */
+	char *dir;
 };
 
-/* What a link is pinned as. */
-#define LINK_SWITCH "link_switch"
-#define LINK_EXIT "link_exit"
+/* -ENAMETOOLONG. */
+int observer_pin_path(char path[PATH_MAX], const char *dir, const char *name);
+
+/* Of a pin in the observer's folder: an fd, the caller's, or -errno. */
+int observer_open_pin(const char *dir, const char *name);
+
+/* Returns when no program that runs now is left running: what it has looked up may go. */
+void observer_wait_for_readers(void);
 
 /* Slot of a VM, or 0. */
 u32 observer_find_vm(const struct observer *observer, pid_t pid, uint64_t start_time);

@@ -21,13 +21,25 @@ struct observer;
 int observer_open(
 	const char *dir, struct observer **ret_observer, struct problem *problem);
 
+/* What is asked of it. */
+struct observer_wish {
+	unsigned int cpus; /* possible ones of the host */
+	bool interrupts;   /* measure how long interrupts take, too */
+	bool guard;	   /* watch over drift: see rule_vm.guard */
+};
+
 /*
- * Loads, attaches and pins a new one for a host of `cpus` possible CPUs, with no rule in
- * it. Takes the place of what observer_open() calls stale; one that runs is opened, and
- * left as it is. On failure nothing is left behind.
+ * Loads, attaches and pins a new one, with no rule in it. Takes the place of what
+ * observer_open() calls stale. One that runs another program, or with other wishes, is
+ * taken over: counters and rules stay, and no switch is missed or counted twice. On
+ * failure nothing is left behind, and one that ran goes on.
  */
-int observer_start(const char *dir, unsigned int cpus, struct observer **ret_observer,
-	struct problem *problem);
+int observer_start(const char *dir, const struct observer_wish *wish,
+	struct observer **ret_observer, struct problem *problem);
+
+/* Does it run this program, with these wishes? Else observer_start() would change it. */
+bool observer_is_current(
+	const struct observer *observer, const struct observer_wish *wish);
 
 /* Closes the view; the observer goes on. NULL is fine. */
 void observer_close(struct observer *observer);

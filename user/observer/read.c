@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "user/base/array.h"
+#include "user/observer/programs.h"
 
 static struct tally to_tally(const volatile struct count *count)
 {
@@ -250,28 +251,6 @@ static int read_threads(struct counters *counters, const struct observer *observ
 	return 0;
 }
 
-/* Switches that the program was not called for, because it was already running on that
- * CPU. */
-static int read_misses(const struct observer *observer, uint64_t *ret_misses)
-{
-	struct bpf_link_info link = {};
-	struct bpf_prog_info prog = {};
-	u32 len = sizeof(link);
-	int fd, r;
-
-	if (bpf_obj_get_info_by_fd(observer->link, &link, &len))
-		return -errno;
-	fd = bpf_prog_get_fd_by_id(link.prog_id);
-	if (fd < 0)
-		return -errno;
-	len = sizeof(prog);
-	r = bpf_obj_get_info_by_fd(fd, &prog, &len) ? -errno : 0;
-	close(fd);
-	if (!r)
-		*ret_misses = prog.recursion_misses;
-	return r;
-}
-
 static int compare_culprits(const void *a, const void *b)
 {
 	uint64_t x = ((const struct culprit *)a)->time,
@@ -292,7 +271,8 @@ int observer_read(const struct observer *observer, struct counters *ret_counters
 	};
 	int r;
 
-	r = read_misses(observer, &counters.recursion_misses);
+	r = program_misses(observer->dir, &counters.recursion_misses);
+	counters.recursion_misses += observer->health->missed;
 	if (!r)
 		r = read_vms(&counters, observer);
 	if (!r)

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "user/base/cleanup.h"
@@ -82,10 +83,14 @@ static bool index_add(struct observer *observer, u32 tid, u32 task)
 	return false;
 }
 
-/* Returns when no program that runs now is left running: what it has looked up may go. */
-static void wait_for_readers(void)
+void observer_wait_for_readers(void)
 {
-	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	/* Far longer than any run of a program, none of which can be preempted. */
+	const struct timespec long_enough = {.tv_nsec = 50000000};
+
+	/* Refused on a host that was booted with nohz_full. */
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		nanosleep(&long_enough, NULL);
 }
 
 static void unindex_task(struct observer *observer, u32 slot)
@@ -159,7 +164,7 @@ static int write_task(struct observer *observer, const struct rule_vm *vm, u32 v
 	if (slot &&
 		(task->tgid != (u32)vm->pid || task->start_ticks != thread->start_time)) {
 		unindex_task(observer, slot);
-		wait_for_readers();
+		observer_wait_for_readers();
 		erase_unindexed(observer, observer->tasks[slot].vm);
 		slot = 0;
 	}
@@ -219,6 +224,14 @@ static bool owner_of(const struct observer *observer, const struct rule_vm *vm,
 	return false;
 }
 
+static void mark_reserved(struct observer *observer, u32 cpu, bool reserved)
+{
+	volatile u64 *word = &observer->cpu_sets[SET_RESERVED].words[cpu / 64];
+
+	*word = reserved ? *word | UINT64_C(1) << cpu % 64
+			 : *word & ~(UINT64_C(1) << cpu % 64);
+}
+
 static void write_cpu(
 	struct observer *observer, u32 cpu, const struct owner *owner, u32 flags)
 {
@@ -231,12 +244,14 @@ static void write_cpu(
 	barrier();
 	rule->vcpu = owner->vcpu;
 	rule->flags = flags;
+	rule->since = observer_now();
 	fast->tid = owner->tid;
 	fast->task = owner->task;
 	barrier();
 	rule->vm = owner->vm;
 	barrier();
 	fast->vm = owner->vm;
+	mark_reserved(observer, cpu, owner->vm);
 }
 
 static void write_cpus(
@@ -286,8 +301,10 @@ static int write_vm(
 		to->old_set = to->set;
 	}
 	memcpy((void *)to->name, vm->name, sizeof(to->name));
+	to->flags = vm->unborn ? VM_UNBORN : 0;
 	to->set = set;
 	to->rules_since = observer_now();
+	to->settle_base = to->settling.count;
 	to->settle_until = excuse_end(to->rules_since);
 	barrier();
 	to->pid = (u32)vm->pid;
@@ -319,6 +336,8 @@ int observer_begin(
 
 void observer_loosen(struct observer *observer, bool loose)
 {
+	for (u32 slot = 1; loose && slot < observer->n_vms; slot++)
+		observer->vms[slot].settle_base = observer->vms[slot].settling.count;
 	observer->health->loose_until = loose ? excuse_end(observer_now()) : 0;
 }
 
@@ -350,7 +369,7 @@ int observer_commit(
 		else
 			unindex_task(observer, i);
 	}
-	wait_for_readers();
+	observer_wait_for_readers();
 	erase_unindexed(observer, slot);
 	observer->vms[slot].old_set = SET_NONE;
 	observer->vms[slot].settle_until = 0;
@@ -369,6 +388,7 @@ int observer_forget(struct observer *observer, pid_t pid, uint64_t start_time)
 		if (observer->cpu_rules[cpu].vm == slot) {
 			observer->fast->cpus[cpu].vm = 0;
 			observer->cpu_rules[cpu].vm = 0;
+			mark_reserved(observer, cpu, false);
 		}
 		/* The slot will be another's: what happened stays, without the name. */
 		if (observer->cpu_runs[cpu].last.vm == slot)
@@ -377,7 +397,7 @@ int observer_forget(struct observer *observer, pid_t pid, uint64_t start_time)
 	for (u32 i = 1; i < observer->n_tasks; i++)
 		if (observer->tasks[i].tid && observer->tasks[i].vm == slot)
 			unindex_task(observer, i);
-	wait_for_readers();
+	observer_wait_for_readers();
 	erase_unindexed(observer, slot);
 	set_filter(observer);
 	memset((void *)&observer->vms[slot], 0, sizeof(observer->vms[slot]));

@@ -101,6 +101,7 @@ int observer_get_vm(const struct observer *observer, pid_t pid, uint64_t start_t
 	cpuset_from_words(
 		&observer->cpu_sets[observer->vms[slot].set % observer->n_cpu_sets],
 		&vm.set);
+	vm.unborn = observer->vms[slot].flags & VM_UNBORN;
 	settling = observer->vms[slot].settle_until;
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
 		if (observer->cpu_rules[cpu].vm == slot &&

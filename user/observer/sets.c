@@ -25,7 +25,7 @@ bool *observer_sets_in_use(const struct observer *observer)
 
 	if (!used)
 		return NULL;
-	used[SET_NONE] = used[SET_ALL] = true;
+	used[SET_NONE] = used[SET_ALL] = used[SET_RESERVED] = true;
 	for (u32 i = 1; i < observer->n_tasks; i++) {
 		used[observer->tasks[i].set % observer->n_cpu_sets] = true;
 		used[observer->tasks[i].old_set % observer->n_cpu_sets] = true;
@@ -42,6 +42,8 @@ u32 observer_intern_set(struct observer *observer, bool *used, const struct cpus
 	u32 free_slot = 0;
 
 	for (u32 i = SET_ALL; i < observer->n_cpu_sets; i++) {
+		if (i == SET_RESERVED)
+			continue; /* it changes with the rules */
 		if (!used[i])
 			free_slot = free_slot ? free_slot : i;
 		else if (same_words(&observer->cpu_sets[i], set))

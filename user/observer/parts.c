@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/observer/parts.h"
+
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "user/base/cleanup.h"
+#include "user/base/file.h"
+
+#define PREFIX "cpuwarden_"
+#define LSM_LIST "/sys/kernel/security/lsm"
+
+/* Programs of optional parts. A kernel's function may have changed its name. */
+static const struct row {
+	const char *program; /* behind PREFIX */
+	enum part part;
+	const char *functions[2]; /* one of them is hooked on to; NULL: by its section */
+} rows[] = {
+	{"affinity_begin", PART_AFFINITY, {"sched_setaffinity"}},
+	{"affinity_end", PART_AFFINITY, {"sched_setaffinity"}},
+	{"cpuset_begin", PART_CPUSET, {"cpuset_write_resmask"}},
+	{"cpuset_end", PART_CPUSET, {"cpuset_write_resmask"}},
+	{"partition_begin", PART_PARTITION,
+		{"cpuset_partition_write", "sched_partition_write"}},
+	{"partition_end", PART_PARTITION,
+		{"cpuset_partition_write", "sched_partition_write"}},
+	{"move_begin", PART_MOVE, {"cgroup_attach_task"}},
+	{"move_end", PART_MOVE, {NULL}},
+	{"irq_begin", PART_INTERRUPTS, {NULL}},
+	{"irq_end", PART_INTERRUPTS, {NULL}},
+	{"softirq_begin", PART_INTERRUPTS, {NULL}},
+	{"softirq_end", PART_INTERRUPTS, {NULL}},
+	{"guard", PART_GUARD, {NULL}},
+};
+
+enum { ROWS = sizeof(rows) / sizeof(*rows) };
+
+static const struct {
+	enum part part;
+	const char *name;
+} names[] = {
+	{PART_AFFINITY, "drift_affinity"},
+	{PART_CPUSET, "drift_cpuset"},
+	{PART_PARTITION, "drift_partition"},
+	{PART_MOVE, "drift_move"},
+	{PART_INTERRUPTS, "interrupt_durations"},
+	{PART_GUARD, "guard"},
+};
+
+const char *part_name(enum part part)
+{
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (names[i].part == part)
+			return names[i].name;
+	return "";
+}
+
+static const char *name_of(const struct bpf_program *program)
+{
+	return bpf_program__name(program) + strlen(PREFIX);
+}
+
+static const struct row *row_of(const struct bpf_program *program)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (!strcmp(rows[i].program, name_of(program)))
+			return &rows[i];
+	return NULL;
+}
+
+static const char *find_function(const struct row *row, const struct btf *btf)
+{
+	for (size_t i = 0; i < 2 && row->functions[i]; i++)
+		if (btf__find_by_name_kind(btf, row->functions[i], BTF_KIND_FUNC) > 0)
+			return row->functions[i];
+	return NULL;
+}
+
+/* Whoever cannot read the list is not told; the kernel refuses to attach then. */
+static bool has_bpf_lsm(void)
+{
+	char list[256], *at, *word;
+
+	if (file_read_at(AT_FDCWD, LSM_LIST, list, sizeof(list)) < 0)
+		return true;
+	for (word = strtok_r(list, ",\n", &at); word; word = strtok_r(NULL, ",\n", &at))
+		if (!strcmp(word, "bpf"))
+			return true;
+	return false;
+}
+
+u32 program_part(const struct bpf_program *program)
+{
+	const struct row *row = row_of(program);
+
+	return row ? row->part : 0;
+}
+
+/* Without functions that this kernel lacks. */
+static u32 find_supported(const struct btf *btf, u32 parts)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (rows[i].functions[0] && !find_function(&rows[i], btf))
+			parts &= ~(u32)rows[i].part;
+	return parts & PART_GUARD && !has_bpf_lsm() ? parts & ~(u32)PART_GUARD : parts;
+}
+
+static int choose(struct bpf_program *program, const struct btf *btf, u32 parts)
+{
+	const struct row *row = row_of(program);
+	const char *function = row ? find_function(row, btf) : NULL;
+
+	if (row && !(parts & row->part))
+		return bpf_program__set_autoload(program, false);
+	return function ? bpf_program__set_attach_target(program, 0, function) : 0;
+}
+
+int parts_choose(struct bpf_object *object, u32 wanted, u32 *ret_parts)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	struct bpf_program *program;
+	u32 parts;
+	int r = 0;
+
+	if (!btf)
+		return -errno;
+	parts = find_supported(btf, wanted);
+	bpf_object__for_each_program(program, object)
+	{
+		r = choose(program, btf, parts);
+		if (r)
+			break;
+	}
+	btf__free(btf);
+	if (!r)
+		*ret_parts = parts;
+	return r;
+}
+
+u32 parts_supported(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	u32 parts = btf ? find_supported(btf, PARTS_ALL) : 0;
+
+	btf__free(btf);
+	return parts;
+}
+
+int program_pin(const struct bpf_program *program, const char *dir, const char *suffix,
+	char ret_path[PATH_MAX])
+{
+	int n = snprintf(
+		ret_path, PATH_MAX, "%s/link_%s%s", dir, name_of(program), suffix);
+
+	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+}

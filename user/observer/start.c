@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How the observer comes to run: from nothing, or in the place of another program at the
+ * same maps.
+ *
+ * A takeover. Every CPU is told that two programs are attached (cpu_fast.takeover); the
+ * new ones are attached; once the new one has seen switches that the old one had
+ * examined, its pins take the place of the old ones, that of sched_switch last. When the
+ * kernel has let go of the old one, the CPUs are told that there is one again. Whoever is
+ * killed on the way leaves either program or both attached, each switch examined once,
+ * and `takeover` set: the next start goes on from there.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "user/base/cleanup.h"
+#include "user/observer/maps.h"
+#include "user/observer/object.h"
+#include "user/observer/parts.h"
+#include "user/observer/programs.h"
+
+enum {
+	MAGIC_BPFFS = 0xcafe4a11,
+	SECOND_MS = 2000, /* for a switch to be seen by both programs */
+	LET_GO_MS = 5000, /* for the kernel to detach a program */
+};
+
+bool observer_is_current(
+	const struct observer *observer, const struct observer_wish *wish)
+{
+	return observer->health->build == object_build() &&
+	       observer->health->wanted == object_parts(wish) &&
+	       !observer->health->takeover;
+}
+
+/* Makes the folder of all pins. Without a bpffs there, mkdir() fails with any error. */
+static int make_dir(const char *dir, struct problem *problem)
+{
+	char parent[PATH_MAX];
+	struct statfs fs;
+
+	snprintf(parent, sizeof(parent), "%.*s", (int)(strrchr(dir, '/') - dir), dir);
+	if (statfs(parent, &fs) < 0)
+		return problem_set(problem, -errno, "%s: %s", parent, strerror(errno));
+	if ((uint32_t)fs.f_type != MAGIC_BPFFS)
+		return problem_set(problem, -ENODEV,
+			"%s is not a bpf file system: mount -t bpf bpf %s", parent,
+			parent);
+	if (mkdir(dir, 0700) < 0)
+		return problem_set(
+			problem, -errno, "cannot make %s: %s", dir, strerror(errno));
+	return 0;
+}
+
+static int start_new(const char *dir, const struct observer_wish *wish, u32 *ret_parts,
+	struct problem *problem)
+{
+	CLEANUP(object_deinit) struct object object = {.dir = dir};
+	int r;
+
+	r = object_load(&object, NULL, wish->cpus, object_parts(wish));
+	if (r)
+		return problem_set(problem, r, "the kernel refused the BPF program: %s",
+			strerror(-r));
+	r = make_dir(dir, problem);
+	if (r)
+		return r;
+	r = object_init_maps(&object, wish->cpus, object_parts(wish));
+	if (!r)
+		r = object_pin_maps(&object);
+	if (!r)
+		r = object_attach(&object);
+	if (!r)
+		r = object_pin_links(&object);
+	if (r)
+		return problem_set(problem, r,
+			"cannot attach and pin the observer in %s: %s", dir,
+			strerror(-r));
+	*ret_parts = object.parts;
+	return 0;
+}
+
+static void pause_ms(int ms)
+{
+	const struct timespec pause = {.tv_nsec = ms * 1000000L};
+
+	nanosleep(&pause, NULL);
+}
+
+static void tell_takeover(struct observer *observer, bool takeover)
+{
+	for (u32 cpu = 0; cpu < ABI_CPUS; cpu++)
+		observer->fast->cpus[cpu].takeover = takeover;
+	observer_wait_for_readers();
+}
+
+/* From here on switches are examined once, however many programs are attached. */
+static void begin_takeover(struct observer *observer)
+{
+	observer->health->takeover = 1;
+	tell_takeover(observer, true);
+}
+
+static bool finish_takeover(const char *dir, struct observer *observer)
+{
+	for (int ms = 0; programs_count(dir) > 1; ms++) {
+		if (ms == LET_GO_MS)
+			return false;
+		pause_ms(1);
+	}
+	observer_wait_for_readers();
+	tell_takeover(observer, false);
+	observer->health->takeover = 0;
+	return true;
+}
+
+static u64 count_seconded(const struct observer *observer)
+{
+	u64 sum = 0;
+
+	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++)
+		sum += observer->fast->cpus[cpu].seconded;
+	return sum;
+}
+
+/* Whoever sleeps is switched out and in again: so there are switches to be seen. */
+static bool is_seconded(const struct observer *observer)
+{
+	u64 before = count_seconded(observer);
+
+	for (int ms = 0; ms < SECOND_MS; ms++) {
+		pause_ms(1);
+		if (count_seconded(observer) > before)
+			return true;
+	}
+	return false;
+}
+
+static int replace(struct observer *observer, struct object *object,
+	const struct observer_wish *wish, struct problem *problem)
+{
+	u64 misses = 0;
+	int r;
+
+	r = object_load(object, observer, observer->n_cpus, object_parts(wish));
+	if (!r)
+		r = object_attach(object);
+	if (r)
+		return problem_set(problem, r, "the kernel refused the BPF program: %s",
+			strerror(-r));
+	if (!is_seconded(observer))
+		return problem_set(problem, -EIO,
+			"the new BPF program is not called at context switches, so the running one "
+			"stays");
+	program_misses(object->dir, &misses);
+	r = object_pin_links(object);
+	if (r)
+		return problem_set(problem, r, "cannot pin the new BPF program in %s: %s",
+			object->dir, strerror(-r));
+	observer->health->missed += misses;
+	observer->health->parts = object->parts;
+	observer->health->wanted = object_parts(wish);
+	observer->health->build = object_build();
+	object_unpin_missing(object);
+	return 0;
+}
+
+static int take_over(const char *dir, struct observer *observer,
+	const struct observer_wish *wish, struct problem *problem)
+{
+	struct object object = {.dir = dir};
+	int r;
+
+	begin_takeover(observer);
+	r = replace(observer, &object, wish, problem);
+	if (r)
+		object_unpin_new(&object);
+	object_deinit(&object);
+	/* Until the kernel has let go of the other one, the next start tries again. */
+	finish_takeover(dir, observer);
+	return r;
+}
+
+int observer_start(const char *dir, const struct observer_wish *wish,
+	struct observer **ret_observer, struct problem *problem)
+{
+	struct observer *observer;
+	u32 parts;
+	int r;
+
+	/* Somebody else may have started one since the caller looked. */
+	r = observer_open(dir, &observer, problem);
+	if (!r) {
+		if (!observer_is_current(observer, wish))
+			r = take_over(dir, observer, wish, problem);
+		observer_close(observer);
+		return r ? r : observer_open(dir, ret_observer, problem);
+	}
+	if (r != -ENOENT && r != -ESTALE)
+		return r;
+	r = observer_supported(problem);
+	if (!r)
+		r = observer_remove(dir, problem);
+	if (r)
+		return r;
+	r = start_new(dir, wish, &parts, problem);
+	if (!r)
+		r = observer_open(dir, ret_observer, problem);
+	if (r) {
+		observer_remove(dir, NULL);
+		return r;
+	}
+	(*ret_observer)->health->parts = parts;
+	return 0;
+}
