@@ -81,26 +81,31 @@ ABI_SIZE(struct cpu_rule, 24);
 /* Whose run is on, on a CPU. */
 enum cpu_on {
 	ON_OTHER, /* nobody's, or of a task that is no concern of ours */
-	ON_OWNER, /* the owning vCPU's */
+	ON_KNOWN, /* of a tracked thread where it may be: the one in `task` */
 	ON_RUN,	  /* one that stands in cpu_runs */
+};
+
+enum {
+	/* In cpu_fast.vm: two programs are attached, and whoever comes first examines a
+	   switch. */
+	CPU_TAKEOVER = 0x80000000,
 };
 
 /*
  * fast.cpus[CPU]: what a switch on the CPU needs as long as all is well, in a cache line
- * of its own. `vm` is that of cpu_rules, set after it and cleared before. BPF writes
- * `on`, `examined` and `seconded`, and clears `tid`.
+ * of its own. `vm` is that of cpu_rules, set after it and cleared before; where it and
+ * `on` are 0 nothing more is looked at. BPF writes `on`, `examined` and `seconded`,
+ * clears `tid`, and has `task` to itself while `vm` is 0.
  */
 struct cpu_fast {
-	u32 vm;
+	u32 vm;	      /* with CPU_TAKEOVER */
 	u32 on;	      /* enum cpu_on */
 	u32 tid;      /* the owning vCPU's thread; 0 after its exit and for the VM as a
 			 whole */
-	u32 task;     /* its slot in tasks */
-	u32 takeover; /* two programs are attached: whoever comes first examines a switch
-		       */
-	u32 seconded; /* switches that the other one had examined, meanwhile */
-	u64 examined; /* which switch was the latest, meanwhile: see is_examined() */
-	u32 pad[8];
+	u32 task;     /* the owning vCPU's slot in tasks */
+	u64 examined; /* in a takeover: which switch was the latest, see is_examined() */
+	u32 seconded; /* and how many the other one had examined */
+	u32 pad[9];
 };
 ABI_SIZE(struct cpu_fast, 64);
 

@@ -80,8 +80,9 @@ static __always_inline bool are_kthreads_loose(void)
 
 /*
  * Can the kernel thread run nowhere else? Neither the flag nor the number alone would do:
- * unbound workqueue threads have the flag, and a cpuset of one CPU narrows any thread. On
- * 6.1 vhost's are kernel threads in their VM's group, and have no other place than that.
+ * unbound workqueues' threads (kworker/uN:M) have the flag, and as few CPUs as their mask
+ * leaves them; a cpuset of one CPU narrows any thread. On 6.1 vhost's are kernel threads
+ * in their VM's group, and have no other place than that.
  */
 static __noinline bool is_bound(struct task_struct *p)
 {
@@ -90,9 +91,9 @@ static __noinline bool is_bound(struct task_struct *p)
 
 	if (p->nr_cpus_allowed != 1)
 		return false;
-	if (p->flags & PF_NO_SETAFFINITY)
-		return true;
 	bpf_core_read_str(comm, sizeof(comm), &p->comm);
+	if (p->flags & PF_NO_SETAFFINITY)
+		return !(p->flags & PF_WQ_WORKER && comm[sizeof("kworker/") - 1] == 'u');
 	for (u32 i = 0; i < sizeof(vhost) - 1; i++)
 		if (comm[i] != vhost[i])
 			return false;

@@ -39,8 +39,8 @@ static __always_inline void note_begin(
 		run->start = bpf_ktime_get_ns();
 }
 
-/* Of whoever is not the owner. */
-static __noinline void begin_reserved(struct cpu_fast *at, struct task_struct *p, u32 cpu)
+/* Of whoever is not the CPU's owner, or not where it may be. */
+static __noinline void begin_run(struct cpu_fast *at, struct task_struct *p, u32 cpu)
 {
 	struct cpu_run *run = bpf_map_lookup_elem(&cpu_runs, &cpu);
 
@@ -50,18 +50,20 @@ static __noinline void begin_reserved(struct cpu_fast *at, struct task_struct *p
 	note_begin(at, run, p);
 }
 
+/* Of a process that filter_has(), on an unreserved CPU. */
 static __always_inline void begin_unreserved(
 	struct cpu_fast *at, struct task_struct *p, u32 cpu)
 {
-	struct cpu_run *run = bpf_map_lookup_elem(&cpu_runs, &cpu);
+	u32 slot = find_slot(p->pid);
+	struct task *task = bpf_map_lookup_elem(&tasks, &slot);
 
-	if (!run)
+	if (likely(slot && task && task->tgid == (u32)p->tgid && !task->exited &&
+		    set_has(task->set, cpu))) {
+		at->task = slot;
+		at->on = ON_KNOWN;
 		return;
-	run->class = RUN_NONE;
-	run->task = 0;
-	run->settling = 0;
-	classify_unreserved(run, p, cpu);
-	note_begin(at, run, p);
+	}
+	begin_run(at, p, cpu);
 }
 
 static __noinline void count_switches(void)
@@ -103,29 +105,36 @@ static __noinline bool is_examined(struct cpu_fast *at, struct task_struct *prev
 SEC("tp_btf/sched_switch")
 int cpuwarden_switch(u64 *ctx)
 {
-	u32 cpu = bpf_get_smp_processor_id();
+	u32 cpu = bpf_get_smp_processor_id(), vm, on;
 	struct cpu_counters *counters = bpf_map_lookup_elem(&cpu_counters, &cpu);
 	struct cpu_fast *at = &fast.cpus[cpu % ABI_CPUS];
 	struct task_struct *next;
 
-	if (!counters || (unlikely(at->takeover) && is_examined(at, PREV(ctx))))
+	if (!counters)
 		return 0;
+	vm = at->vm;
+	on = at->on;
+	if (unlikely(vm & CPU_TAKEOVER)) {
+		vm &= ~CPU_TAKEOVER;
+		if (is_examined(at, PREV(ctx)))
+			return 0;
+	}
 	if (!(++counters->switches % ABI_FLUSH))
 		count_switches();
-	if (at->on == ON_OWNER) {
+	if (on == ON_KNOWN) {
 		at->on = ON_OTHER;
 		account_thread(at->task, PREV(ctx));
-	} else if (unlikely(at->on | at->vm)) {
+	} else if (unlikely(on | vm)) {
 		end_run(at, PREV(ctx), cpu);
 	}
 	next = NEXT(ctx);
-	if (likely(!at->vm)) {
+	if (likely(!vm)) {
 		if (unlikely(filter_has(next->tgid)) && next->pid)
 			begin_unreserved(at, next, cpu);
 	} else if ((u32)next->pid == at->tid && next->pid) {
-		at->on = ON_OWNER;
+		at->on = ON_KNOWN;
 	} else if (next->pid) {
-		begin_reserved(at, next, cpu);
+		begin_run(at, next, cpu);
 	}
 	return 0;
 }

@@ -24,6 +24,7 @@ struct load {
 	unsigned int cpu, other_cpu; /* where the switches are; where the waker is */
 	pid_t pid, tids[2];
 	int channel;
+	unsigned int crowd; /* other VMs that the observer knows; the caller's to set */
 };
 
 struct load_result {

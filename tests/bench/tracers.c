@@ -24,7 +24,7 @@
 #define INSTANCE TRACEFS "/instances/cpuwarden-bench"
 #define RUNQLAT "/usr/sbin/runqlat"
 
-enum { RUNQLAT_PROGRAMS = 3, START_TRIES = 1000 };
+enum { RUNQLAT_PROGRAMS = 3, START_TRIES = 1000, STRANGER = 1 << 23 };
 
 const char *tracer_name(enum tracer_kind kind)
 {
@@ -70,6 +70,26 @@ static int set_thread(struct rule_thread *thread, pid_t pid, pid_t tid)
 	return proc_start_time(pid, tid, &thread->start_time);
 }
 
+/* A VM of three threads that never run: beyond what the kernel gives for a pid. */
+static int write_stranger(
+	struct observer *observer, unsigned int number, struct problem *problem)
+{
+	struct rule_thread threads[3] = {};
+	struct rule_vm vm = {.pid = (pid_t)(STRANGER + 8 * number),
+		.start_time = 1,
+		.threads = threads,
+		.n_threads = 3};
+
+	snprintf(vm.name, sizeof(vm.name), "stranger%u", number);
+	memset(&vm.set, 0xff, sizeof(vm.set));
+	for (int i = 0; i < 3; i++)
+		threads[i] = (struct rule_thread){.tid = vm.pid + i,
+			.start_time = 1,
+			.class = THREAD_EMULATOR,
+			.set = vm.set};
+	return observer_begin(observer, &vm, problem);
+}
+
 /*
  * The rules. A VM's threads are the load's two. For a host task there is a VM too,
  * elsewhere: ourselves, so that the way past it is taken, not the one of a host without
@@ -105,7 +125,11 @@ static int write_rules(
 			problem, r, "cannot read the load's threads: %s", strerror(-r));
 	vm.start_time = threads[0].start_time;
 	r = observer_begin(observer, &vm, problem);
-	return r ? r : observer_commit(observer, &vm, problem);
+	if (!r)
+		r = observer_commit(observer, &vm, problem);
+	for (unsigned int i = 0; !r && i < load->crowd; i++)
+		r = write_stranger(observer, i, problem);
+	return r;
 }
 
 /* The program behind the pinned link: nothing else names it. */
@@ -125,8 +149,9 @@ static int switch_program(void)
 static int observer_on(
 	struct tracer *tracer, const struct load *load, struct problem *problem)
 {
+	/* The maps have room for four VMs a CPU. */
 	const struct observer_wish wish = {
-		.cpus = (unsigned int)libbpf_num_possible_cpus()};
+		.cpus = load->crowd ? 1024 : (unsigned int)libbpf_num_possible_cpus()};
 	cleanup_observer struct observer *observer = NULL;
 	int r = observer_start(DIR, &wish, &observer, problem);
 

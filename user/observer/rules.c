@@ -202,6 +202,8 @@ struct owner {
 	u32 vm, vcpu, tid, task; /* as in struct cpu_rule and struct cpu_fast */
 };
 
+static const struct owner nobody;
+
 /* Who owns a CPU by these rules: false for nobody of this VM. */
 static bool owner_of(const struct observer *observer, const struct rule_vm *vm,
 	u32 vm_slot, u32 cpu, struct owner *ret_owner)
@@ -237,9 +239,10 @@ static void write_cpu(
 {
 	volatile struct cpu_rule *rule = &observer->cpu_rules[cpu];
 	volatile struct cpu_fast *fast = &observer->fast->cpus[cpu];
+	u32 takeover = fast->vm & CPU_TAKEOVER;
 
 	/* While `vm` is 0 the CPU has no rule: no reader sees half of one. */
-	fast->vm = 0;
+	fast->vm = takeover;
 	rule->vm = 0;
 	barrier();
 	rule->vcpu = owner->vcpu;
@@ -250,14 +253,13 @@ static void write_cpu(
 	barrier();
 	rule->vm = owner->vm;
 	barrier();
-	fast->vm = owner->vm;
+	fast->vm = owner->vm | takeover;
 	mark_reserved(observer, cpu, owner->vm);
 }
 
 static void write_cpus(
 	struct observer *observer, const struct rule_vm *vm, u32 vm_slot, bool commit)
 {
-	static const struct owner nobody;
 	struct owner owner;
 
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
@@ -267,8 +269,9 @@ static void write_cpus(
 
 		if (!wanted && rule->vm == vm_slot)
 			write_cpu(observer, cpu, &nobody, 0);
-		else if (wanted && (fast->vm != vm_slot || rule->vcpu != owner.vcpu ||
-					   fast->tid != owner.tid))
+		else if (wanted &&
+			 ((fast->vm & ~CPU_TAKEOVER) != vm_slot ||
+				 rule->vcpu != owner.vcpu || fast->tid != owner.tid))
 			write_cpu(observer, cpu, &owner, commit ? 0 : CPU_SETTLING);
 		else if (wanted && commit && rule->flags)
 			rule->flags = 0;
@@ -386,9 +389,7 @@ int observer_forget(struct observer *observer, pid_t pid, uint64_t start_time)
 	observer->vms[slot].ended = 1;
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
 		if (observer->cpu_rules[cpu].vm == slot) {
-			observer->fast->cpus[cpu].vm = 0;
-			observer->cpu_rules[cpu].vm = 0;
-			mark_reserved(observer, cpu, false);
+			write_cpu(observer, cpu, &nobody, 0);
 		}
 		/* The slot will be another's: what happened stays, without the name. */
 		if (observer->cpu_runs[cpu].last.vm == slot)

@@ -3,7 +3,7 @@
  * How the observer comes to run: from nothing, or in the place of another program at the
  * same maps.
  *
- * A takeover. Every CPU is told that two programs are attached (cpu_fast.takeover); the
+ * A takeover. Every CPU is told that two programs are attached (CPU_TAKEOVER); the
  * new ones are attached; once the new one has seen switches that the old one had
  * examined, its pins take the place of the old ones, that of sched_switch last. When the
  * kernel has let go of the old one, the CPUs are told that there is one again. Whoever is
@@ -96,8 +96,11 @@ static void pause_ms(int ms)
 
 static void tell_takeover(struct observer *observer, bool takeover)
 {
-	for (u32 cpu = 0; cpu < ABI_CPUS; cpu++)
-		observer->fast->cpus[cpu].takeover = takeover;
+	for (u32 cpu = 0; cpu < ABI_CPUS; cpu++) {
+		u32 vm = observer->fast->cpus[cpu].vm & ~CPU_TAKEOVER;
+
+		observer->fast->cpus[cpu].vm = vm | (takeover ? CPU_TAKEOVER : 0);
+	}
 	observer_wait_for_readers();
 }
 
@@ -205,6 +208,8 @@ int observer_start(const char *dir, const struct observer_wish *wish,
 	}
 	if (r != -ENOENT && r != -ESTALE)
 		return r;
+	if (problem)
+		*problem->text = '\0';
 	r = observer_supported(problem);
 	if (!r)
 		r = observer_remove(dir, problem);
