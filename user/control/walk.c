@@ -8,6 +8,7 @@
 
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
+#include "user/control/lost.h"
 #include "user/model/diff.h"
 #include "user/store/found.h"
 
@@ -46,44 +47,6 @@ static bool places_any(const struct cycle *cycle)
 	return false;
 }
 
-/* What a vCPU of libvirt's still runs on, in a partition that is invalid, is mended where
- * it is: taken back it would push the vCPU off. */
-static void drop_used(const struct tree *tree, struct cpuset *cpus)
-{
-	for (size_t i = 0; i < tree->n_groups; i++)
-		if (!path_is_inside(tree->groups[i]->path, SLICE) &&
-			tree->groups[i]->partition.kind != PARTITION_MEMBER)
-			cpuset_andnot(cpus, &tree->groups[i]->effective);
-}
-
-/*
- * CPUs that are neither the root's nor in any partition, and those that are isolated but
- * in no isolated one. What the boot command line isolates is so for good.
- */
-static int find_lost(
-	const struct walk *walk, struct cpuset *ret_lost, struct problem *problem)
-{
-	const struct topology *topology = &walk->cycle->topology;
-	struct cpuset lost = topology->online, stale = walk->tree->isolated, accounted,
-		      isolated;
-	int r;
-
-	cpuset_andnot(&lost, &walk->tree->root_effective);
-	cpuset_andnot(&stale, &topology->isolated);
-	if (!cpuset_empty(&lost) || !cpuset_empty(&stale)) {
-		r = hierarchy_accounted(
-			&walk->cycle->hierarchy, &accounted, &isolated, problem);
-		if (r)
-			return r;
-		cpuset_andnot(&lost, &accounted);
-		cpuset_andnot(&stale, &isolated);
-		cpuset_or(&lost, &stale);
-		drop_used(walk->tree, &lost);
-	}
-	*ret_lost = lost;
-	return 0;
-}
-
 /* Only on kernels that can lose CPUs (on 6.1 they also come back late), and only where
  * VMs are or were placed. */
 static int walk_lost(const struct walk *walk, struct problem *problem)
@@ -97,7 +60,7 @@ static int walk_lost(const struct walk *walk, struct problem *problem)
 		(!places_any(cycle) && !cycle->actual.has_host_record &&
 			!has_groups(walk->tree)))
 		return 0;
-	r = find_lost(walk, &lost, problem);
+	r = lost_find(cycle, walk->tree, &lost, problem);
 	if (r)
 		return r;
 	if (cpuset_empty(&lost) && !hierarchy_has_reclaim(&cycle->hierarchy))
