@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * QEMU's options, read as QEMU reads them (util/qemu-option.c, get_opt_name_value()): a
- * value ends at a comma, two commas stand for one, the first item may leave its key out,
- * an item without a value is a flag (`server` is server=on, `nowait` is wait=off), and
- * the last of several wins, also over several -name or -machine.
+ * Of several items of one key the last wins, also over several -name or -machine.
  *
  * A QMP monitor is either `-qmp unix:PATH,server=on` or a -chardev and a -mon that refers
  * to it, in either order; so sockets and monitors are collected first and joined at the
@@ -23,6 +20,7 @@
 
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
+#include "user/host/qemu_option.h"
 #include "user/host/qemu_smp.h"
 
 enum { CHARDEVS_MAX = 1024, MONITORS_MAX = 64, JSON_DEPTH = 4 };
@@ -65,65 +63,6 @@ void qemu_args_deinit(struct qemu_args *args)
 	*args = (struct qemu_args){0};
 }
 
-/* One item of an option's value; texts are shortened in place and belong to the walk's
- * copy. */
-struct walk {
-	char *next;
-	const char *implied; /* key of a first item without one */
-	const char *key, *value;
-};
-
-/* Ends the value at p with a NUL, makes its `,,` single, and gives the start of the next
- * item. */
-static char *end_value(char *p)
-{
-	char *to = p;
-
-	for (; *p; p++) {
-		if (*p == ',' && *++p != ',') {
-			*to = '\0';
-			return p;
-		}
-		*to++ = *p;
-	}
-	*to = '\0';
-	return p;
-}
-
-static bool walk_next(struct walk *walk)
-{
-	char *p = walk->next;
-	size_t len = strcspn(p, "=,");
-	bool flag;
-
-	if (!*p)
-		return false;
-	if (p[len] == '=') {
-		p[len] = '\0';
-		walk->key = p;
-		walk->value = p + len + 1;
-		walk->next = end_value(p + len + 1);
-	} else if (walk->implied) {
-		walk->key = walk->implied;
-		walk->value = p;
-		walk->next = end_value(p);
-	} else {
-		flag = strncmp(p, "no", 2) != 0;
-		walk->next = p + len + (p[len] == ',');
-		p[len] = '\0';
-		walk->key = flag ? p : p + 2;
-		walk->value = flag ? "on" : "off";
-	}
-	walk->implied = NULL;
-	return true;
-}
-
-static bool is_on(const char *value)
-{
-	return !strcmp(value, "on") || !strcmp(value, "yes") || !strcmp(value, "true") ||
-	       !strcmp(value, "y");
-}
-
 static int replace(char **text, const char *with)
 {
 	char *copy = strdup(with);
@@ -137,33 +76,33 @@ static int replace(char **text, const char *with)
 
 static int parse_name(struct parser *parser, char *value)
 {
-	struct walk walk = {.next = value, .implied = "guest"};
+	struct qemu_option item = {.next = value, .implied = "guest"};
 	int r = 0;
 
-	while (!r && walk_next(&walk))
-		if (!strcmp(walk.key, "guest"))
-			r = replace(&parser->args.name, walk.value);
+	while (!r && qemu_option_next(&item))
+		if (!strcmp(item.key, "guest"))
+			r = replace(&parser->args.name, item.value);
 	return r;
 }
 
 static int parse_smp(struct parser *parser, char *value)
 {
-	struct walk walk = {.next = value, .implied = "cpus"};
+	struct qemu_option item = {.next = value, .implied = "cpus"};
 
-	while (walk_next(&walk))
-		qemu_smp_set(&parser->smp, walk.key, walk.value);
+	while (qemu_option_next(&item))
+		qemu_smp_set(&parser->smp, item.key, item.value);
 	return 0;
 }
 
 static int parse_machine(struct parser *parser, char *value)
 {
-	struct walk walk = {.next = value, .implied = "type"};
+	struct qemu_option item = {.next = value, .implied = "type"};
 
-	while (walk_next(&walk)) {
-		if (!strcmp(walk.key, "type"))
-			parser->args.probe = !strcmp(walk.value, "none");
-		else if (!strncmp(walk.key, "smp.", 4))
-			qemu_smp_set(&parser->smp, walk.key + 4, walk.value);
+	while (qemu_option_next(&item)) {
+		if (!strcmp(item.key, "type"))
+			parser->args.probe = !strcmp(item.value, "none");
+		else if (!strncmp(item.key, "smp.", 4))
+			qemu_smp_set(&parser->smp, item.key + 4, item.value);
 	}
 	return 0;
 }
@@ -208,17 +147,17 @@ static int parse_json_object(struct parser *parser, const char *value)
 
 static int parse_object(struct parser *parser, char *value)
 {
-	struct walk walk = {.next = value, .implied = "qom-type"};
+	struct qemu_option item = {.next = value, .implied = "qom-type"};
 	bool iothread = false;
 	const char *id = "";
 
 	if (*value == '{')
 		return parse_json_object(parser, value);
-	while (walk_next(&walk)) {
-		if (!strcmp(walk.key, "qom-type"))
-			iothread = !strcmp(walk.value, "iothread");
-		else if (!strcmp(walk.key, "id"))
-			id = walk.value;
+	while (qemu_option_next(&item)) {
+		if (!strcmp(item.key, "qom-type"))
+			iothread = !strcmp(item.value, "iothread");
+		else if (!strcmp(item.key, "id"))
+			id = item.value;
 	}
 	return iothread ? add_iothread(parser, id) : 0;
 }
@@ -257,21 +196,21 @@ static int add_chardev(struct parser *parser, const char *id, const char *path)
 /* `socket,id=X,path=PATH,server=on`, or PATH,server=on of `-qmp unix:` */
 static int parse_socket(struct parser *parser, char *value, bool of_qmp)
 {
-	struct walk walk = {.next = value, .implied = of_qmp ? "path" : "backend"};
+	struct qemu_option item = {.next = value, .implied = of_qmp ? "path" : "backend"};
 	bool socket = of_qmp, server = false, abstract = false;
 	const char *id = NULL, *path = NULL;
 
-	while (walk_next(&walk)) {
-		if (!strcmp(walk.key, "backend"))
-			socket = !strcmp(walk.value, "socket");
-		else if (!strcmp(walk.key, "id"))
-			id = walk.value;
-		else if (!strcmp(walk.key, "path"))
-			path = walk.value;
-		else if (!strcmp(walk.key, "server"))
-			server = is_on(walk.value);
-		else if (!strcmp(walk.key, "abstract"))
-			abstract = is_on(walk.value);
+	while (qemu_option_next(&item)) {
+		if (!strcmp(item.key, "backend"))
+			socket = !strcmp(item.value, "socket");
+		else if (!strcmp(item.key, "id"))
+			id = item.value;
+		else if (!strcmp(item.key, "path"))
+			path = item.value;
+		else if (!strcmp(item.key, "server"))
+			server = qemu_option_is_on(item.value);
+		else if (!strcmp(item.key, "abstract"))
+			abstract = qemu_option_is_on(item.value);
 	}
 	if (!socket || (!of_qmp && !id))
 		return 0;
@@ -292,15 +231,15 @@ static int add_monitor(struct parser *parser, const char *chardev)
 
 static int parse_mon(struct parser *parser, char *value)
 {
-	struct walk walk = {.next = value, .implied = "chardev"};
+	struct qemu_option item = {.next = value, .implied = "chardev"};
 	const char *chardev = NULL;
 	bool control = false;
 
-	while (walk_next(&walk)) {
-		if (!strcmp(walk.key, "chardev"))
-			chardev = walk.value;
-		else if (!strcmp(walk.key, "mode"))
-			control = !strcmp(walk.value, "control");
+	while (qemu_option_next(&item)) {
+		if (!strcmp(item.key, "chardev"))
+			chardev = item.value;
+		else if (!strcmp(item.key, "mode"))
+			control = !strcmp(item.value, "control");
 	}
 	return control && chardev ? add_monitor(parser, chardev) : 0;
 }
