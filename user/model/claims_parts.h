@@ -17,7 +17,7 @@ struct ledger {
 	uint16_t claimed[CPUSET_CPUS], held[CPUSET_CPUS];
 };
 
-/* Refuses the claim unless it is refused already. -ENOMEM. */
+/* claims_sets.c: refuses the claim unless it is refused already. -ENOMEM. */
 __attribute__((format(printf, 2, 3))) int claim_refuse(
 	struct claim *claim, const char *format, ...);
 
@@ -34,6 +34,11 @@ int claim_init(struct claim *claim, const struct desired_input *input,
 
 /* When its sets have CPUs: `all`, and what is left to the threads that share. -ENOMEM. */
 int claim_sum_up(struct claim *claim, const struct desired_input *input);
+
+/* claims_pins.c: refuses pins to CPUs that are offline or housekeeping's, or that two of
+ * its sets cannot have both. -ENOMEM. */
+int claim_check_pins(struct claim *claim, const struct desired_input *input,
+	const struct pools *pools);
 
 /* claims_ledger.c: the numbers of a VM and of its class (0: it has none); the name for
  * sentences. */
