@@ -88,58 +88,6 @@ static int collect(const struct desired_input *input, const struct pools *pools,
 	return classes_collect(claims, input);
 }
 
-/*
- * Seen on 6.1: a partition that takes a CPU of isolcpus=domain can end in a panic, in
- * partition_sched_domains_locked() of kernel/sched/topology.c.
- */
-static int check_boot(struct claim *claim, const struct ledger *ledger)
-{
-	const struct claim_class *class = ledger_class_of(ledger, claim);
-	struct cpuset both = claim->all;
-
-	if (ledger->input->tree->remote || claim->layout != LAYOUT_OWN)
-		return 0;
-	if (class)
-		cpuset_or(&both, &class->shared);
-	cpuset_and(&both, &ledger->input->topology->isolated);
-	if (cpuset_empty(&both))
-		return 0;
-	return claim_refuse(claim,
-		"CPU %d is isolated by the boot command line (isolcpus), and a partition of "
-		"such CPUs can crash this kernel (Linux 6.7 has another kind): boot without "
-		"isolcpus, partitions do without",
-		cpuset_next(&both, 0));
-}
-
-/*
- * Without remote partitions the slice must be the only one of its level with its CPUs: if
- * it were not, all VMs' partitions would be invalid.
- */
-static int check_beside(struct claim *claim, const struct ledger *ledger)
-{
-	const struct claim_class *class = ledger_class_of(ledger, claim);
-	const struct tree *tree = ledger->input->tree;
-	const struct group *slice = tree_find(tree, SLICE);
-
-	if (tree->remote || claim->layout != LAYOUT_OWN)
-		return 0;
-	for (size_t i = 0; i < tree->n_beside; i++) {
-		struct cpuset both = claim->all;
-
-		if (class)
-			cpuset_or(&both, &class->shared);
-		cpuset_and(&both, &tree->beside[i].cpus);
-		if (slice)
-			cpuset_andnot(&both, &slice->cpus);
-		if (!cpuset_empty(&both))
-			return claim_refuse(claim,
-				"CPU %d is also set for /%s, and this kernel lets no group share "
-				"with the partitions beside it",
-				cpuset_next(&both, 0), tree->beside[i].path);
-	}
-	return 0;
-}
-
 /* Of a VM of a class: do the vCPUs have what they are pinned to, and alone? */
 static bool has_its_pins(const struct claim *claim)
 {
@@ -234,8 +182,7 @@ static int grant_in_turn(struct ledger *ledger, const uint8_t *ranks)
 
 		if (!claim->reason && claim_choose(claim, ledger))
 			return -ENOMEM;
-		if (!claim->reason &&
-			(check_beside(claim, ledger) || check_boot(claim, ledger)))
+		if (!claim->reason && claim_check_kernel(claim, ledger))
 			return -ENOMEM;
 	}
 	for (size_t i = 0; i < claims->n_items; i++)

@@ -73,6 +73,10 @@ void ledger_return(struct ledger *ledger, const struct cpuset *cpus, uint16_t nu
 struct cpuset ledger_available(const struct ledger *ledger, const struct cpuset *held,
 	uint16_t holder, uint16_t number);
 
+/* claims_kernel.c: refuses what it got where this kernel cannot make partitions of it.
+ * -ENOMEM. */
+int claim_check_kernel(struct claim *claim, const struct ledger *ledger);
+
 /* claims_choose.c: what the VM keeps, before others ask; then CPUs for the sets that have
  * none; then, for the VM that was asked for, how that came about. -ENOMEM. */
 int claim_keep(struct claim *claim, struct ledger *ledger);
