@@ -65,7 +65,8 @@ static size_t cpus_for(const struct vm_class *wish, size_t n_vcpus)
 	return n ? n : 1;
 }
 
-int class_refuse(
+/* All its VMs. */
+static int refuse_all(
 	const struct ledger *ledger, const struct claim_class *class, const char *why)
 {
 	for (size_t i = 0; i < ledger->claims->n_items; i++)
@@ -90,7 +91,7 @@ int class_refuse_new(
 		if (claim_refuse(claim, "%s", why))
 			return -ENOMEM;
 	}
-	return found ? 0 : class_refuse(ledger, class, why);
+	return found ? 0 : refuse_all(ledger, class, why);
 }
 
 /* What the section names is to be had whole. */
@@ -130,7 +131,7 @@ static int take_named(struct ledger *ledger, struct claim_class *class)
 		}
 	}
 	if (cpu >= 0)
-		return class_refuse(ledger, class, why);
+		return refuse_all(ledger, class, why);
 	class->shared = class->wish.cpus;
 	ledger_claim(ledger, &class->shared, number);
 	return 0;

@@ -105,12 +105,9 @@ int claims_open_sets(struct ledger *ledger);
 /* claims_rebalance.c: other CPUs for VMs that run, where the host gets tidier by it. */
 int claims_rebalance(struct ledger *ledger);
 
-/* claims_classes.c: the classes that VMs ask for; all VMs of one are refused; then the
- * CPUs of each. -ENOMEM. */
+/* claims_classes.c: the classes that VMs ask for; refuses VMs of one, those that are new
+ * if there are any, else all; then the CPUs of each. -ENOMEM. */
 int classes_collect(struct claims *claims, const struct desired_input *input);
-int class_refuse(
-	const struct ledger *ledger, const struct claim_class *class, const char *why);
-/* Those that are new, if there are any. */
 int class_refuse_new(
 	const struct ledger *ledger, const struct claim_class *class, const char *why);
 int classes_keep(struct ledger *ledger);
