@@ -201,7 +201,7 @@ static int read_rest(struct cycle *cycle, struct problem *problem)
 {
 	int r;
 
-	r = qemu_discover_expecting(cycle->asking.expected, &cycle->vms, problem);
+	r = qemu_discover(cycle->asking.expected, &cycle->vms, problem);
 	if (r)
 		return r;
 	r = found_vm_for_each(cycle->folders.run, read_record, cycle);

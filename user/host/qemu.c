@@ -375,19 +375,14 @@ static int discover(const char *libvirt_dir, const struct qemu_expected *expecte
 	return r ? problem_nomem(problem) : 0;
 }
 
-int qemu_discover(struct vms *ret_vms, struct problem *problem)
+int qemu_discover(const struct qemu_expected *expected, struct vms *ret_vms,
+	struct problem *problem)
 {
-	return discover(LIBVIRT_DIR, NULL, ret_vms, problem);
+	return discover(LIBVIRT_DIR, expected, ret_vms, problem);
 }
 
 int qemu_discover_with(
 	const char *libvirt_dir, struct vms *ret_vms, struct problem *problem)
 {
 	return discover(libvirt_dir, NULL, ret_vms, problem);
-}
-
-int qemu_discover_expecting(const struct qemu_expected *expected, struct vms *ret_vms,
-	struct problem *problem)
-{
-	return discover(LIBVIRT_DIR, expected, ret_vms, problem);
 }

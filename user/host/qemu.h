@@ -9,18 +9,6 @@
 #include "user/base/problem.h"
 #include "user/model/vm.h"
 
-/*
- * All VMs of the host. Threads are classified by libvirt's file where libvirt runs the
- * VM, else by QMP where the command line names a socket that can be reached and is not
- * libvirt's, else by thread name: each where the one before does not tell. Processes that
- * vanish meanwhile are left out. A VM that does not answer costs a second, after three
- * such in one pass a tenth of it. The caller owns the result: vms_deinit().
- *
- * Two VMs of one name: the one that was started first keeps it, the other is `qemu-PID`.
- * -EACCES with a sentence where a QEMU's /proc entry may not be read.
- */
-int qemu_discover(struct vms *ret_vms, struct problem *problem);
-
 /* A process that is about to become a QEMU with this command line. */
 struct qemu_expected {
 	pid_t pid;
@@ -29,15 +17,25 @@ struct qemu_expected {
 };
 
 /*
- * As qemu_discover(), with that process as a VM already; NULL: none. Of VMs that are
- * being started (starter.h) the threads that are yet to come are there as well.
+ * All VMs of the host. Threads are classified by libvirt's file where libvirt runs the
+ * VM, else by QMP where the command line names a socket that can be reached and is not
+ * libvirt's, else by thread name: each where the one before does not tell. Processes that
+ * vanish meanwhile are left out. A VM that does not answer costs a second, after three
+ * such in one pass a tenth of it. The caller owns the result: vms_deinit().
+ *
+ * Two VMs of one name: the one that was started first keeps it, the other is `qemu-PID`.
+ * Of VMs that are being started (starter.h) the threads that are yet to come are there as
+ * well, and `expected`, unless it is NULL, is a VM already.
+ *
+ * -EACCES with a sentence where a QEMU's /proc entry may not be read.
  */
-int qemu_discover_expecting(const struct qemu_expected *expected, struct vms *ret_vms,
+int qemu_discover(const struct qemu_expected *expected, struct vms *ret_vms,
 	struct problem *problem);
 
 /* May a file of that name (without folders) be a QEMU's? */
 bool qemu_is_name(const char *name);
 
-/* As qemu_discover(), with libvirt's files in that folder instead of its own. */
+/* As qemu_discover() with NULL, with libvirt's files in that folder instead of its own.
+ */
 int qemu_discover_with(
 	const char *libvirt_dir, struct vms *ret_vms, struct problem *problem);
