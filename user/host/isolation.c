@@ -46,7 +46,7 @@ void read_list(int root, const char *path, struct fact_cpus *ret_cpus)
 	read_set(root, path, cpulist_parse_kernel, ret_cpus);
 }
 
-void read_mask(int root, const char *path, struct fact_cpus *ret_cpus)
+static void read_mask(int root, const char *path, struct fact_cpus *ret_cpus)
 {
 	read_set(root, path, cpumask_parse, ret_cpus);
 }

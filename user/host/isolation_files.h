@@ -7,7 +7,6 @@
 
 /* Names are absolute; they are looked up below the directory fd. */
 void read_list(int root, const char *path, struct fact_cpus *ret_cpus);
-void read_mask(int root, const char *path, struct fact_cpus *ret_cpus);
 void read_text(int root, const char *path, struct fact_text *ret_text);
 
 /* NULL with errno. The caller closes. */

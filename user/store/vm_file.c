@@ -51,7 +51,8 @@ static int take_entry(void *user, unsigned int line, const char *section, const 
 	return 0;
 }
 
-int vm_file_process(const char *path, const char *text, size_t size,
+/* The process that the text names. 1: none. -EINVAL with a sentence. */
+static int read_process(const char *path, const char *text, size_t size,
 	struct process_id *ret_process, struct problem *problem)
 {
 	static const struct inifile_ops ops = {any_section, take_entry};
@@ -83,7 +84,7 @@ int vm_file_load(const char *dir, const char *vm, process_alive_fn *alive,
 	if (r)
 		return r;
 	if (alive) {
-		r = vm_file_process(path, text, size, &process, problem);
+		r = read_process(path, text, size, &process, problem);
 		if (r < 0)
 			return r;
 		if (!r && !alive(&process))

@@ -37,10 +37,6 @@ int vm_file_load(const char *dir, const char *vm, process_alive_fn *alive,
 int vm_file_save(
 	const char *dir, const char *vm, const char *text, struct problem *problem);
 
-/* The process that the text names. 1: none. -EINVAL with a sentence. */
-int vm_file_process(const char *path, const char *text, size_t size,
-	struct process_id *ret_process, struct problem *problem);
-
 /*
  * Removes from a folder what killed runs have left there and, unless `alive` is NULL, the
  * files whose process has ended. The caller holds the lock.
