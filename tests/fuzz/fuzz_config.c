@@ -152,11 +152,12 @@ static void check_config(const struct config *config, const struct cpuset *prese
 /* Whether it was taken. */
 static bool check_dirs(const char *etc, const char *run, size_t n_vms, const char *path)
 {
+	const struct config_source source = {.etc_dir = etc, .run_dir = run};
 	const struct cpuset present = {{0xff}};
 	struct problem problem = {""};
 	struct config config;
 
-	if (config_read(etc, run, &present, &config, &problem)) {
+	if (config_read(&source, &present, &config, &problem)) {
 		require(!strncmp(problem.text, path, strlen(path)));
 		return false;
 	}

@@ -81,11 +81,12 @@ static inline void write_file(const char *path, const char *text)
 
 static inline int read_config(void)
 {
+	const struct config_source source = {.etc_dir = "etc", .run_dir = "run"};
 	struct cpuset present;
 
 	assert_int_equal(cpulist_parse_kernel("0-7", &present), 0);
 	config_deinit(&config);
-	return config_read("etc", "run", &present, &config, &problem);
+	return config_read(&source, &present, &config, &problem);
 }
 
 static inline void expect_ok(void)

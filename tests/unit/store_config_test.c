@@ -223,6 +223,7 @@ static void test_what_cannot_be_read_is_said(void **state)
 
 static void test_an_error_leaves_the_last_good_one_alone(void **state)
 {
+	const struct config_source source = {.etc_dir = "etc", .run_dir = "run"};
 	struct config before;
 	struct cpuset present = {{255}};
 
@@ -232,7 +233,7 @@ static void test_an_error_leaves_the_last_good_one_alone(void **state)
 	before = config;
 	write_file(VM, "[vcpupin]\n0 = 1\n1 = 2\n1 = 3\n");
 	write_file("etc/vms.d/a.conf", "[iothreadpin]\n0 = 1\n");
-	assert_int_equal(config_read("etc", "run", &present, &config, NULL), -EINVAL);
+	assert_int_equal(config_read(&source, &present, &config, NULL), -EINVAL);
 	assert_memory_equal(&config, &before, sizeof(config));
 }
 

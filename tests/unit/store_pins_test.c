@@ -27,7 +27,7 @@ static void read_pins(bool run, struct cpuset *pin, const struct cpuset **ret_pi
 
 	assert_int_equal(cpulist_parse_kernel("0-7", &present), 0);
 	config_deinit(&config);
-	assert_int_equal(config_read_from(&source, &present, &config, NULL), 0);
+	assert_int_equal(config_read(&source, &present, &config, NULL), 0);
 	found = pin_of(config_find_vm(&config, "web1"), class, index);
 	*ret_pin = NULL;
 	if (found) {

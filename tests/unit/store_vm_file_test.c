@@ -22,7 +22,7 @@ static int read_with(process_alive_fn *alive, const struct config_draft *draft)
 
 	assert_int_equal(cpulist_parse_kernel("0-7", &present), 0);
 	config_deinit(&config);
-	return config_read_from(&source, &present, &config, &problem);
+	return config_read(&source, &present, &config, &problem);
 }
 
 static void expect_pin(const char *cpus)

@@ -243,7 +243,7 @@ static int read_all(struct cycle *cycle, struct problem *problem)
 		return r;
 	cpuset_look_below((unsigned int)cpuset_last(&cycle->topology.possible) + 1);
 	if (cycle->folders.etc)
-		r = config_read_from(
+		r = config_read(
 			&source, &cycle->topology.present, &cycle->config, problem);
 	else
 		config_init(&cycle->config);

@@ -46,7 +46,7 @@ int control_persistent_config(
 {
 	const struct config_source source = {.etc_dir = cycle->folders.etc};
 
-	return config_read_from(&source, &cycle->topology.present, ret_config, problem);
+	return config_read(&source, &cycle->topology.present, ret_config, problem);
 }
 
 static bool has_thread(const struct vm *vm, enum thread_class class, unsigned int index)
@@ -124,7 +124,7 @@ static int read_draft(const struct pinning *pinning, const char *etc, const char
 		.alive = process_alive,
 		.draft = &draft};
 
-	return config_read_from(
+	return config_read(
 		&source, &pinning->cycle.topology.present, ret_config, problem);
 }
 

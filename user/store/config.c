@@ -208,7 +208,7 @@ static int read_vms(const struct config_source *source, struct target *target,
 	return r;
 }
 
-int config_read_from(const struct config_source *source, const struct cpuset *present,
+int config_read(const struct config_source *source, const struct cpuset *present,
 	struct config *ret_config, struct problem *problem)
 {
 	cleanup_free struct target *target = calloc(1, sizeof(*target));
@@ -227,12 +227,4 @@ int config_read_from(const struct config_source *source, const struct cpuset *pr
 	*ret_config = config;
 	config_init(&config); /* what it owned is the caller's now */
 	return 0;
-}
-
-int config_read(const char *etc_dir, const char *run_dir, const struct cpuset *present,
-	struct config *ret_config, struct problem *problem)
-{
-	const struct config_source source = {.etc_dir = etc_dir, .run_dir = run_dir};
-
-	return config_read_from(&source, present, ret_config, problem);
 }

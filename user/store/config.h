@@ -28,9 +28,5 @@ struct config_source {
  * Reads all files. A missing file or directory is an empty one. `present` are the host's
  * CPUs. On error *ret_config is untouched. The caller owns the result: config_deinit().
  */
-int config_read(const char *etc_dir, const char *run_dir, const struct cpuset *present,
-	struct config *ret_config, struct problem *problem);
-
-/* As config_read(), of what is not quite the files. */
-int config_read_from(const struct config_source *source, const struct cpuset *present,
+int config_read(const struct config_source *source, const struct cpuset *present,
 	struct config *ret_config, struct problem *problem);
