@@ -42,7 +42,7 @@ static void print_failed(const char *vm, const char *why, void *data)
 	struct json_object *row;
 
 	fflush(stdout);
-	fprintf(stderr, "cpuwarden: %s%s%s\n", vm, *vm ? ": " : "", why);
+	cli_warn(vm, why, NULL);
 	if (!output->request->json)
 		return;
 	row = json_object_new_object();

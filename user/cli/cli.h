@@ -85,6 +85,10 @@ enum { LOCK_SECONDS = 30 };
 /* `cpuwarden: SENTENCE` on standard error; returns EXIT_FAILURE. */
 int cli_fail(const struct problem *problem);
 
+/* `cpuwarden: VM: SENTENCE` on standard error, without the VM where it is "": what a
+ * struct report's `failed` is to do. Nothing is passed in `data`. */
+void cli_warn(const char *vm, const char *why, void *data);
+
 /* As cli_fail(), for arguments that make no sense on any host; returns EXIT_USAGE. */
 int cli_misused(const struct problem *problem);
 

@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* `exec`: becomes a QEMU that is placed already. What that QEMU prints is its own; here
  * is only said, on standard error, what is not as it should be. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "user/cli/cli.h"
 #include "user/control/launch.h"
 
-static void print_failed(const char *vm, const char *why, void *data)
-{
-	(void)data;
-	fprintf(stderr, "cpuwarden: %s%s%s\n", vm, *vm ? ": " : "", why);
-}
-
 int verb_exec(const struct request *request)
 {
-	const struct report report = {.failed = print_failed};
+	const struct report report = {.failed = cli_warn};
 	const struct launch launch = {.folders = &request->folders,
 		.vm_name = request->args[0],
 		.argv = request->command,

@@ -11,19 +11,6 @@
 #include "user/model/cpulist.h"
 #include "user/store/lock.h"
 
-static void ignore_done(const struct unit *unit, const struct step *step, void *data)
-{
-	(void)unit;
-	(void)step;
-	(void)data;
-}
-
-static void print_failed(const char *vm, const char *why, void *data)
-{
-	(void)data;
-	fprintf(stderr, "cpuwarden: %s%s%s\n", vm, *vm ? ": " : "", why);
-}
-
 /* As the query's, with what it is for; null: it was taken back. */
 static void print_json(const struct request *request, const struct pin_verb *verb,
 	unsigned int index, const struct pin_outcome *outcome)
@@ -61,7 +48,7 @@ static void tell_watched(const char *vm, enum policy_kind kind)
 int cli_set_pin(const struct request *request, const struct pin_verb *verb,
 	unsigned int index, const char *list)
 {
-	const struct report report = {.done = ignore_done, .failed = print_failed};
+	const struct report report = {.failed = cli_warn};
 	struct pin_wish wish = {.vm = request->args[0],
 		.class = verb->class,
 		.index = index,

@@ -16,6 +16,12 @@ int cli_fail(const struct problem *problem)
 	return EXIT_FAILURE;
 }
 
+void cli_warn(const char *vm, const char *why, void *data)
+{
+	(void)data;
+	fprintf(stderr, "cpuwarden: %s%s%s\n", vm, *vm ? ": " : "", why);
+}
+
 int cli_misused(const struct problem *problem)
 {
 	cli_fail(problem);

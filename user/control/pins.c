@@ -236,13 +236,6 @@ static int save(const struct pinning *pinning, const struct vm_texts *from,
 	return r;
 }
 
-static void note_done(const struct unit *unit, const struct step *step, void *data)
-{
-	const struct pinning *pinning = data;
-
-	pinning->report->done(unit, step, pinning->report->data);
-}
-
 static void note_failed(const char *vm, const char *why, void *data)
 {
 	struct pinning *pinning = data;
@@ -257,7 +250,7 @@ static void note_failed(const char *vm, const char *why, void *data)
 
 static int reconcile(struct pinning *pinning, struct problem *problem)
 {
-	const struct report report = {note_done, note_failed, pinning};
+	const struct report report = {.failed = note_failed, .data = pinning};
 	cleanup_cycle struct cycle cycle = {.hierarchy.root = -1};
 	int r = cycle_read(pinning->folders, &cycle, problem);
 

@@ -27,6 +27,7 @@ struct pin_outcome {
  * reconcile pass follows, as control_apply() does it; if it cannot give the VM what it
  * could before, the files are put back, another pass follows, and -EAGAIN tells why. 1:
  * the pin stands, but the VM has no CPUs of its own, as before; report->failed has why.
+ * report->done is not called.
  */
 int control_pin(const struct folders *folders, const struct pin_wish *wish,
 	const struct report *report, struct pin_outcome *ret_outcome,
