@@ -46,14 +46,6 @@ static bool is_edited(const struct edit *edit, const char *section, const char *
 	return !strcmp(key, edit->key);
 }
 
-static int take_section(void *user, const char *section, struct problem *problem)
-{
-	(void)user;
-	(void)section;
-	(void)problem;
-	return 0;
-}
-
 static int take_entry(void *user, unsigned int line, const char *section, const char *key,
 	const char *value, struct problem *problem)
 {
@@ -102,7 +94,7 @@ static void take_comments(FILE *to, const char *text, size_t size)
 
 static int read_all(struct said *said, const char *text, size_t size)
 {
-	static const struct inifile_ops ops = {take_section, take_entry};
+	static const struct inifile_ops ops = {.entry = take_entry};
 	size_t length;
 	int r;
 

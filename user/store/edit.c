@@ -17,7 +17,6 @@
 #include "user/store/inifile.h"
 
 enum line_kind { LINE_BLANK, LINE_COMMENT, LINE_SECTION, LINE_KEY };
-enum { NAME_MAX_BYTES = 49 /* as in inifile.c */ };
 
 struct span {
 	const char *from, *to;
@@ -44,7 +43,7 @@ static void lines_deinit(struct lines *lines)
 
 static bool is_space(char c)
 {
-	return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
+	return c && strchr(INIFILE_SPACES, c);
 }
 
 static struct span strip(struct span span)
@@ -261,27 +260,10 @@ static int take_away(const char *text, size_t size, const struct lines *lines, s
 	return replace(without, size, span, "", ret_text, ret_size);
 }
 
-static int any_section(void *user, const char *section, struct problem *problem)
-{
-	(void)user;
-	(void)section;
-	(void)problem;
-	return 0;
-}
-
-static int any_entry(void *user, unsigned int line, const char *section, const char *key,
-	const char *value, struct problem *problem)
-{
-	(void)line;
-	(void)key;
-	(void)value;
-	return any_section(user, section, problem);
-}
-
 static int check_text(
 	const char *path, const char *text, size_t size, struct problem *problem)
 {
-	static const struct inifile_ops ops = {any_section, any_entry};
+	static const struct inifile_ops ops = {};
 
 	return inifile_parse(path, text, size, &ops, NULL, problem);
 }
@@ -302,8 +284,8 @@ static bool is_possible(const struct edit *edit)
 {
 	return is_plain(edit->section, "[]", true) &&
 	       is_plain(edit->key, "[=:#", false) &&
-	       strlen(edit->section) <= NAME_MAX_BYTES &&
-	       strlen(edit->key) < NAME_MAX_BYTES &&
+	       strlen(edit->section) <= INIFILE_NAME_MAX &&
+	       strlen(edit->key) < INIFILE_NAME_MAX &&
 	       (!edit->value || is_plain(edit->value, "", true));
 }
 

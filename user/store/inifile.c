@@ -25,14 +25,11 @@
 enum {
 	FILE_BYTES_MAX = 1024 * 1024,
 	LINE_BYTES_MAX = 64 * 1024,
-	KEY_SIZE = 50,	  /* inih cuts longer ones; so it does with sections */
+	NAME_SIZE = INIFILE_NAME_MAX + 1,
 	PIECE_EXTRAS = 5, /* indentation, mark, mark, '\n', '\0' */
 	QUOTED_MAX = 60,
 	MARK = '|',
 };
-
-/* What isspace() takes for white space in the C locale, as inih does. */
-#define SPACES " \t\r\v\f"
 
 struct reading {
 	const struct inifile_ops *ops;
@@ -46,7 +43,7 @@ struct reading {
 	bool is_more;	  /* the piece at hand is not the line's first */
 	bool leaves;	  /* nor its last */
 
-	char key[KEY_SIZE];
+	char key[NAME_SIZE];
 	size_t value_len;
 	char value[LINE_BYTES_MAX + 1];
 };
@@ -55,20 +52,20 @@ static char *strip(char *line)
 {
 	char *end = line + strlen(line);
 
-	while (end > line && strchr(SPACES, end[-1]))
+	while (end > line && strchr(INIFILE_SPACES, end[-1]))
 		end--;
 	*end = '\0';
-	return line + strspn(line, SPACES);
+	return line + strspn(line, INIFILE_SPACES);
 }
 
 /* What is left of a line without indentation, comment and white space at the end. */
 static char *bare_line(char *line)
 {
-	line += strspn(line, SPACES);
+	line += strspn(line, INIFILE_SPACES);
 	if (*line == '#' || *line == ';')
 		return line + strlen(line);
 	for (char *p = line; *p; p++) {
-		if (*p == ';' && p > line && strchr(SPACES, p[-1])) {
+		if (*p == ';' && p > line && strchr(INIFILE_SPACES, p[-1])) {
 			*p = '\0';
 			break;
 		}
@@ -78,7 +75,7 @@ static char *bare_line(char *line)
 
 static int check_section(struct reading *reading, const char *line)
 {
-	char name[KEY_SIZE];
+	char name[NAME_SIZE];
 	size_t len = strcspn(line, "]");
 
 	if (line[len] != ']' || line[len + 1])
@@ -86,7 +83,9 @@ static int check_section(struct reading *reading, const char *line)
 			"'%.*s' is no section: allowed is [NAME]", QUOTED_MAX, line);
 	if (--len >= sizeof(name))
 		return problem_set(reading->problem, -EINVAL,
-			"a section's name has at most %d bytes", KEY_SIZE - 1);
+			"a section's name has at most %d bytes", INIFILE_NAME_MAX);
+	if (!reading->ops->section)
+		return 0;
 	memcpy(name, line + 1, len);
 	name[len] = '\0';
 	return reading->ops->section(reading->user, name, reading->problem);
@@ -102,10 +101,10 @@ static int check_line(struct reading *reading, const char *line)
 	if (!len || line[len] != '=')
 		return problem_set(reading->problem, -EINVAL,
 			"'%.*s' is neither a section nor KEY = VALUE", QUOTED_MAX, line);
-	if (len >= KEY_SIZE)
+	if (len >= NAME_SIZE)
 		return problem_set(reading->problem, -EINVAL,
 			"a key has at most %d bytes with the white space after it",
-			KEY_SIZE - 1);
+			INIFILE_NAME_MAX);
 	return 0;
 }
 
@@ -138,7 +137,7 @@ static char *read_line(char *buf, int size, void *stream)
 	size_t room = (size_t)size - PIECE_EXTRAS, len;
 	char *p = buf;
 
-	if (size < KEY_SIZE + PIECE_EXTRAS + 1 && !reading->error)
+	if (size < NAME_SIZE + PIECE_EXTRAS + 1 && !reading->error)
 		reading->error = problem_set(reading->problem, -EMSGSIZE,
 			"inih was built for lines of %d bytes only", size);
 	reading->is_more = *reading->rest;
@@ -190,7 +189,7 @@ static int take_piece(void *user, const char *section, const char *key, const ch
 		reading->error = problem_set(reading->problem, -EINVAL,
 			"key %s is outside a section: a [SECTION] must come before it",
 			reading->key);
-	else
+	else if (reading->ops->entry)
 		reading->error = reading->ops->entry(reading->user, reading->line,
 			section, reading->key, strip(reading->value), reading->problem);
 	return 1;

@@ -10,9 +10,19 @@
 
 #include "user/base/problem.h"
 
+enum {
+	INIFILE_NAME_MAX = 49, /* bytes of a section's name, and of a key with the white
+				* space after it: inih cuts longer ones */
+};
+
+/* What isspace() takes for white space in the C locale, as inih does; less the newline.
+ */
+#define INIFILE_SPACES " \t\r\v\f"
+
 /*
  * Told in the file's order; texts are valid during the call only. Returning a negative
- * errno with a sentence ends the reading; FILE:LINE is put before the sentence.
+ * errno with a sentence ends the reading; FILE:LINE is put before the sentence. NULL: any
+ * will do.
  */
 struct inifile_ops {
 	int (*section)(void *user, const char *section, struct problem *problem);

@@ -21,15 +21,6 @@ int vm_file_path(const char *dir, const char *vm, char *path, struct problem *pr
 	return problem_set(problem, -ENAMETOOLONG, "%s: the path is too long", dir);
 }
 
-/* A section that is unknown is for the reader of the whole file to refuse. */
-static int any_section(void *user, const char *section, struct problem *problem)
-{
-	(void)user;
-	(void)section;
-	(void)problem;
-	return 0;
-}
-
 static int take_entry(void *user, unsigned int line, const char *section, const char *key,
 	const char *value, struct problem *problem)
 {
@@ -55,7 +46,8 @@ static int take_entry(void *user, unsigned int line, const char *section, const 
 static int read_process(const char *path, const char *text, size_t size,
 	struct process_id *ret_process, struct problem *problem)
 {
-	static const struct inifile_ops ops = {any_section, take_entry};
+	/* A section that is unknown is for the reader of the whole file to refuse. */
+	static const struct inifile_ops ops = {.entry = take_entry};
 	struct process_id process = {};
 	int r = inifile_parse(path, text, size, &ops, &process, problem);
 
