@@ -36,7 +36,7 @@ static void test_each_kind_can_be_described(void **state)
 
 		assert_true(one && *one && two && *two);
 		assert_null(strstr(one, "(null)"));
-		assert_null(strchr(two, '\n'));
+		assert_null(strpbrk(two, "\n{}"));
 	}
 }
 

@@ -9,39 +9,55 @@
 #include "user/base/cleanup.h"
 #include "user/model/cpulist.h"
 
-static const char *const step_names[] = {
-	[STEP_START_OBSERVER] = "start-observer",
-	[STEP_STOP_OBSERVER] = "stop-observer",
-	[STEP_RECORD_HOST] = "record-host",
-	[STEP_RECORD] = "record",
-	[STEP_GIVE_CPUSET] = "give-cpuset",
-	[STEP_TAKE_CPUSET] = "take-cpuset",
-	[STEP_MAKE_GROUP] = "make-group",
-	[STEP_MAKE_THREADED] = "make-threaded",
-	[STEP_SET_CPUS] = "set-cpus",
-	[STEP_SET_EXCLUSIVE] = "set-exclusive",
-	[STEP_SET_MEMS] = "set-mems",
-	[STEP_SET_PARTITION] = "set-partition",
-	[STEP_BEGIN_RULES] = "begin-rules",
-	[STEP_COMMIT_RULES] = "commit-rules",
-	[STEP_FORGET_RULES] = "forget-rules",
-	[STEP_MOVE_PROCESS] = "move-process",
-	[STEP_MOVE_THREAD] = "move-thread",
-	[STEP_SET_AFFINITY] = "set-affinity",
-	[STEP_RETURN_VM] = "return-vm",
-	[STEP_KEEP_OFF] = "keep-off",
-	[STEP_RETURN_AFFINITY] = "return-affinity",
-	[STEP_RETURN_HOST] = "return-host",
-	[STEP_RECLAIM] = "reclaim",
-	[STEP_REMOVE_GROUP] = "remove-group",
-	[STEP_LEAVE] = "leave",
-	[STEP_DROP_RECORD] = "drop-record",
-	[STEP_DROP_HOST_RECORD] = "drop-host-record",
+/* For scripts, and for people; step_describe() has what stands for words in braces. */
+static const struct {
+	const char *name, *line;
+} kinds[] = {
+	[STEP_START_OBSERVER] = {"start-observer", "start the observer"},
+	[STEP_STOP_OBSERVER] = {"stop-observer", "stop the observer and remove its pins"},
+	[STEP_RECORD_HOST] = {"record-host", "record what the host is like now"},
+	[STEP_RECORD] = {"record", "record where the threads of {vm} are now"},
+	[STEP_GIVE_CPUSET] = {"give-cpuset", "enable cpuset below /{path}"},
+	[STEP_TAKE_CPUSET] = {"take-cpuset", "disable cpuset below /{path}"},
+	[STEP_MAKE_GROUP] = {"make-group", "make the group /{path}"},
+	[STEP_MAKE_THREADED] = {"make-threaded", "make /{path} threaded"},
+	[STEP_SET_CPUS] = {"set-cpus", "set the CPUs of /{path} to {cpus or nothing}"},
+	[STEP_SET_EXCLUSIVE] = {"set-exclusive",
+		"set the exclusive CPUs of /{path} to {cpus or nothing}"},
+	[STEP_SET_MEMS] = {"set-mems",
+		"set the memory nodes of /{path} to {cpus or nothing}"},
+	[STEP_SET_PARTITION] = {"set-partition",
+		"set the partition of /{path} to {partition}"},
+	[STEP_BEGIN_RULES] = {"begin-rules",
+		"put the rules of {vm} in force, runs on old CPUs settling"},
+	[STEP_COMMIT_RULES] = {"commit-rules",
+		"narrow the rules of {vm} to the new CPUs"},
+	[STEP_FORGET_RULES] = {"forget-rules", "end the rules of {vm}"},
+	[STEP_MOVE_PROCESS] = {"move-process",
+		"move process {tid} with its threads into /{path}"},
+	[STEP_MOVE_THREAD] = {"move-thread",
+		"move thread {tid} into /{path}, on CPUs {cpus}"},
+	[STEP_SET_AFFINITY] = {"set-affinity",
+		"set the affinity of thread {tid} to {cpus}"},
+	[STEP_RETURN_VM] = {"return-vm",
+		"return the threads of {vm} to where they were found"},
+	[STEP_KEEP_OFF] = {"keep-off",
+		"keep kernel threads that can run elsewhere off CPUs {cpus or of nobody}"},
+	[STEP_RETURN_AFFINITY] = {"return-affinity",
+		"return the affinities of {vm}'s threads"},
+	[STEP_RETURN_HOST] = {"return-host",
+		"return what was changed of the host's threads"},
+	[STEP_RECLAIM] = {"reclaim",
+		"take back CPUs {cpus or of nobody}, which the kernel keeps from the host for no partition"},
+	[STEP_REMOVE_GROUP] = {"remove-group", "remove the group /{path}"},
+	[STEP_LEAVE] = {"leave", "leave the CPUs of /{path} as they are"},
+	[STEP_DROP_RECORD] = {"drop-record", "drop the record"},
+	[STEP_DROP_HOST_RECORD] = {"drop-host-record", "drop the record"},
 };
 
 const char *step_name(enum step_kind kind)
 {
-	return step_names[kind];
+	return kinds[kind].name;
 }
 
 void unit_deinit(struct unit *unit)
@@ -78,110 +94,66 @@ struct step *unit_add(
 	return step;
 }
 
+/* In a line for people: a word in braces, and what stands in its place. */
+struct word {
+	const char *name, *text;
+};
+
+/* `line` begins with one of them. */
+static const struct word *find_word(const char *line, const struct word *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strncmp(line, words[i].name, strlen(words[i].name)))
+			return &words[i];
+	return NULL;
+}
+
+static char *fill_in(const char *line, const struct word *words, size_t n)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	if (!to)
+		return NULL;
+	while (*line) {
+		const struct word *word = find_word(line, words, n);
+
+		if (word)
+			fputs(word->text, to);
+		else
+			fputc(*line, to);
+		line += word ? strlen(word->name) : 1;
+	}
+	if (fclose(to)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
 char *step_describe(const struct step *step, const struct unit *unit)
 {
 	cleanup_free char *list = cpulist_format(&step->cpus);
 	const char *path = step->path ? step->path : "";
-	char *text = NULL;
-	int n = -1;
+	const char *line = kinds[step->kind].line;
+	bool any = list && *list;
+	char tid[16];
+	const struct word words[] = {
+		{"{path}", path},
+		{"{vm}", unit->vm},
+		{"{cpus}", list},
+		{"{cpus or nothing}", any ? list : "nothing"},
+		{"{cpus or of nobody}", any ? list : "of nobody"},
+		{"{partition}", partition_name(step->partition)},
+		{"{tid}", tid},
+	};
 
 	if (!list)
 		return NULL;
-	switch (step->kind) {
-	case STEP_START_OBSERVER:
-		n = asprintf(&text, "start the observer");
-		break;
-	case STEP_STOP_OBSERVER:
-		n = asprintf(&text, "stop the observer and remove its pins");
-		break;
-	case STEP_RECORD_HOST:
-		n = asprintf(&text, "record what the host is like now");
-		break;
-	case STEP_RECORD:
-		n = asprintf(&text, "record where the threads of %s are now", unit->vm);
-		break;
-	case STEP_GIVE_CPUSET:
-		n = asprintf(&text, "enable cpuset below /%s", path);
-		break;
-	case STEP_TAKE_CPUSET:
-		n = asprintf(&text, "disable cpuset below /%s", path);
-		break;
-	case STEP_MAKE_GROUP:
-		n = asprintf(&text, "make the group /%s", path);
-		break;
-	case STEP_MAKE_THREADED:
-		n = asprintf(&text, "make /%s threaded", path);
-		break;
-	case STEP_SET_CPUS:
-		n = asprintf(&text, "set the CPUs of /%s to %s", path,
-			*list ? list : "nothing");
-		break;
-	case STEP_SET_EXCLUSIVE:
-		n = asprintf(&text, "set the exclusive CPUs of /%s to %s", path,
-			*list ? list : "nothing");
-		break;
-	case STEP_SET_MEMS:
-		n = asprintf(&text, "set the memory nodes of /%s to %s", path,
-			*list ? list : "nothing");
-		break;
-	case STEP_SET_PARTITION:
-		n = asprintf(&text, "set the partition of /%s to %s", path,
-			partition_name(step->partition));
-		break;
-	case STEP_BEGIN_RULES:
-		n = asprintf(&text,
-			"put the rules of %s in force, runs on old CPUs settling",
-			unit->vm);
-		break;
-	case STEP_COMMIT_RULES:
-		n = asprintf(&text, "narrow the rules of %s to the new CPUs", unit->vm);
-		break;
-	case STEP_FORGET_RULES:
-		n = asprintf(&text, "end the rules of %s", unit->vm);
-		break;
-	case STEP_MOVE_PROCESS:
-		n = asprintf(&text, "move process %d with its threads into /%s",
-			step->tid, path);
-		break;
-	case STEP_MOVE_THREAD:
-		n = asprintf(&text, "move thread %d into /%s, on CPUs %s", step->tid,
-			path, list);
-		break;
-	case STEP_SET_AFFINITY:
-		n = asprintf(
-			&text, "set the affinity of thread %d to %s", step->tid, list);
-		break;
-	case STEP_RETURN_VM:
-		n = asprintf(&text, "return the threads of %s to where they were found",
-			unit->vm);
-		break;
-	case STEP_RETURN_AFFINITY:
-		n = asprintf(&text, "return the affinities of %s's threads", unit->vm);
-		break;
-	case STEP_KEEP_OFF:
-		n = asprintf(&text,
-			"keep kernel threads that can run elsewhere off CPUs %s",
-			*list ? list : "of nobody");
-		break;
-	case STEP_RETURN_HOST:
-		n = asprintf(&text, "return what was changed of the host's threads");
-		break;
-	case STEP_RECLAIM:
-		n = asprintf(&text,
-			"take back CPUs %s, which the kernel keeps from the host for no partition",
-			*list ? list : "of nobody");
-		break;
-	case STEP_REMOVE_GROUP:
-		n = asprintf(&text, "remove the group /%s", path);
-		break;
-	case STEP_LEAVE:
-		n = *path ? asprintf(&text, "leave the CPUs of /%s as they are", path)
-			  : asprintf(&text, "leave cpuset enabled below /");
-		break;
-	case STEP_DROP_RECORD:
-	case STEP_DROP_HOST_RECORD:
-		n = asprintf(&text, "drop the record");
-		break;
-	}
-	return n < 0 ? NULL : text;
+	snprintf(tid, sizeof(tid), "%d", step->tid);
+	/* At the root that can only be that cpuset stays enabled. */
+	if (step->kind == STEP_LEAVE && !*path)
+		line = "leave cpuset enabled below /";
+	return fill_in(line, words, sizeof(words) / sizeof(words[0]));
 }
