@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <argp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,14 +15,15 @@ enum {
 	KEY_ETC,
 	KEY_RUN,
 	KEY_ALL,
-	KEY_WINDOW,
 	KEY_EXPLAIN,
 	KEY_REBALANCE,
-	KEY_TASKS,
 	KEY_LIVE,
 	KEY_CONFIG,
+	KEY_WINDOW,
+	KEY_TASKS,
 	KEY_HOST,
-	KEY_FIX
+	KEY_FIX,
+	KEYS_END
 };
 
 static const struct argp_option options[] = {
@@ -34,13 +36,37 @@ static const struct argp_option options[] = {
 		0},
 	{"rebalance", KEY_REBALANCE, NULL, 0,
 		"plan, apply: move running VMs where the host gets tidier by it", 0},
-	{"tasks", KEY_TASKS, NULL, 0, "cpus: the threads last seen on each", 0},
 	{"live", KEY_LIVE, NULL, 0, "pins: at once, until the VM ends", 0},
 	{"config", KEY_CONFIG, NULL, 0, "pins: from the VM's next start on", 0},
+	{"window", KEY_WINDOW, "DURATION", 0, "check: the last 30s, 5m, 2h, 1d", 0},
+	{"tasks", KEY_TASKS, NULL, 0, "cpus: the threads last seen on each", 0},
 	{"host", KEY_HOST, NULL, 0, "release: what hostcheck --fix has changed", 0},
 	{"fix", KEY_FIX, NULL, 0, "hostcheck: mend what can be mended now", 0},
-	{"window", KEY_WINDOW, "DURATION", 0, "check: the last 30s, 5m, 2h, 1d", 0},
 	{},
+};
+
+/* What options come to, by key less KEY_JSON. */
+static const struct {
+	size_t flag;	     /* that it sets, in struct request; 0: it has a value */
+	unsigned int option; /* for verbs that have this; 0: for all */
+} meanings[KEYS_END - KEY_JSON] = {
+#define FLAG(member) offsetof(struct request, member)
+	[KEY_JSON - KEY_JSON] = {FLAG(json), 0},
+	[KEY_ALL - KEY_JSON] = {FLAG(all), OPTION_ALL},
+	[KEY_EXPLAIN - KEY_JSON] = {0, OPTION_EXPLAIN},
+	[KEY_REBALANCE - KEY_JSON] = {FLAG(asking.rebalance), OPTION_REBALANCE},
+	[KEY_LIVE - KEY_JSON] = {FLAG(live), OPTION_LIVE},
+	[KEY_CONFIG - KEY_JSON] = {FLAG(config), OPTION_LIVE},
+	[KEY_WINDOW - KEY_JSON] = {0, OPTION_WINDOW},
+	[KEY_TASKS - KEY_JSON] = {FLAG(tasks), OPTION_TASKS},
+	[KEY_HOST - KEY_JSON] = {FLAG(host), OPTION_HOST},
+	[KEY_FIX - KEY_JSON] = {FLAG(fix), OPTION_FIX},
+#undef FLAG
+};
+
+struct command_line {
+	struct request request;
+	unsigned int given; /* options: a bit each, as in `meanings` */
 };
 
 static const struct verb *find_verb(const char *name)
@@ -80,104 +106,84 @@ static int parse_window(const char *text, uint64_t *ret_ns)
 	return -EINVAL;
 }
 
-static void check_request(const struct request *request, struct argp_state *state)
+static void fail_usage(const struct verb *verb, struct argp_state *state)
+{
+	argp_error(state, "usage: cpuwarden %s %s", verb->name, verb->args);
+}
+
+static void check_request(
+	const struct request *request, unsigned int given, struct argp_state *state)
 {
 	const struct verb *verb = request->verb;
 
 	if (!verb)
 		argp_error(state, "a verb is missing; `cpuwarden --help` lists them");
 	if (request->n_args < verb->min_args)
-		argp_error(state, "usage: cpuwarden %s %s", verb->name, verb->args);
-	if (request->all && !(verb->options & OPTION_ALL))
-		argp_error(state, "%s takes no --all", verb->name);
-	if (request->asking.explain && !(verb->options & OPTION_EXPLAIN))
-		argp_error(state, "%s takes no --explain", verb->name);
-	if (request->asking.rebalance && !(verb->options & OPTION_REBALANCE))
-		argp_error(state, "%s takes no --rebalance", verb->name);
-	if ((request->live || request->config) && !(verb->options & OPTION_LIVE))
-		argp_error(state, "%s takes no --%s", verb->name,
-			request->live ? "live" : "config");
-	if (request->window_ns && !(verb->options & OPTION_WINDOW))
-		argp_error(state, "%s takes no --window", verb->name);
-	if (request->tasks && !(verb->options & OPTION_TASKS))
-		argp_error(state, "%s takes no --tasks", verb->name);
+		fail_usage(verb, state);
+	for (const struct argp_option *option = options; option->name; option++) {
+		unsigned int i = (unsigned int)option->key - KEY_JSON;
+
+		if ((given & 1u << i) && (meanings[i].option & ~verb->options))
+			argp_error(state, "%s takes no --%s", verb->name, option->name);
+	}
 	if ((verb->options & OPTION_COMMAND) && (!request->command || request->json))
-		argp_error(state, "usage: cpuwarden %s %s", verb->name, verb->args);
-	if (request->host && !(verb->options & OPTION_HOST))
-		argp_error(state, "%s takes no --host", verb->name);
-	if (request->fix && !(verb->options & OPTION_FIX))
-		argp_error(state, "%s takes no --fix", verb->name);
+		fail_usage(verb, state);
 	if ((verb->options & OPTION_ALL) &&
 		request->all + request->host + (request->n_args > 0) != 1)
-		argp_error(state, "usage: cpuwarden %s %s", verb->name, verb->args);
+		fail_usage(verb, state);
+}
+
+static void take_option(
+	struct command_line *line, int key, char *arg, struct argp_state *state)
+{
+	struct request *request = &line->request;
+	unsigned int i = (unsigned int)key - KEY_JSON;
+
+	line->given |= 1u << i;
+	if (meanings[i].flag)
+		*(bool *)((char *)request + meanings[i].flag) = true;
+	else if (key == KEY_ETC)
+		request->folders.etc = arg;
+	else if (key == KEY_RUN)
+		request->folders.run = arg;
+	else if (key == KEY_EXPLAIN)
+		request->asking.explain = arg;
+	else if (parse_window(arg, &request->window_ns))
+		argp_error(
+			state, "--window takes a number and s, m, h or d, not '%s'", arg);
+}
+
+static void take_argument(struct request *request, char *arg, struct argp_state *state)
+{
+	const struct verb *verb = request->verb;
+
+	if (!verb) {
+		request->verb = find_verb(arg);
+		if (!request->verb)
+			argp_error(state, "there is no verb '%s'", arg);
+	} else if (request->n_args < verb->max_args) {
+		request->args[request->n_args++] = arg;
+	} else if (verb->options & OPTION_COMMAND) {
+		request->command = &state->argv[state->next - 1];
+		state->next = state->argc;
+	} else {
+		fail_usage(verb, state);
+	}
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	struct request *request = state->input;
+	struct command_line *line = state->input;
 
-	switch (key) {
-	case KEY_JSON:
-		request->json = true;
-		return 0;
-	case KEY_ETC:
-		request->folders.etc = arg;
-		return 0;
-	case KEY_RUN:
-		request->folders.run = arg;
-		return 0;
-	case KEY_ALL:
-		request->all = true;
-		return 0;
-	case KEY_EXPLAIN:
-		request->asking.explain = arg;
-		return 0;
-	case KEY_REBALANCE:
-		request->asking.rebalance = true;
-		return 0;
-	case KEY_TASKS:
-		request->tasks = true;
-		return 0;
-	case KEY_LIVE:
-		request->live = true;
-		return 0;
-	case KEY_CONFIG:
-		request->config = true;
-		return 0;
-	case KEY_HOST:
-		request->host = true;
-		return 0;
-	case KEY_FIX:
-		request->fix = true;
-		return 0;
-	case KEY_WINDOW:
-		if (parse_window(arg, &request->window_ns))
-			argp_error(state,
-				"--window takes a number and s, m, h or d, not '%s'",
-				arg);
-		return 0;
-	case ARGP_KEY_ARG:
-		if (!request->verb) {
-			request->verb = find_verb(arg);
-			if (!request->verb)
-				argp_error(state, "there is no verb '%s'", arg);
-		} else if (request->n_args == request->verb->max_args &&
-			   request->verb->options & OPTION_COMMAND) {
-			request->command = &state->argv[state->next - 1];
-			state->next = state->argc;
-		} else if (request->n_args == request->verb->max_args) {
-			argp_error(state, "usage: cpuwarden %s %s", request->verb->name,
-				request->verb->args);
-		} else {
-			request->args[request->n_args++] = arg;
-		}
-		return 0;
-	case ARGP_KEY_END:
-		check_request(request, state);
-		return 0;
-	default:
+	if (key == ARGP_KEY_ARG)
+		take_argument(&line->request, arg, state);
+	else if (key == ARGP_KEY_END)
+		check_request(&line->request, line->given, state);
+	else if (key >= KEY_JSON && key < KEYS_END)
+		take_option(line, key, arg, state);
+	else
 		return ARGP_ERR_UNKNOWN;
-	}
+	return 0;
 }
 
 static char *help(int key, const char *text, void *input)
@@ -200,16 +206,17 @@ static char *help(int key, const char *text, void *input)
 
 int main(int argc, char **argv)
 {
-	struct request request = {
-		.folders = {.etc = "/etc/cpuwarden", .run = "/run/cpuwarden"}};
+	struct command_line line = {
+		.request.folders = {.etc = "/etc/cpuwarden", .run = "/run/cpuwarden"}};
+	const struct request *request = &line.request;
 	const struct argp argp = {options, parse, "VERB [ARGS]",
 		"Places, proves and repairs the CPU placement of QEMU virtual machines.\v.",
 		NULL, help, NULL};
 	struct problem problem;
 
 	argp_err_exit_status = EXIT_USAGE;
-	argp_parse(&argp, argc, argv, 0, NULL, &request);
-	if (request.verb->root && cli_check_privileges(&request, &problem))
+	argp_parse(&argp, argc, argv, 0, NULL, &line);
+	if (request->verb->root && cli_check_privileges(request, &problem))
 		return cli_fail(&problem);
-	return request.verb->run(&request);
+	return request->verb->run(request);
 }
