@@ -3,9 +3,9 @@
 #include "tests/unit/libvirt_host.h"
 #include "tests/unit/settled_host.h"
 
-#define GOLD SLICE "/cpuwarden-gold.slice"
+#include "tests/unit/one_host.h"
 
-static struct host host;
+#define GOLD SLICE "/cpuwarden-gold.slice"
 
 /* The section of gold; with an empty list it gets as many as its VMs need. */
 static void put_gold(const char *list, unsigned int overcommit)
@@ -23,18 +23,10 @@ static void put_gold(const char *list, unsigned int overcommit)
 /* CPUs 0-7, of which policy does not choose 0; all VMs are of the class gold. */
 static int enter(void **state)
 {
-	(void)state;
-	host_init(&host, "0-7", "0");
+	enter_host(state);
 	host.config.defaults.kind = POLICY_SHARED;
 	strcpy(host.config.defaults.class, "gold");
 	put_gold("", OVERCOMMIT_DEFAULT);
-	return 0;
-}
-
-static int leave(void **state)
-{
-	(void)state;
-	host_deinit(&host);
 	return 0;
 }
 
@@ -311,7 +303,7 @@ static void test_a_vm_of_libvirts_cannot_share(void **state)
 	assert_int_equal(host.desired.n_classes, 0);
 }
 
-#define claims_test(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define claims_test(f) cmocka_unit_test_setup_teardown(f, enter, leave_host)
 
 int main(void)
 {

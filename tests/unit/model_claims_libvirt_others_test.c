@@ -2,25 +2,17 @@
 /* Who gets which CPU where domains of libvirt's meet other VMs. */
 #include "tests/unit/libvirt_host.h"
 
+#include "tests/unit/one_host.h"
+
 #define WEB1 TOP("web1")
 #define WEB2 TOP("web2")
-
-static struct host host;
 
 /* CPUs 0-7, of which policy does not choose 0; web1 with one vCPU. */
 static int enter(void **state)
 {
-	(void)state;
-	host_init(&host, "0-7", "0");
+	enter_host(state);
 	host.tree.remote = true;
 	add_domain(&host, "web1", 1, 0);
-	return 0;
-}
-
-static int leave(void **state)
-{
-	(void)state;
-	host_deinit(&host);
 	return 0;
 }
 
@@ -164,7 +156,7 @@ static void test_a_domain_that_is_starting(void **state)
 	expect_kept(&host, "web1", "no vCPU thread was found: is it still starting?");
 }
 
-#define claims_test(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define claims_test(f) cmocka_unit_test_setup_teardown(f, enter, leave_host)
 
 int main(void)
 {

@@ -2,24 +2,16 @@
 /* Who gets which CPU among VMs in libvirt's groups, whose pins are adopted. */
 #include "tests/unit/libvirt_host.h"
 
-#define WEB1 TOP("web1")
+#include "tests/unit/one_host.h"
 
-static struct host host;
+#define WEB1 TOP("web1")
 
 /* CPUs 0-7, of which policy does not choose 0; web1 with two vCPUs and an iothread. */
 static int enter(void **state)
 {
-	(void)state;
-	host_init(&host, "0-7", "0");
+	enter_host(state);
 	host.tree.remote = true;
 	add_domain(&host, "web1", 2, 1);
-	return 0;
-}
-
-static int leave(void **state)
-{
-	(void)state;
-	host_deinit(&host);
 	return 0;
 }
 
@@ -381,7 +373,7 @@ static void test_threads_that_are_not_in_libvirts_groups(void **state)
 		"its threads are in /user.slice and not in groups that libvirt made for them");
 }
 
-#define claims_test(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define claims_test(f) cmocka_unit_test_setup_teardown(f, enter, leave_host)
 
 int main(void)
 {

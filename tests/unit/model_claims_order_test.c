@@ -3,22 +3,7 @@
 #include "tests/unit/settled_host.h"
 #include "user/model/pools.h"
 
-static struct host host;
-
-/* CPUs 0-7, of which policy does not choose 0. */
-static int enter(void **state)
-{
-	(void)state;
-	host_init(&host, "0-7", "0");
-	return 0;
-}
-
-static int leave(void **state)
-{
-	(void)state;
-	host_deinit(&host);
-	return 0;
-}
+#include "tests/unit/one_host.h"
 
 /* A VM with one vCPU that runs: the vCPU has CPU 1, the emulator 2. */
 static void add_running(const char *name)
@@ -235,7 +220,7 @@ static void test_only_reserved_cpus_are_given(void **state)
 	expect_kept(&host, "b", "CPU 4, pinned to vCPU 0, is a housekeeping CPU");
 }
 
-#define claims_test(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define claims_test(f) cmocka_unit_test_setup_teardown(f, enter_host, leave_host)
 
 int main(void)
 {

@@ -3,7 +3,7 @@
 #include "tests/unit/hosts.h"
 #include "tests/unit/settled_host.h"
 
-static struct host host;
+#include "tests/unit/one_host.h"
 
 /*
  * Two nodes of four cores, no SMT: CPUs 0-3 and 4-7. Policy does not choose 0 and 4, so
@@ -11,16 +11,8 @@ static struct host host;
  */
 static int enter(void **state)
 {
-	(void)state;
-	host_init(&host, "0-7", "0");
+	enter_host(state);
 	host.topology = topology_build(1, 2, 1, 4, 1, THREADS_LAST);
-	return 0;
-}
-
-static int leave(void **state)
-{
-	(void)state;
-	host_deinit(&host);
 	return 0;
 }
 
@@ -231,7 +223,7 @@ static void test_a_refusal_is_explained(void **state)
 	assert_true(says_why);
 }
 
-#define claims_test(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define claims_test(f) cmocka_unit_test_setup_teardown(f, enter, leave_host)
 
 int main(void)
 {

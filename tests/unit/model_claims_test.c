@@ -1,23 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Who gets which CPU, and the sentences for those who do not. */
-#include "tests/unit/build_host.h"
-
-static struct host host;
-
-/* CPUs 0-7, of which policy does not choose 0. */
-static int enter(void **state)
-{
-	(void)state;
-	host_init(&host, "0-7", "0");
-	return 0;
-}
-
-static int leave(void **state)
-{
-	(void)state;
-	host_deinit(&host);
-	return 0;
-}
+#include "tests/unit/one_host.h"
 
 static void add_top(const char *name, const char *list)
 {
@@ -431,7 +414,7 @@ static void test_the_first_of_several_faults_is_told(void **state)
 	expect_kept(&host, "web1", "no vCPU thread was found: is it still starting?");
 }
 
-#define claims_test(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define claims_test(f) cmocka_unit_test_setup_teardown(f, enter_host, leave_host)
 
 int main(void)
 {

@@ -4,7 +4,7 @@
 #include "tests/unit/libvirt_host.h"
 #include "tests/unit/settled_host.h"
 
-static struct host host;
+#include "tests/unit/one_host.h"
 
 /*
  * Two nodes of four cores with two threads each. Node 0: CPUs 0-3, their siblings 8-11;
@@ -16,13 +16,6 @@ static int enter(void **state)
 	host_init(&host, "0-15", "0");
 	host.topology = topology_build(1, 2, 1, 4, 2, THREADS_LAST);
 	host.tree.remote = true;
-	return 0;
-}
-
-static int leave(void **state)
-{
-	(void)state;
-	host_deinit(&host);
 	return 0;
 }
 
@@ -264,7 +257,7 @@ static void test_places_in_groups_of_libvirts(void **state)
 	expect_group(&host, "d", DOMAIN "/emulator", "3");
 }
 
-#define claims_test(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define claims_test(f) cmocka_unit_test_setup_teardown(f, enter, leave_host)
 
 int main(void)
 {

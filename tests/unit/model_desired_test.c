@@ -3,21 +3,7 @@
  * them. */
 #include "tests/unit/random_host.h"
 
-static struct host host;
-
-static int enter(void **state)
-{
-	(void)state;
-	host_init(&host, "0-7", "0");
-	return 0;
-}
-
-static int leave(void **state)
-{
-	(void)state;
-	host_deinit(&host);
-	return 0;
-}
+#include "tests/unit/one_host.h"
 
 static const struct rule_thread *rule_of(const char *name, pid_t tid)
 {
@@ -392,7 +378,7 @@ static void test_what_holds_for_any_wishes(void **state)
 	assert_true(n_placed > 3000 && n_kept > 300);
 }
 
-#define desired_test(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define desired_test(f) cmocka_unit_test_setup_teardown(f, enter_host, leave_host)
 
 int main(void)
 {

@@ -3,9 +3,9 @@
 #include "tests/unit/expect_fault.h"
 #include "tests/unit/libvirt_host.h"
 
-#define WEB1 TOP("web1")
+#include "tests/unit/one_host.h"
 
-static struct host host;
+#define WEB1 TOP("web1")
 
 static void put_partition(const char *path)
 {
@@ -18,8 +18,7 @@ static int enter(void **state)
 {
 	struct vm *vm;
 
-	(void)state;
-	host_init(&host, "0-7", "0");
+	enter_host(state);
 	host.tree.remote = true;
 	add_domain(&host, "web1", 2, 1);
 	virsh(&host, WEB1 "/vcpu0", "4");
@@ -37,13 +36,6 @@ static int enter(void **state)
 	for (size_t i = 0; i < vm->n_threads; i++)
 		vm->threads[i].affinity =
 			group_at(&host, vm->threads[i].cgroup)->effective;
-	return 0;
-}
-
-static int leave(void **state)
-{
-	(void)state;
-	host_deinit(&host);
 	return 0;
 }
 
@@ -198,7 +190,7 @@ static void test_vcpus_without_partitions(void **state)
 	expect_fault("the CPUs of /" WEB1 "/vcpu1 should be 5 and are 3");
 }
 
-#define health_test(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define health_test(f) cmocka_unit_test_setup_teardown(f, enter, leave_host)
 
 int main(void)
 {

@@ -3,7 +3,7 @@
  * threads. */
 #include "tests/unit/expect_fault.h"
 
-static struct host host;
+#include "tests/unit/one_host.h"
 
 /* web1 as it should be: emulator on 1, vCPU 0 on 2. */
 static int enter(void **state)
@@ -33,13 +33,6 @@ static int enter(void **state)
 			must(strdup(vcpu ? SLICE "/web1/vcpu0" : SLICE "/web1/emulator"));
 		vm->threads[i].affinity = cpus(vcpu ? "2" : "1");
 	}
-	return 0;
-}
-
-static int leave(void **state)
-{
-	(void)state;
-	host_deinit(&host);
 	return 0;
 }
 
@@ -189,7 +182,7 @@ static void test_the_order_in_which_faults_are_told(void **state)
 		"the partition of /" SLICE "/web1 should be root and is: root invalid");
 }
 
-#define health_test(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define health_test(f) cmocka_unit_test_setup_teardown(f, enter, leave_host)
 
 static void test_a_claim_that_is_gone(void **state)
 {
@@ -208,7 +201,8 @@ static void test_a_claim_that_is_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_a_claim_that_is_gone, enter, leave),
+		cmocka_unit_test_setup_teardown(
+			test_a_claim_that_is_gone, enter, leave_host),
 		health_test(test_healthy),
 		health_test(
 			test_an_invalid_partition_with_and_without_the_kernels_reason),

@@ -4,9 +4,9 @@
 #include "tests/unit/random_host.h"
 #include "user/model/holders.h"
 
-#define GOLD SLICE "/cpuwarden-gold.slice"
+#include "tests/unit/one_host.h"
 
-static struct host host;
+#define GOLD SLICE "/cpuwarden-gold.slice"
 
 static int enter(void **state)
 {
@@ -21,13 +21,6 @@ static int enter(void **state)
 	add_group(&host, SLICE "/web3", "0-1,6", PARTITION_MEMBER)->exclusive = cpus("6");
 	add_group(&host, "machine.slice/vm/libvirt", "", PARTITION_MEMBER);
 	add_group(&host, "machine.slice/vm/libvirt/vcpu0", "8", PARTITION_ISOLATED);
-	return 0;
-}
-
-static int leave(void **state)
-{
-	(void)state;
-	host_deinit(&host);
 	return 0;
 }
 
@@ -113,7 +106,7 @@ static void test_counts_are_kept(void **state)
 	}
 }
 
-#define test(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define test(f) cmocka_unit_test_setup_teardown(f, enter, leave_host)
 
 int main(void)
 {

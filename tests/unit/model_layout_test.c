@@ -1,24 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Where a VM's groups are, by where its threads are. */
-#include "tests/unit/build_host.h"
 
 #include <errno.h>
 
-static struct host host;
+#include "tests/unit/one_host.h"
 
 static int enter(void **state)
 {
-	(void)state;
-	host_init(&host, "0-7", "0");
+	enter_host(state);
 	add_vm(&host, "web1", 2, 0);
 	find_vm(&host, "web1")->libvirt = true;
-	return 0;
-}
-
-static int leave(void **state)
-{
-	(void)state;
-	host_deinit(&host);
 	return 0;
 }
 
@@ -155,7 +146,7 @@ static void test_leaves_by_class(void **state)
 	}
 }
 
-#define layout_test(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define layout_test(f) cmocka_unit_test_setup_teardown(f, enter, leave_host)
 
 static void expect_path(char *path, const char *wanted)
 {

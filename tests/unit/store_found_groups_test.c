@@ -9,11 +9,12 @@
 #include "user/base/file.h"
 #include "user/store/found.h"
 
+#include "tests/unit/one_host.h"
+
 #define WEB1 TOP("web1")
 
 static char run[] = "/tmp/cpuwarden-groups-XXXXXX";
 static struct problem problem;
-static struct host host;
 
 static int make_run(void **state)
 {
@@ -36,13 +37,6 @@ static int enter(void **state)
 	memset(&problem, 0, sizeof(problem));
 	host_init(&host, "0-7", "0");
 	add_domain(&host, "web1", 2, 0);
-	return 0;
-}
-
-static int leave(void **state)
-{
-	(void)state;
-	host_deinit(&host);
 	return 0;
 }
 
@@ -216,7 +210,7 @@ static void test_groups_that_are_whole(void **state)
 	found_vm_deinit(&found);
 }
 
-#define groups_test(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define groups_test(f) cmocka_unit_test_setup_teardown(f, enter, leave_host)
 
 int main(void)
 {
