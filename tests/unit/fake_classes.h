@@ -55,10 +55,7 @@ static inline void run_class_steps(struct fake *fake, const char *path,
 			settle(fake);
 		if (done && check_class_threads(fake, &unit->steps[s], before))
 			continue;
-		print_plan(unit, s);
-		print_tree(fake);
-		fail_msg("%s: %s: %s", what, step_name(unit->steps[s].kind),
-			fake->refusal);
+		fail_step(fake, unit, s, what);
 	}
 	fake->scope = NULL;
 }

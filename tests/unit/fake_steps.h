@@ -302,6 +302,15 @@ static inline bool check_threads(struct fake *fake, const struct desired_vm *vm,
 	return true;
 }
 
+/* Ends the test: that step was refused. */
+static inline void fail_step(
+	const struct fake *fake, const struct unit *unit, size_t step, const char *what)
+{
+	print_plan(unit, step);
+	print_tree(fake);
+	fail_msg("%s: %s: %s", what, step_name(unit->steps[step].kind), fake->refusal);
+}
+
 /*
  * Carries out the first `limit` steps, and fails the test at the first that is refused.
  * `vm` is NULL for units that give back.
@@ -330,10 +339,7 @@ static inline void run_steps(struct fake *fake, const struct unit *unit,
 			done = check_threads(fake, vm, &unit->steps[s], before, steady);
 		if (done)
 			continue;
-		print_plan(unit, s);
-		print_tree(fake);
-		fail_msg("%s: %s: %s", what, step_name(unit->steps[s].kind),
-			fake->refusal);
+		fail_step(fake, unit, s, what);
 	}
 	fake->scope = NULL;
 }
