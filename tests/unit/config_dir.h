@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "tests/unit/scratch.h"
 #include "user/base/cleanup.h"
 #include "user/model/cpulist.h"
 #include "user/store/config.h"
@@ -24,31 +25,16 @@
 #define VM "etc/vms.d/web1.conf"
 #define VM_RUN "run/vms.d/web1.conf"
 
-static char top[] = "/tmp/cpuwarden-config-XXXXXX", dir[64];
+static char dir[64];
 static struct config config;
 static struct problem problem;
-
-static inline int make_top(void **state)
-{
-	(void)state;
-	return mkdtemp(top) && !chmod(top, 0755) ? 0 : -1;
-}
-
-static inline int remove_top(void **state)
-{
-	char command[64];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", top);
-	return chdir("/") || system(command) ? -1 : 0;
-}
 
 static inline int enter(void **state)
 {
 	static unsigned int n;
 
 	(void)state;
-	snprintf(dir, sizeof(dir), "%s/%u", top, n++);
+	snprintf(dir, sizeof(dir), "%s/%u", scratch, n++);
 	config_init(&config);
 	memset(&problem, 0, sizeof(problem));
 	return mkdir(dir, 0755) || chdir(dir) || mkdir("etc", 0755) ||

@@ -7,6 +7,7 @@
  */
 #include "tests/unit/fake_steps.h"
 #include "tests/unit/libvirt_host.h"
+#include "tests/unit/scratch.h"
 #include "user/control/record.h"
 #include "user/model/health.h"
 #include "user/store/found.h"
@@ -31,22 +32,6 @@
 
 static struct host host;
 static struct fake fake;
-static char run[] = "/tmp/cpuwarden-libvirt-XXXXXX";
-
-static inline int make_run(void **state)
-{
-	(void)state;
-	return mkdtemp(run) ? 0 : -1;
-}
-
-static inline int remove_run(void **state)
-{
-	char command[64];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", run);
-	return system(command);
-}
 
 static inline bool claims_above(const struct group *group, struct cpuset needed)
 {
@@ -108,7 +93,7 @@ static inline void settle_groups(void)
 static inline void record(const char *name)
 {
 	struct found_vm *to = record_of(&host, name);
-	struct cycle cycle = {.folders.run = run,
+	struct cycle cycle = {.folders.run = scratch,
 		.topology.online = host.topology.online,
 		.actual = {.tree = host.tree,
 			.records = host.records,
@@ -116,11 +101,11 @@ static inline void record(const char *name)
 	bool fresh;
 
 	if (to->n_groups)
-		assert_int_equal(found_vm_write(run, to, NULL), 0);
+		assert_int_equal(found_vm_write(scratch, to, NULL), 0);
 	assert_int_equal(record_vm(&cycle, wanted(&host, name), &fresh, NULL), 0);
 	found_vm_deinit(to);
-	assert_int_equal(found_vm_read(run, name, to, NULL), 0);
-	assert_int_equal(found_vm_drop(run, name, NULL), 0);
+	assert_int_equal(found_vm_read(scratch, name, to, NULL), 0);
+	assert_int_equal(found_vm_drop(scratch, name, NULL), 0);
 	fake.vms[vm_index(&fake, name)].actual.has_record = true;
 }
 

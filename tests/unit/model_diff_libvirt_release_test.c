@@ -258,5 +258,5 @@ int main(void)
 		placed(test_a_claim_that_nobody_has_below),
 	};
 
-	return cmocka_run_group_tests(tests, make_run, remove_run);
+	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }

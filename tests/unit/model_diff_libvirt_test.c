@@ -302,5 +302,5 @@ int main(void)
 		placed(test_a_claim_that_was_found_stays),
 	};
 
-	return cmocka_run_group_tests(tests, make_run, remove_run);
+	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }

@@ -175,5 +175,5 @@ int main(void)
 		two(test_a_domain_that_is_refused_stays),
 	};
 
-	return cmocka_run_group_tests(tests, make_run, remove_run);
+	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }

@@ -253,5 +253,5 @@ int main(void)
 
 	if (!getcwd(start, sizeof(start)))
 		return 1;
-	return cmocka_run_group_tests(tests, make_top, remove_top);
+	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Records of VMs in libvirt's groups: what those were like, and what was claimed. */
 #include "tests/unit/libvirt_host.h"
+#include "tests/unit/scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,23 +14,7 @@
 
 #define WEB1 TOP("web1")
 
-static char run[] = "/tmp/cpuwarden-groups-XXXXXX";
 static struct problem problem;
-
-static int make_run(void **state)
-{
-	(void)state;
-	return mkdtemp(run) ? 0 : -1;
-}
-
-static int remove_run(void **state)
-{
-	char command[64];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", run);
-	return system(command);
-}
 
 static int enter(void **state)
 {
@@ -61,8 +46,8 @@ static void test_groups_come_back_as_they_were(void **state)
 	struct found_vm *written = make_record(), found;
 
 	(void)state;
-	assert_int_equal(found_vm_write(run, written, &problem), 0);
-	assert_int_equal(found_vm_read(run, "web1", &found, &problem), 0);
+	assert_int_equal(found_vm_write(scratch, written, &problem), 0);
+	assert_int_equal(found_vm_read(scratch, "web1", &found, &problem), 0);
 	assert_int_equal(found.n_groups, 6);
 	for (size_t i = 0; i < found.n_groups; i++) {
 		const struct found_group *a = &found.groups[i], *b = &written->groups[i];
@@ -87,8 +72,8 @@ static void test_a_record_without_groups(void **state)
 
 	(void)state;
 	written->claimed = cpus("4");
-	assert_int_equal(found_vm_write(run, written, &problem), 0);
-	assert_int_equal(found_vm_read(run, "web1", &found, &problem), 0);
+	assert_int_equal(found_vm_write(scratch, written, &problem), 0);
+	assert_int_equal(found_vm_read(scratch, "web1", &found, &problem), 0);
 	assert_int_equal(found.n_groups, 0);
 	expect_cpus(&found.claimed, "");
 	assert_null(found_vm_top(&found));
@@ -133,11 +118,11 @@ static int read_text(const char *text, struct found_vm *ret_found)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "%s/found", run);
+	snprintf(path, sizeof(path), "%s/found", scratch);
 	assert_int_equal(file_make_dirs(path, 0755), 0);
-	snprintf(path, sizeof(path), "%s/found/web1.json", run);
+	snprintf(path, sizeof(path), "%s/found/web1.json", scratch);
 	assert_int_equal(file_replace_at(AT_FDCWD, path, text), 0);
-	return found_vm_read(run, "web1", ret_found, &problem);
+	return found_vm_read(scratch, "web1", ret_found, &problem);
 }
 
 static void test_damaged_groups(void **state)
@@ -223,5 +208,5 @@ int main(void)
 		groups_test(test_groups_that_are_whole),
 	};
 
-	return cmocka_run_group_tests(tests, make_run, remove_run);
+	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Records of what was found: given back exactly as they were put in, or not at all. */
 #include "tests/unit/build_host.h"
+#include "tests/unit/scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +11,7 @@
 #include "user/base/file.h"
 #include "user/store/found.h"
 
-static char top[] = "/tmp/cpuwarden-found-XXXXXX", run[64];
+static char run[64];
 static struct problem problem;
 
 static int enter(void **state)
@@ -18,20 +19,9 @@ static int enter(void **state)
 	static unsigned int n;
 
 	(void)state;
-	if (!n && !mkdtemp(top))
-		return -1;
-	snprintf(run, sizeof(run), "%s/%u", top, n++);
+	snprintf(run, sizeof(run), "%s/%u", scratch, n++);
 	memset(&problem, 0, sizeof(problem));
 	return mkdir(run, 0755);
-}
-
-static int remove_top(void **state)
-{
-	char command[64];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", top);
-	return system(command);
 }
 
 static struct found_thread *put(struct found_thread **threads, size_t *n, pid_t tid,
@@ -403,5 +393,5 @@ int main(void)
 		found_test(test_a_folder_that_cannot_be_written),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, remove_top);
+	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }

@@ -221,5 +221,5 @@ int main(void)
 		config_test(test_only_regular_files_are_read),
 	};
 
-	return cmocka_run_group_tests(tests, make_top, remove_top);
+	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }

@@ -403,5 +403,5 @@ int main(void)
 		config_test(test_pools_do_not_meet),
 	};
 
-	return cmocka_run_group_tests(tests, make_top, remove_top);
+	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }

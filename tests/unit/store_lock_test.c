@@ -17,10 +17,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/unit/scratch.h"
 #include "user/base/file.h"
 #include "user/store/lock.h"
 
-static char top[] = "/tmp/cpuwarden-lock-XXXXXX", run[64], path[80];
+static char run[64], path[80];
 static struct problem problem;
 
 static int enter(void **state)
@@ -28,21 +29,10 @@ static int enter(void **state)
 	static unsigned int n;
 
 	(void)state;
-	if (!n && !mkdtemp(top))
-		return -1;
-	snprintf(run, sizeof(run), "%s/%u", top, n++);
+	snprintf(run, sizeof(run), "%s/%u", scratch, n++);
 	snprintf(path, sizeof(path), "%s/lock", run);
 	memset(&problem, 0, sizeof(problem));
 	return 0;
-}
-
-static int remove_top(void **state)
-{
-	char command[64];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", top);
-	return system(command);
 }
 
 static double now(void)
@@ -230,5 +220,5 @@ int main(void)
 		lock_test(test_a_folder_that_cannot_be_made),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, remove_top);
+	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }

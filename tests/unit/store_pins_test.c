@@ -191,5 +191,5 @@ int main(void)
 		config_test(test_each_class_has_its_section),
 	};
 
-	return cmocka_run_group_tests(tests, make_top, remove_top);
+	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }

@@ -257,5 +257,5 @@ int main(void)
 		config_test(test_save_says_what_failed),
 	};
 
-	return cmocka_run_group_tests(tests, make_top, remove_top);
+	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }
