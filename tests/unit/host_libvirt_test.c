@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/unit/remove_tree.h"
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
 #include "user/host/libvirt.h"
@@ -237,12 +237,6 @@ static void too_much(void **state)
 
 static char dir[64];
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st, (void)flag, (void)ftw;
-	return remove(path);
-}
-
 /* A folder as libvirt's, with the captured file as vm1's. */
 static int setup(void **state)
 {
@@ -262,7 +256,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return remove_tree(dir);
 }
 
 static const char *path_of(const char *name)

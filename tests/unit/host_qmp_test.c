@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -25,6 +24,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "tests/unit/remove_tree.h"
 #include "user/base/cleanup.h"
 #include "user/host/proc.h"
 #include "user/host/qmp.h"
@@ -41,12 +41,6 @@ struct server {
 };
 
 typedef void (*serve_fn)(int listener);
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st, (void)flag, (void)ftw;
-	return remove(path);
-}
 
 static int listen_here(int backlog)
 {
@@ -94,7 +88,7 @@ static void stop(struct server *server)
 	kill(server->pid, SIGKILL);
 	waitpid(server->pid, NULL, 0);
 	close(server->procfd);
-	nftw(server->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	remove_tree(server->dir);
 }
 
 static uint64_t now_ms(void)

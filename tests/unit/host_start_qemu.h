@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/unit/remove_tree.h"
 #include "user/host/qemu.h"
 
 #define QEMU "qemu-system-x86_64"
@@ -30,13 +30,6 @@ enum { MAX_ARGS = 64 };
 
 static char dir[64];
 static char name[64]; /* a VM name of this test run */
-
-static inline int remove_one(
-	const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st, (void)flag, (void)ftw;
-	return remove(path);
-}
 
 static inline int setup(void **state)
 {
@@ -49,7 +42,7 @@ static inline int setup(void **state)
 static inline int teardown(void **state)
 {
 	(void)state;
-	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return remove_tree(dir);
 }
 
 static inline bool have_qemu(void)

@@ -12,13 +12,13 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/unit/remove_tree.h"
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
 #include "user/host/isolation.h"
@@ -27,13 +27,6 @@
 static char root[] = "/tmp/cpuwarden-root-XXXXXX";
 static struct host_facts facts;
 static struct problem problem;
-
-static inline int remove_one(
-	const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st, (void)flag, (void)ftw;
-	return remove(path);
-}
 
 static inline void put(const char *name, const char *text)
 {
@@ -55,7 +48,7 @@ static inline void take_away(const char *name)
 	char path[256];
 
 	snprintf(path, sizeof(path), "%s%s", root, name);
-	assert_int_equal(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+	assert_int_equal(remove_tree(path), 0);
 }
 
 static inline void put_irq(unsigned int number, const char *actions, const char *allowed,
@@ -160,7 +153,7 @@ static inline int leave_root(void **state)
 {
 	(void)state;
 	host_facts_deinit(&facts);
-	return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return remove_tree(root);
 }
 
 static inline void read_facts(void)

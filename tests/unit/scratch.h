@@ -2,10 +2,11 @@
 #pragma once
 /* A folder for the files of a program's tests: made before the first, removed after the
  * last. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "tests/unit/remove_tree.h"
 
 static char scratch[] = "/tmp/cpuwarden-test-XXXXXX";
 
@@ -17,9 +18,6 @@ static inline int make_scratch(void **state)
 
 static inline int remove_scratch(void **state)
 {
-	char command[64];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", scratch);
-	return chdir("/") || system(command) ? -1 : 0;
+	return chdir("/") || remove_tree(scratch) ? -1 : 0;
 }
