@@ -11,22 +11,13 @@
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
+#include "user/base/text.h"
 #include "user/model/cpulist.h"
 
 enum {
 	DEPTH_MAX = 4, /* slice, class, VM, leaf, and whatever somebody put below */
 	GROUPS_MAX = 65536,
 };
-
-static bool has_word(const char *words, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *p = words; (p = strstr(p, word)); p += len)
-		if ((p == words || p[-1] == ' ') && (p[len] == ' ' || !p[len]))
-			return true;
-	return false;
-}
 
 static enum group_type parse_type(const char *text)
 {

@@ -17,6 +17,7 @@
 #include "user/base/file.h"
 #include "user/base/parse.h"
 #include "user/base/problem.h"
+#include "user/base/text.h"
 
 #define N_ELEMENTS(array) (sizeof(array) / sizeof(*(array)))
 
@@ -324,6 +325,29 @@ static void test_make_dirs(void **state)
 	assert_int_equal(rmdir("a/b/c") || rmdir("a/b") || rmdir("a/d") || rmdir("a"), 0);
 }
 
+static void test_words(void **state)
+{
+	(void)state;
+	assert_true(has_word("cpuset", "cpuset"));
+	assert_true(has_word("cpu cpuset io", "cpuset"));
+	assert_true(has_word("cpusets mycpuset cpuset", "cpuset"));
+	assert_false(has_word("cpusets mycpuset cpuset.cpus", "cpuset"));
+	assert_false(has_word("", "cpuset"));
+}
+
+static void test_a_text_is_replaced(void **state)
+{
+	char *text = NULL;
+
+	(void)state;
+	assert_int_equal(text_replace(&text, "one"), 0);
+	assert_string_equal(text, "one");
+	/* Also by a part of itself. */
+	assert_int_equal(text_replace(&text, text + 1), 0);
+	assert_string_equal(text, "ne");
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +366,8 @@ int main(void)
 		cmocka_unit_test(test_file_read_all_finds_room),
 		cmocka_unit_test(test_file_replace_is_whole),
 		cmocka_unit_test(test_make_dirs),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_a_text_is_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);

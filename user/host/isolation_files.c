@@ -14,6 +14,7 @@
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
 #include "user/base/parse.h"
+#include "user/base/text.h"
 #include "user/model/cpulist.h"
 #include "user/model/cpumask.h"
 #include "user/model/topology.h"
@@ -89,16 +90,6 @@ int read_irqs(int root, struct host_facts *facts)
 		qsort(facts->irqs, facts->n_irqs, sizeof(*facts->irqs), compare_irqs);
 	facts->irqs_state = FACT_KNOWN;
 	return 0;
-}
-
-static bool has_word(const char *text, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *at = text; (at = strstr(at, word)); at += len)
-		if ((at == text || at[-1] == ' ') && (at[len] == ' ' || !at[len]))
-			return true;
-	return false;
 }
 
 static void read_governor(int root, int cpu, struct cpu_power *power)

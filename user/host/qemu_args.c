@@ -20,6 +20,7 @@
 
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
+#include "user/base/text.h"
 #include "user/host/qemu_option.h"
 #include "user/host/qemu_smp.h"
 
@@ -63,17 +64,6 @@ void qemu_args_deinit(struct qemu_args *args)
 	*args = (struct qemu_args){0};
 }
 
-static int replace(char **text, const char *with)
-{
-	char *copy = strdup(with);
-
-	if (!copy)
-		return -ENOMEM;
-	free(*text);
-	*text = copy;
-	return 0;
-}
-
 static int parse_name(struct parser *parser, char *value)
 {
 	struct qemu_option item = {.next = value, .implied = "guest"};
@@ -81,7 +71,7 @@ static int parse_name(struct parser *parser, char *value)
 
 	while (!r && qemu_option_next(&item))
 		if (!strcmp(item.key, "guest"))
-			r = replace(&parser->args.name, item.value);
+			r = text_replace(&parser->args.name, item.value);
 	return r;
 }
 
@@ -115,7 +105,7 @@ static int add_iothread(struct parser *parser, const char *id)
 	if (args->n_iothreads >= QEMU_ARGS_IOTHREADS)
 		return 0;
 	slot = array_push(&args->iothreads, &args->n_iothreads);
-	return slot ? replace(slot, id) : -ENOMEM;
+	return slot ? text_replace(slot, id) : -ENOMEM;
 }
 
 static const char *json_text(struct json_object *json, const char *key)
@@ -188,9 +178,9 @@ static int add_chardev(struct parser *parser, const char *id, const char *path)
 	chardev = array_push(&parser->chardevs, &parser->n_chardevs);
 	if (!chardev)
 		return -ENOMEM;
-	if (id && replace(&chardev->id, id))
+	if (id && text_replace(&chardev->id, id))
 		return -ENOMEM;
-	return path ? replace(&chardev->path, path) : 0;
+	return path ? text_replace(&chardev->path, path) : 0;
 }
 
 /* `socket,id=X,path=PATH,server=on`, or PATH,server=on of `-qmp unix:` */
@@ -226,7 +216,7 @@ static int add_monitor(struct parser *parser, const char *chardev)
 	if (parser->n_monitors >= MONITORS_MAX)
 		return 0;
 	monitor = array_push(&parser->monitors, &parser->n_monitors);
-	return monitor ? replace(monitor, chardev) : -ENOMEM;
+	return monitor ? text_replace(monitor, chardev) : -ENOMEM;
 }
 
 static int parse_mon(struct parser *parser, char *value)

@@ -8,6 +8,7 @@
 
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
+#include "user/base/text.h"
 #include "user/model/cpulist.h"
 #include "user/model/cpumask.h"
 
@@ -69,23 +70,13 @@ static char *wanted_governor(const char *found, const struct setting *setting)
 	return strdup(setting->applies ? "performance" : found);
 }
 
-static int replace(char **where, const char *text)
-{
-	char *copy = strdup(text);
-
-	if (!copy)
-		return -ENOMEM;
-	free(*where);
-	*where = copy;
-	return 0;
-}
-
 static int add(struct mends *mends, const struct setting *setting, const char *wanted)
 {
 	struct mend mend = {.format = setting->format}, *slot = NULL;
 
 	snprintf(mend.path, sizeof(mend.path), "%s", setting->path);
-	if (!replace(&mend.found, setting->now) && !replace(&mend.written, wanted))
+	if (!text_replace(&mend.found, setting->now) &&
+		!text_replace(&mend.written, wanted))
 		slot = array_push(&mends->items, &mends->n_items);
 	if (!slot) {
 		mend_deinit(&mend);
@@ -122,12 +113,13 @@ static int update(struct mends *mends, const struct setting *setting)
 	/* What somebody has set, and does no harm, is his. */
 	if (!strcmp(wanted, foreign ? setting->now : mend->written))
 		return 1;
-	if (foreign && replace(&mend->found, setting->now))
+	if (foreign && text_replace(&mend->found, setting->now))
 		return -ENOMEM;
 	free(mend->earlier);
 	mend->earlier = ours ? strdup(setting->now) : NULL;
 	mend->refused = false;
-	return (ours && !mend->earlier) || replace(&mend->written, wanted) ? -ENOMEM : 0;
+	return (ours && !mend->earlier) || text_replace(&mend->written, wanted) ? -ENOMEM
+										: 0;
 }
 
 struct updating {

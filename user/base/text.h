@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What is done to texts in more than one room. */
+#include <stdbool.h>
+
+/* Is `word` one of these, which spaces separate? */
+bool has_word(const char *words, const char *word);
+
+/* An owned text, or NULL, makes way for a copy of another. -ENOMEM: it stays. */
+int text_replace(char **text, const char *with);
