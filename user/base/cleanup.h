@@ -5,6 +5,7 @@
  * of scope, on every path. take_ptr() and take_fd() hand the value on and disarm the
  * variable.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,9 +36,19 @@ static inline void cleanup_fclose_fn(FILE **f)
 	errno = saved;
 }
 
+static inline void cleanup_closedir_fn(DIR **d)
+{
+	int saved = errno;
+
+	if (*d)
+		closedir(*d);
+	errno = saved;
+}
+
 #define cleanup_free CLEANUP(cleanup_free_fn)
 #define cleanup_close CLEANUP(cleanup_close_fn)
 #define cleanup_fclose CLEANUP(cleanup_fclose_fn)
+#define cleanup_closedir CLEANUP(cleanup_closedir_fn)
 
 #define take_ptr(p)                             \
 	({                                      \

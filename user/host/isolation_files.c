@@ -21,13 +21,6 @@
 
 enum { IDLE_STATES_MAX = 16, GOVERNORS_SIZE = 1024, ENVIRONMENT_MAX = 256 * 1024 };
 
-static void cleanup_closedir_fn(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-#define cleanup_closedir CLEANUP(cleanup_closedir_fn)
-
 /* 1: nobody has asked for it, or it has gone. */
 static int read_irq(int root, unsigned int number, struct irq *ret_irq)
 {

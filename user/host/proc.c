@@ -20,12 +20,6 @@ enum {
 	CGROUP_FILE_MAX = 131072, /* a line of PATH_MAX for each of the v1 hierarchies */
 };
 
-static void cleanup_closedir_fn(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 /* Below a process's directory a missing file means that the process has gone. */
 static int gone(int r)
 {
@@ -291,7 +285,7 @@ bool proc_is_alive(pid_t pid, pid_t tid, uint64_t start_time)
 static int for_each_number(
 	int dirfd, const char *path, int (*fn)(pid_t number, void *data), void *data)
 {
-	CLEANUP(cleanup_closedir_fn) DIR *dir = NULL;
+	cleanup_closedir DIR *dir = NULL;
 	cleanup_close int fd = -1;
 	struct dirent *entry;
 	uint64_t number;
