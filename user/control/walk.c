@@ -168,15 +168,6 @@ static struct cpuset claimed_by_others(
 	return cpus;
 }
 
-static const struct desired_class *find_class(
-	const struct desired *desired, const char *path)
-{
-	for (size_t i = 0; i < desired->n_classes; i++)
-		if (!strcmp(desired->classes[i].path, path))
-			return &desired->classes[i];
-	return NULL;
-}
-
 struct paths {
 	char **items;
 	size_t n;
@@ -220,7 +211,7 @@ static int settle_classes(const struct walk *walk, const struct desired *desired
 
 	for (size_t i = 0; r >= 0 && i < paths.n; i++) {
 		const struct desired_class *class =
-			desired ? find_class(desired, paths.items[i]) : NULL;
+			desired ? desired_find_class(desired, paths.items[i]) : NULL;
 		struct unit unit;
 
 		if (empty && class)

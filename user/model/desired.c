@@ -46,6 +46,15 @@ const struct desired_vm *desired_find(const struct desired *desired, const char 
 		name, desired->vms, desired->n_vms, sizeof(*desired->vms), compare_name);
 }
 
+const struct desired_class *desired_find_class(
+	const struct desired *desired, const char *path)
+{
+	for (size_t i = 0; i < desired->n_classes; i++)
+		if (!strcmp(desired->classes[i].path, path))
+			return &desired->classes[i];
+	return NULL;
+}
+
 const struct found_vm *desired_record(
 	const struct desired_input *input, const struct vm *vm)
 {

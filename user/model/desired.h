@@ -91,7 +91,10 @@ const struct found_vm *desired_record(
 int desired_compute(const struct desired_input *input, struct desired *ret_desired);
 void desired_deinit(struct desired *desired);
 
+/* By the VM's name; by the path of the class's group. NULL: there is none. */
 const struct desired_vm *desired_find(const struct desired *desired, const char *name);
+const struct desired_class *desired_find_class(
+	const struct desired *desired, const char *path);
 
 /* Has a leaf as it is the CPUs that it is to have? It may be NULL. */
 bool leaf_has_cpus(const struct group *leaf, const struct desired_group *wanted);

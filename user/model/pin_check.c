@@ -38,13 +38,12 @@ static int find_class(const struct desired *desired, const struct desired_vm *vm
 	const struct cpuset **ret_cpus)
 {
 	cleanup_free char *path = class_group_path(vm->wish.policy->class);
+	const struct desired_class *class;
 
-	*ret_cpus = NULL;
 	if (!path)
 		return -ENOMEM;
-	for (size_t i = 0; i < desired->n_classes; i++)
-		if (!strcmp(desired->classes[i].path, path))
-			*ret_cpus = &desired->classes[i].cpus;
+	class = desired_find_class(desired, path);
+	*ret_cpus = class ? &class->cpus : NULL;
 	return 0;
 }
 
