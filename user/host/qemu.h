@@ -35,7 +35,6 @@ int qemu_discover(const struct qemu_expected *expected, struct vms *ret_vms,
 /* May a file of that name (without folders) be a QEMU's? */
 bool qemu_is_name(const char *name);
 
-/* As qemu_discover() with NULL, with libvirt's files in that folder instead of its own.
- */
+/* As qemu_discover() with NULL, but libvirt's files are in that folder. */
 int qemu_discover_with(
 	const char *libvirt_dir, struct vms *ret_vms, struct problem *problem);

@@ -35,8 +35,7 @@ void qemu_args_deinit(struct qemu_args *args);
 
 /*
  * A VM's name made fit for a file name: bytes outside of [A-Za-z0-9_.:@+-] and a leading
- * '.' become
- * `\xNN`, so that different names stay different up to the cut at VM_NAME_SIZE. "" gives
- * "".
+ * '.' become `\xNN`, so that different names stay different up to the cut at
+ * VM_NAME_SIZE. "" gives "".
  */
 void qemu_args_file_name(const char *name, char ret_name[VM_NAME_SIZE]);

@@ -2,9 +2,8 @@
 #pragma once
 /*
  * One INI file, read strictly: `[SECTION]`, `KEY = VALUE`, full-line comments after `#`
- * or
- * `;`, comments after white space and `;`. Nothing is skipped, cut or guessed at. A line
- * has at most 64 KiB, a file 1 MiB.
+ * or `;`, comments after white space and `;`. Nothing is skipped, cut or guessed at. A
+ * line has at most 64 KiB, a file 1 MiB.
  */
 #include <stddef.h>
 
@@ -15,8 +14,7 @@ enum {
 				* space after it: inih cuts longer ones */
 };
 
-/* What isspace() takes for white space in the C locale, as inih does; less the newline.
- */
+/* White space within a line, as isspace() in the C locale and so inih take it. */
 #define INIFILE_SPACES " \t\r\v\f"
 
 /*
