@@ -297,7 +297,9 @@ void object_unpin_new(const struct object *object)
 	if (!object->skel)
 		return;
 	bpf_object__for_each_program(program, object->skel->obj)
+	{
 		unpin(object, program, NEW_SUFFIX);
+	}
 }
 
 void object_unpin_missing(const struct object *object)

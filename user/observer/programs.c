@@ -17,7 +17,7 @@ enum { MAPS_MAX = 64 };
 
 static bool counts_into(u32 program, u32 map)
 {
-	u32 maps[MAPS_MAX], len;
+	u32 maps[MAPS_MAX] = {}, len;
 	struct bpf_prog_info info = {.map_ids = (uintptr_t)maps, .nr_map_ids = MAPS_MAX};
 	cleanup_close int fd = bpf_prog_get_fd_by_id(program);
 
