@@ -26,6 +26,13 @@ static __noinline u32 find_process_vm(u32 tgid)
 	return vm && !vm->ended ? vm_slot : 0;
 }
 
+/* Of a thread that has exited: is this its last breath, or another one with its number?
+ * /proc tells start times in ticks of USER_HZ. */
+static __noinline bool is_last_breath(const struct task *task, struct task_struct *p)
+{
+	return p->flags & PF_EXITING && p->start_boottime / 10000000 == task->start_ticks;
+}
+
 /* Of a process that filter_has(). */
 static __always_inline struct identity identify_candidate(struct task_struct *p)
 {
@@ -33,10 +40,8 @@ static __always_inline struct identity identify_candidate(struct task_struct *p)
 	u32 slot = find_slot(p->pid);
 	struct task *task = bpf_map_lookup_elem(&tasks, &slot);
 
-	/* A thread of that tid that has exited is another one, unless this is its last
-	 * breath. */
 	if (slot && task && task->tgid == (u32)p->tgid &&
-		(!task->exited || p->flags & PF_EXITING)) {
+		(!task->exited || is_last_breath(task, p))) {
 		id.task = slot;
 		id.vm = task->vm;
 		id.known = task;

@@ -305,12 +305,30 @@ static __noinline void end_early_run(struct task_struct *p, u32 cpu)
 	run->class = RUN_NONE;
 }
 
+/*
+ * Idle has no run that is noted: this one's end was not seen, for its CPU went offline
+ * under it. The last to run there is the kernel's own stopper; how long it did is not
+ * known.
+ */
+static __noinline void end_unseen_run(struct cpu_run *run, u32 cpu)
+{
+	struct cpu_counters *counters = bpf_map_lookup_elem(&cpu_counters, &cpu);
+
+	if (counters && run->class == RUN_BOUND_KTHREAD)
+		counters->bound_kthread.count++;
+	run->class = RUN_NONE;
+}
+
 static __always_inline void end_noted_run(struct task_struct *p, u32 cpu)
 {
 	struct cpu_run *run = bpf_map_lookup_elem(&cpu_runs, &cpu);
 
 	if (!run)
 		return;
+	if (unlikely(!p->pid)) {
+		end_unseen_run(run, cpu);
+		return;
+	}
 	if (run->task)
 		account_thread(run->task, p);
 	if (unlikely(run->class > RUN_IN_ORDER))

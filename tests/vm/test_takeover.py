@@ -5,19 +5,21 @@ twice, and nothing that was counted is lost. ftrace is the witness.
 """
 import json
 import os
+import signal
+import subprocess
+import time
 
 import host
 import two_vms
 from account import difference, totals
 
 NEXT = os.path.join(os.path.dirname(host.PROGRAM), "next", "cpuwarden")
-TIMES = 100
 
 
 def switch_programs():
-    """Ids of the observer's programs that the kernel has at sched_switch."""
-    found = host.run("bpftool", "-j", "prog", "show").stdout
-    return [p["id"] for p in json.loads(found) if p.get("name", "").startswith("cpuwarden_switc")]
+    """Ids of the observer's programs at sched_switch that the kernel has."""
+    found = json.loads(host.run("bpftool", "-j", "prog", "show").stdout)
+    return [p["id"] for p in found if p.get("name", "").startswith("cpuwarden_switc")]
 
 
 class Takeover(two_vms.TwoVMs):
@@ -26,36 +28,83 @@ class Takeover(two_vms.TwoVMs):
     def setUp(self):
         self.apply()
 
-    def apply_with(self, program):
-        done = host.run(program, "apply")
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        return done.stdout
+    def assert_sole(self):
+        """One program, as if there had never been another, and nothing left to do."""
+        self.assertEqual(len(switch_programs()), 1)
+        self.assertEqual(host.health()["takeover"], 0)
+        self.assertEqual([name for name in os.listdir(host.PINS) if name.endswith("_new")], [])
+        self.assertEqual(host.cpuwarden("check").returncode, 0)
+        self.assertIn("nothing to do", host.cpuwarden("apply").stdout)
 
-    def test_1_a_hundred_times_under_load(self):
-        """taken over by another build 100 times: each switch is examined once, counters only grow"""
+    def examine(self, act):
+        """Over act(), which calls back now and then, every switch is examined once and no counter falls."""
         trace = host.Trace(range(8), 65536)
-        old = totals(host.counters())
-        outer = old
-        rules = host.health()["rules_changed"]
+        outer = totals(host.counters())
+        old = outer
+
+        def look():
+            nonlocal old
+            now = totals(host.counters())
+            for name, value in now.items():
+                self.assertGreaterEqual(value, old[name], name)
+            old = now
         with trace:
             inner = totals(host.counters())
-            for turn in range(TIMES):
-                said = self.apply_with((NEXT, host.PROGRAM)[turn % 2])
-                self.assertIn("observer", said)
-                now = totals(host.counters())
-                for name, value in now.items():
-                    self.assertGreaterEqual(value, old[name], name)
-                old = now
+            act(look)
+            look()
             inner = difference(old, inner)
         outer = difference(totals(host.counters()), outer)
         _, switches = trace.account()
         trace.close()
-        self.assertLessEqual(inner["switches"], sum(switches.values()))
-        self.assertGreaterEqual(outer["switches"], sum(switches.values()))
         print("    %d switches between, %d by ftrace, %d around" %
               (inner["switches"], sum(switches.values()), outer["switches"]), flush=True)
+        self.assertLessEqual(inner["switches"], sum(switches.values()))
+        self.assertGreaterEqual(outer["switches"], sum(switches.values()))
+
+    def take_turns(self, times):
+        rules = host.health()["rules_changed"]
+        builds = set()
+
+        def act(look):
+            for turn in range(times):
+                done = host.run((NEXT, host.PROGRAM)[turn % 2], "apply")
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                self.assertIn("start the observer", done.stdout)
+                builds.add(host.health()["build"])
+                look()
+        self.examine(act)
+        self.assertEqual(len(builds), 2)
         self.assertEqual(host.health()["rules_changed"], rules)
-        self.assertEqual(len(switch_programs()), 1)
-        self.assertEqual(host.health()["takeover"], 0)
-        self.assertEqual(host.cpuwarden("check").returncode, 0)
-        self.assertIn("nothing to do", host.cpuwarden("apply").stdout)
+        self.assert_sole()
+
+    def test_1_ten_times(self):
+        """taken over by another build 10 times under load: each switch is examined once, counters only grow"""
+        self.take_turns(10)
+
+    def test_2_a_hundred_times(self):
+        """taken over by another build 100 times under load: each switch is examined once, counters only grow"""
+        self.take_turns(100)
+
+    def test_3_killed_on_the_way(self):
+        """killed at 10 moments of a takeover: each switch is still examined once, and the next start ends it"""
+        def act(look):
+            for turn in range(10):
+                process = subprocess.Popen([NEXT, "apply"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                time.sleep(0.15 * (turn + 1))
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                look()
+                self.apply()
+                look()
+        self.examine(act)
+        self.assert_sole()
+
+    def test_4_a_view_that_stays_open(self):
+        """whoever reads the pins meanwhile does not keep the old program"""
+        reader = subprocess.Popen(["bash", "-c", "while :; do %s check; done" % host.PROGRAM],
+                                  stdout=subprocess.DEVNULL)
+        try:
+            self.take_turns(2)
+        finally:
+            reader.kill()
+            reader.wait()
