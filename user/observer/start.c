@@ -113,7 +113,7 @@ static void begin_takeover(struct observer *observer)
 
 static bool finish_takeover(const char *dir, struct observer *observer)
 {
-	for (int ms = 0; programs_count(dir) > 1; ms++) {
+	for (int ms = 0; programs_count(dir) != 1; ms++) {
 		if (ms == LET_GO_MS)
 			return false;
 		pause_ms(1);
