@@ -90,7 +90,7 @@ def forget_configuration():
 class Guest:
     """
     A QEMU process whose vCPUs all run: `spin` computes, `tick` wakes a thousand times a second, `calm` twenty times,
-    which leaves the emulated host time for everything else.
+    which leaves the emulated host time for everything else, `work` as often and computes for about a millisecond.
     """
 
     def __init__(self, name, vcpus, mode="spin", wait=True, smp=None):
@@ -182,9 +182,13 @@ def dump():
 
 
 class Trace:
-    """ftrace's sched_switch on some CPUs, as an independent account of the same window."""
+    """
+    ftrace's sched_switch on some CPUs, as an independent account of the same window; with `lives` also births, programs
+    and ends of tasks.
+    """
+    LIVES = ("task/task_newtask", "sched/sched_process_exec", "sched/sched_process_exit")
 
-    def __init__(self, on_cpus, kib=16384):
+    def __init__(self, on_cpus, kib=16384, lives=False):
         write(TRACING + "/tracing_on", "0")
         write(TRACING + "/current_tracer", "nop")
         write(TRACING + "/trace_clock", "mono")
@@ -192,6 +196,8 @@ class Trace:
         write(TRACING + "/tracing_cpumask", "%x" % sum(1 << c for c in on_cpus))
         write(TRACING + "/options/overwrite", "0")
         write(TRACING + "/events/sched/sched_switch/enable", "1")
+        for event in self.LIVES:
+            write("%s/events/%s/enable" % (TRACING, event), "1" if lives else "0")
         self.cpus = on_cpus
 
     def __enter__(self):
@@ -206,20 +212,24 @@ class Trace:
     def stop(self):
         write(TRACING + "/tracing_on", "0")
 
-    def account(self):
-        """({(cpu, tid): (count, ns, comm)}, {cpu: switches}). Fails if an event was lost."""
+    def runs(self, *args):
+        """What the helper of that name makes of it, in lines. Fails if an event was lost."""
         for cpu in self.cpus:
             for line in read("%s/per_cpu/cpu%d/stats" % (TRACING, cpu)).splitlines():
                 name, _, value = line.partition(":")
                 if name in ("overrun", "commit overrun", "dropped events") and int(value):
                     raise AssertionError("ftrace lost events on CPU %d: %s" % (cpu, line))
         with open(TRACING + "/trace") as trace:
-            done = subprocess.run([os.path.join(HELPERS, "runs")], stdin=trace, text=True,
+            done = subprocess.run([os.path.join(HELPERS, "runs"), *args], stdin=trace, text=True,
                                   capture_output=True)
         if done.returncode:
             raise AssertionError(done.stderr)
+        return done.stdout.splitlines()
+
+    def account(self):
+        """({(cpu, tid): (count, ns, comm)}, {cpu: switches})"""
         runs, switches = {}, {}
-        for line in done.stdout.splitlines():
+        for line in self.runs():
             if line.startswith("switches "):
                 _, cpu, count = line.split()
                 switches[int(cpu)] = int(count)
@@ -230,7 +240,8 @@ class Trace:
 
     def close(self):
         self.stop()
-        write(TRACING + "/events/sched/sched_switch/enable", "0")
+        for event in ("sched/sched_switch",) + self.LIVES:
+            write("%s/events/%s/enable" % (TRACING, event), "0")
         with open(TRACING + "/trace", "w"):
             pass
         write(TRACING + "/buffer_size_kb", "64")
@@ -250,9 +261,9 @@ def health():
     return dump_map("health")[0]
 
 
-def intrude(runs, busy_us, pause_us, cpu=None, cgroup_path=None):
-    """A host task that bothers a CPU. Returns the process; its pid is its tid."""
-    args = [os.path.join(HELPERS, "intruder"), str(runs), str(busy_us), str(pause_us)]
+def intrude(runs, busy_us, pause_us, cpu=None, cgroup_path=None, options=()):
+    """A host task that bothers a CPU. Returns the process; its pid is its tid. Options: see intruder.c."""
+    args = [os.path.join(HELPERS, "intruder"), *options, str(runs), str(busy_us), str(pause_us)]
     if cpu is not None:
         args.append(str(cpu))
 
