@@ -43,7 +43,7 @@ UNIT_SOURCES := $(sort $(wildcard tests/unit/*_test.c))
 UNIT_TESTS := $(UNIT_SOURCES:%.c=$(OUT)/%)
 HELPER_SOURCES := $(sort $(wildcard tests/vm/helpers/*.c))
 HELPERS := $(HELPER_SOURCES:%.c=$(OUT)/%)
-GUESTS := $(patsubst %,$(BUILD)/tests/vm/guest/%.bin,spin tick calm ring)
+GUESTS := $(patsubst %,$(BUILD)/tests/vm/guest/%.bin,spin tick calm work ring)
 
 LIB := $(OUT)/libcpuwarden.a
 PROGRAM := $(OUT)/cpuwarden
@@ -119,9 +119,10 @@ $(NEXT_PROGRAM): $(call object,$(CLI_SOURCES)) $(OUT)/next/object.o $(LIB)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-# One firmware, three behaviours: see the head of firmware.S.
+# One firmware, several behaviours: see the head of firmware.S.
 $(BUILD)/tests/vm/guest/tick.bin: GUEST := -DTICK
 $(BUILD)/tests/vm/guest/calm.bin: GUEST := -DTICK -DTICK_HZ=20
+$(BUILD)/tests/vm/guest/work.bin: GUEST := -DTICK -DTICK_HZ=20 -DWORK=100000
 $(BUILD)/tests/vm/guest/ring.bin: GUEST := -DRING
 $(GUESTS): tests/vm/guest/firmware.S
 	@mkdir -p $(@D)

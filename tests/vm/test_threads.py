@@ -3,40 +3,15 @@
 Threads that are hard to tell or come late: of a QEMU in a pid namespace, which knows them by other numbers; vCPUs
 and iothreads that are plugged into a VM that is placed.
 """
-import json
 import os
-import socket
 import subprocess
 import time
 import unittest
 
 import host
+from qmp import Qmp
 
 WEB = "[vm]\npolicy = dedicated\n[vcpupin]\n0 = 2\n1 = 3\n[emulatorpin]\ncpus = 1\n[iothreadpin]\n2 = 4\n"
-
-
-class Qmp:
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(60)
-        self.socket.connect(path)
-        self.file = self.socket.makefile("rw")
-        self.file.readline()
-        self.call("qmp_capabilities")
-
-    def call(self, name, **arguments):
-        self.file.write(json.dumps({"execute": name, "arguments": arguments}) + "\n")
-        self.file.flush()
-        while True:
-            answer = json.loads(self.file.readline())
-            if "error" in answer:
-                raise AssertionError(answer)
-            if "return" in answer:
-                return answer["return"]
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
 
 
 class Threads(unittest.TestCase):

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The whole software of a test guest: a 64 KiB firmware that keeps every vCPU thread of a
- * QEMU process busy in one of three ways. There is no boot: within milliseconds of power-on
+ * QEMU process busy in one of these ways. There is no boot: within milliseconds of power-on
  * all processors are at work, even when QEMU itself runs under emulation.
  *
  *   spin (no -D)  all processors count in a loop: threads that never sleep.
  *   -DTICK        each processor's own timer wakes it TICK_HZ times a second out of HLT.
+ *   -DWORK=N      with TICK: and computes for N loops each time.
  *   -DRING        one processor at a time is awake; it wakes the next and halts: threads
  *                 that sleep and wake as fast as the host lets them (plain "-smp N" only:
  *                 APIC ids must be without gaps).
@@ -134,6 +135,11 @@ pause:
 	ret
 
 interrupt:
+#ifdef WORK
+	mov	$WORK, %ecx
+1:	dec	%ecx
+	jnz	1b
+#endif
 	movl	$0, APIC_EOI
 	iret
 
