@@ -53,6 +53,16 @@ def bound(tid):
     return bool(now & PF_KTHREAD and now & PF_NO_SETAFFINITY) and len(host.affinity(tid)) == 1
 
 
+# Lengths are measured again so often: a stall of the emulator between two readings of the clock, ours and ftrace's,
+# is neither's fault. Counts must be equal at once.
+ATTEMPTS = 6
+
+
+def lengths_agree(counted_ns, ns, count):
+    """Within 2% and 1 us a run."""
+    return abs(counted_ns - ns) <= 0.02 * ns + 1000 * count
+
+
 class Reservations:
     """
     cpus: {CPU: (VM, tids that may run there, or None for all of the VM's)}; sets: {VM: (pid, {tid: CPUs}, CPUs of
@@ -73,22 +83,27 @@ class Reservations:
             except FileNotFoundError:
                 pass
 
-    def classify(self, cpu, tid, comm):
-        """The class or cause of a run, None for one that is right."""
-        if not tid:
+    def judge(self, cpu, tid, vm, kernel):
+        """
+        The class or cause of a run of a thread of that VM or of none, None for one that is right. kernel(): what
+        it would be as a kernel thread, None if it is none.
+        """
+        owner, tids = self.cpus.get(cpu, (None, None))
+        if owner and vm != owner:
+            return "other_vm" if vm else kernel() or "user"
+        if owner and tids is not None:
+            return None if tid in tids else "own_vm"
+        if vm is None:
             return None
-        vm = self.threads.get(tid)
-        if cpu in self.cpus:
-            owner, tids = self.cpus[cpu]
-            if vm == owner and (tids is None or tid in tids):
-                return None
-            if vm is None and kernel_thread(tid, comm):
+        _, own, others = self.sets[vm]
+        return None if cpu in own.get(tid, others) else "off_set"
+
+    def classify(self, cpu, tid, comm):
+        def kernel():
+            if kernel_thread(tid, comm):
                 return "bound_kthread" if bound(tid) else "kthread"
-            return "user" if vm is None else "own_vm" if vm == owner else "other_vm"
-        if vm is not None:
-            _, own, others = self.sets[vm]
-            return None if cpu in own.get(tid, others) else "off_set"
-        return None
+            return None
+        return self.judge(cpu, tid, self.threads.get(tid), kernel) if tid else None
 
 
 def compare(test, reservations, act, cpus=None):

@@ -9,7 +9,7 @@ import time
 
 import host
 import two_vms
-from account import CAUSES, bound, difference, kernel_thread, totals
+from account import ATTEMPTS, CAUSES, bound, difference, kernel_thread, lengths_agree, totals
 
 LOUNGE = host.SLICE + "/lounge"
 
@@ -97,11 +97,10 @@ class Observer(two_vms.TwoVMs):
     def measure(self, on_cpus, act, wrong, name, also=()):
         """
         Over act(), the class or cause `name` has exactly the runs of ftrace's for which wrong(cpu, tid, comm)
-        holds, and no other violation is counted but those in `also`. Their lengths agree within 2% and 1 us a run;
-        these may be measured again, for a stall of the emulator between two readings of the clock, ours and
-        ftrace's, is neither's fault.
+        holds, and no other violation is counted but those in `also`. Their lengths agree, at one of several
+        attempts.
         """
-        for attempt in range(6):
+        for attempt in range(ATTEMPTS):
             counted, runs = self.window(on_cpus, act)
             found = [r for (cpu, tid), r in runs.items() if wrong(cpu, tid, r[2])]
             count, ns = sum(r[0] for r in found), sum(r[1] for r in found)
@@ -112,7 +111,7 @@ class Observer(two_vms.TwoVMs):
                 if other != name and other not in also:
                     self.assertEqual(counted[other][0], 0, other)
             said = "%d runs, %d ns counted, %d by ftrace" % (count, counted[name][1], ns)
-            if abs(counted[name][1] - ns) <= 0.02 * ns + 1000 * count:
+            if lengths_agree(counted[name][1], ns, count):
                 print("    %s: %s" % (name, said), flush=True)
                 return runs
             print("    again: %s: %s" % (name, said), flush=True)
