@@ -51,9 +51,53 @@ static void test_causes_have_the_names_of_the_interface(void **state)
 	assert_string_equal(cause_name(CAUSED_BY_KTHREAD), "kthread");
 }
 
+static void test_a_culprit_is_found_by_what_he_did(void **state)
+{
+	struct culprit_tally tallies[] = {{.vm = "web1",
+						  .kind = KIND_FOREIGN,
+						  .cause = CAUSED_BY_USER,
+						  .comm = "a"},
+		{.vm = "web1",
+			.kind = KIND_FOREIGN,
+			.cause = CAUSED_BY_OWN_VM,
+			.comm = "a"},
+		{.vm = "web2",
+			.kind = KIND_FOREIGN,
+			.cause = CAUSED_BY_USER,
+			.comm = "a"},
+		{.vm = "web1", .kind = KIND_OFF_SET, .comm = "a"},
+		{.vm = "web1", .kind = KIND_BOUND_KTHREAD, .comm = "b"}};
+	const struct counters counters = {
+		.tallies = tallies, .n_tallies = N_ELEMENTS(tallies)};
+	struct culprit culprit = {.vm = "web1", .comm = "a", .cause = CAUSED_BY_OWN_VM};
+
+	(void)state;
+	assert_ptr_equal(counters_find_culprit(&counters, &culprit), &tallies[1]);
+	culprit.off_set = true;
+	assert_ptr_equal(counters_find_culprit(&counters, &culprit), &tallies[3]);
+	culprit.off_set = false;
+	strcpy(culprit.vm, "web2");
+	assert_null(counters_find_culprit(&counters, &culprit));
+	culprit.cause = CAUSED_BY_USER;
+	assert_ptr_equal(counters_find_culprit(&counters, &culprit), &tallies[2]);
+	strcpy(culprit.comm, "b");
+	assert_null(counters_find_culprit(&counters, &culprit));
+}
+
+static void test_bounds_of_waits_double(void **state)
+{
+	(void)state;
+	assert_int_equal(wait_bound(0), 1024);
+	for (unsigned int i = 1; i < WAIT_BUCKETS - 1; i++)
+		assert_int_equal(wait_bound(i), 2 * wait_bound(i - 1));
+	assert_int_equal(wait_bound(WAIT_BUCKETS - 1), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_culprit_is_found_by_what_he_did),
+		cmocka_unit_test(test_bounds_of_waits_double),
 		cmocka_unit_test(test_a_vm_is_found_by_pid_and_start_time),
 		cmocka_unit_test(test_a_thread_is_found_by_tid),
 		cmocka_unit_test(test_foreign_runs_are_added_over_causes),

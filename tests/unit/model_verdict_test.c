@@ -23,6 +23,7 @@ static int enter(void **state)
 	counters.start = 40 * SECOND;
 	counters.now = 100 * SECOND;
 	counters.total.switches = 1234;
+	counters.programs = 1;
 	memset(&input, 0, sizeof(input));
 	input.counters = &counters;
 	input.alive = true;
@@ -93,6 +94,31 @@ static void test_blind_is_unknown_whatever_else(void **state)
 	input.window_ns = 61 * SECOND;
 	expect(VERDICT_UNKNOWN, "blind: " NOT_WHOLE);
 	assert_int_equal(result.blind_ns, SECOND);
+}
+
+static void test_gaps_are_told(void **state)
+{
+	struct vm_tally vm = {.name = "web1"};
+	struct reservation reserved = {.cpu = 4, .since = 70 * SECOND};
+
+	(void)state;
+	counters.vms = &vm;
+	counters.n_vms = 1;
+	counters.reserved = &reserved;
+	counters.n_reserved = 1;
+	counters.events_lost = 12;
+	expect(VERDICT_OK,
+		"every declared set held and nothing foreign ran: 1234 switches "
+		"examined in 60 s, none missed; CPU 4 has been web1's for 50% of it; 12 "
+		"events lost, all of them counted");
+	reserved.since = 40 * SECOND;
+	counters.events_lost = 1;
+	counters.total.off_set.count = 1;
+	counters.unwritten = 5;
+	expect(VERDICT_CRITICAL,
+		"1 violation: 1 off_set; 1 event lost, all of them counted; and blind: 5 runs "
+		"of threads that have no place in task_counters");
+	assert_int_equal(result.blind_ns, 60 * SECOND);
 }
 
 static void test_violations_are_counted_out(void **state)
@@ -239,6 +265,7 @@ int main(void)
 		verdict_test(test_no_observer),
 		verdict_test(test_something_degraded),
 		verdict_test(test_blind_is_unknown_whatever_else),
+		verdict_test(test_gaps_are_told),
 		verdict_test(test_violations_are_counted_out),
 		verdict_test(test_the_largest_numbers_fit),
 		verdict_test(test_the_culprit_is_named),

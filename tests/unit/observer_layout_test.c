@@ -34,6 +34,7 @@ static void test_causes_and_classes_have_the_models_numbers(void **state)
 	assert_int_equal(CAUSE_OWN_VM, CAUSED_BY_OWN_VM);
 	assert_int_equal(CAUSE_KTHREAD, CAUSED_BY_KTHREAD);
 	assert_int_equal(CAUSES, CAUSE_COUNT);
+	assert_int_equal(ABI_WAIT_BUCKETS, WAIT_BUCKETS);
 	/* abi.h writes them out in task_counters.class. */
 	assert_int_equal(THREAD_VCPU, 0);
 	assert_int_equal(THREAD_EMULATOR, 1);

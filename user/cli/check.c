@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "user/base/cleanup.h"
+#include "user/cli/check_json.h"
 #include "user/cli/cli.h"
 #include "user/host/proc.h"
 #include "user/model/verdict.h"
@@ -76,7 +77,8 @@ static int find_degraded(struct evidence *evidence, const char *only)
 
 static void describe_culprit(struct evidence *evidence, const struct culprit *culprit)
 {
-	char length[32], where[64], pid[32] = "", comm[COMM_SIZE];
+	char length[32], where[64], pid[32] = "", runs[64] = "", comm[COMM_SIZE];
+	const struct culprit_tally *tally;
 	cleanup_free char *cgroup = NULL;
 	struct vm_thread now;
 
@@ -92,6 +94,12 @@ static void describe_culprit(struct evidence *evidence, const struct culprit *cu
 		strcpy(comm, "a task");
 	if (culprit->tgid)
 		snprintf(pid, sizeof(pid), "pid %d, ", culprit->tgid);
+	tally = counters_find_culprit(&evidence->counters, culprit);
+	if (tally && tally->runs.count > 1) {
+		cli_duration(tally->runs.ns, length, sizeof(length));
+		snprintf(runs, sizeof(runs), "; %" PRIu64 " runs by that name, %s",
+			tally->runs.count, length);
+	}
 	cli_duration(culprit->ns, length, sizeof(length));
 	if (culprit->vcpu >= 0)
 		snprintf(where, sizeof(where), " (vCPU %d)", culprit->vcpu);
@@ -99,15 +107,15 @@ static void describe_culprit(struct evidence *evidence, const struct culprit *cu
 		*where = '\0';
 	if (culprit->off_set)
 		problem_set(&evidence->culprit, 0,
-			"thread %d (%s) of %s ran off its set on CPU %u for %s%s%s",
+			"thread %d (%s) of %s ran off its set on CPU %u for %s%s%s%s",
 			culprit->tid, comm, culprit->vm, culprit->cpu, length,
-			cgroup ? ", in /" : "", cgroup ? cgroup : "");
+			cgroup ? ", in /" : "", cgroup ? cgroup : "", runs);
 	else
 		problem_set(&evidence->culprit, 0,
-			"%s (%sthread %d%s%s) %s on CPU %u of %s%s for %s: %s", comm, pid,
-			culprit->tid, cgroup ? ", in /" : "", cgroup ? cgroup : "",
+			"%s (%sthread %d%s%s) %s on CPU %u of %s%s for %s: %s%s", comm,
+			pid, culprit->tid, cgroup ? ", in /" : "", cgroup ? cgroup : "",
 			culprit->running ? "runs" : "ran", culprit->cpu, culprit->vm,
-			where, length, cause_name(culprit->cause));
+			where, length, cause_name(culprit->cause), runs);
 }
 
 static void find_culprit(struct evidence *evidence, const char *only)
@@ -122,8 +130,10 @@ static void find_culprit(struct evidence *evidence, const char *only)
 static void print_json(const struct request *request, const struct evidence *evidence,
 	const struct verdict_result *result)
 {
-	struct json_object *json = cli_json(request),
-			   *coverage = json_object_new_object();
+	const struct coverage_input coverage = {.counters = &evidence->counters,
+		.only = request->n_args ? request->args[0] : NULL,
+		.window_ns = request->window_ns};
+	struct json_object *json = cli_json(request);
 	struct json_object *interference = json_object_new_object(),
 			   *vms = json_object_new_array();
 	const struct counters *counters = &evidence->counters;
@@ -131,15 +141,13 @@ static void print_json(const struct request *request, const struct evidence *evi
 	cli_json_string(json, "verdict", verdict_word(result->verdict));
 	cli_json_string(json, "reason", result->reason.text);
 	cli_json_number(json, "window_ns", result->window_ns);
-	cli_json_number(coverage, "switches", counters->total.switches);
-	cli_json_number(coverage, "lost_events", counters->events_lost);
-	cli_json_number(coverage, "blind_ns", result->blind_ns);
-	json_object_object_add(json, "coverage", coverage);
+	check_json_coverage(json, &coverage, result->blind_ns);
 	cli_json_tally(json, "off_set", &result->off_set);
 	cli_json_foreign(json, result->foreign);
 	cli_json_tally(json, "settling", &result->settling);
 	cli_json_tally(interference, "bound_kthread", &counters->total.bound_kthread);
 	json_object_object_add(json, "interference", interference);
+	check_json_culprits(json, &coverage, &evidence->cycle.hierarchy);
 	for (size_t i = 0; i < counters->n_vms; i++) {
 		const struct vm_tally *vm = &counters->vms[i];
 		struct json_object *row;
@@ -195,6 +203,7 @@ int verb_check(const struct request *request)
 		input.absent = evidence.cycle.observer_problem.text;
 		input.degraded = evidence.degraded;
 		input.culprit = *evidence.culprit.text ? evidence.culprit.text : NULL;
+		input.online = &evidence.cycle.topology.online;
 		input.alive = evidence.alive;
 		verdict_decide(&input, &result);
 	}

@@ -9,6 +9,7 @@
 
 #include "user/base/cleanup.h"
 #include "user/cli/cli.h"
+#include "user/model/coverage.h"
 #include "user/model/cpulist.h"
 
 /* What the host's rows are made of. */
@@ -53,11 +54,17 @@ static void view_deinit(struct view *view)
 	cycle_deinit(&view->cycle);
 }
 
+/* Whether it counts at all takes two looks: that is for `check`. */
 static const char *observer_state(const struct view *view)
 {
+	const struct coverage_input input = {.counters = &view->counters,
+		.online = &view->cycle.topology.online,
+		.alive = true};
+	struct problem reason;
+
 	if (!view->counted)
 		return "absent";
-	return view->counters.recursion_misses ? "blind" : "running";
+	return coverage_blind(&input, &reason) ? "blind" : "running";
 }
 
 /* What the table and the JSON say of a thread beside its own facts. */
@@ -65,6 +72,7 @@ struct standing {
 	struct cpuset declared, effective;
 	char partition[REASON_SIZE + 32]; /* "" outside of our groups */
 	struct tally off_set;
+	const struct thread_tally *tally; /* NULL: it is not counted */
 };
 
 static struct standing standing_of(
@@ -88,9 +96,33 @@ static struct standing standing_of(
 	if (group)
 		partition_state_format(&group->partition, standing.partition,
 			sizeof(standing.partition));
+	standing.tally = tally;
 	if (tally)
 		standing.off_set = tally->off_set;
 	return standing;
+}
+
+/* Waits on the run queue by length, as the observer saw them; the last ones have no
+ * bound.
+ */
+static struct json_object *waits_json(const struct thread_tally *tally)
+{
+	struct json_object *waits = json_object_new_object(),
+			   *bounds = json_object_new_array(),
+			   *counts = json_object_new_array();
+
+	for (unsigned int i = 0; i < WAIT_BUCKETS; i++) {
+		uint64_t bound = wait_bound(i);
+
+		json_object_array_add(
+			bounds, bound ? json_object_new_uint64(bound) : NULL);
+		json_object_array_add(counts, json_object_new_uint64(tally->waits[i]));
+	}
+	json_object_object_add(waits, "bounds_ns", bounds);
+	json_object_object_add(waits, "counts", counts);
+	cli_json_number(waits, "count", tally->switches);
+	cli_json_number(waits, "ns", tally->wait_ns);
+	return waits;
 }
 
 static void add_thread(const struct view *view, const struct desired_vm *vm, size_t index,
@@ -114,6 +146,9 @@ static void add_thread(const struct view *view, const struct desired_vm *vm, siz
 	cli_json_number(json, "switches", thread->switches);
 	cli_json_number(json, "run_ns", thread->run_ns);
 	cli_json_number(json, "wait_ns", thread->wait_ns);
+	if (thread->class == THREAD_VCPU)
+		json_object_object_add(json, "waits",
+			standing.tally ? waits_json(standing.tally) : NULL);
 	json_object_array_add(threads, json);
 }
 

@@ -10,6 +10,8 @@ void counters_deinit(struct counters *counters)
 	free(counters->vms);
 	free(counters->threads);
 	free(counters->culprits);
+	free(counters->reserved);
+	free(counters->tallies);
 	memset(counters, 0, sizeof(*counters));
 }
 
@@ -37,6 +39,35 @@ const struct thread_tally *counters_find_thread(
 		return NULL;
 	return bsearch(&tid, counters->threads, counters->n_threads,
 		sizeof(*counters->threads), compare_tid);
+}
+
+const struct culprit_tally *counters_find_culprit(
+	const struct counters *counters, const struct culprit *culprit)
+{
+	enum run_kind kind = culprit->off_set ? KIND_OFF_SET : KIND_FOREIGN;
+
+	for (size_t i = 0; i < counters->n_tallies; i++) {
+		const struct culprit_tally *tally = &counters->tallies[i];
+
+		if (tally->kind == kind &&
+			(culprit->off_set || tally->cause == culprit->cause) &&
+			!strcmp(tally->vm, culprit->vm) &&
+			!strcmp(tally->comm, culprit->comm))
+			return tally;
+	}
+	return NULL;
+}
+
+uint64_t wait_bound(unsigned int bucket)
+{
+	return bucket < WAIT_BUCKETS - 1 ? UINT64_C(1024) << bucket : 0;
+}
+
+const char *run_kind_name(enum run_kind kind)
+{
+	static const char *const names[] = {"off_set", "foreign", "bound_kthread"};
+
+	return names[kind];
 }
 
 uint64_t tally_foreign(const struct tally foreign[CAUSE_COUNT])

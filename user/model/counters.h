@@ -27,18 +27,31 @@ struct cpu_tally {
 	struct tally foreign[CAUSE_COUNT], off_set, bound_kthread, settling;
 };
 
+/* A CPU that has an owner. */
+struct reservation {
+	unsigned int cpu;
+	size_t vm;	/* whose: index in vms */
+	uint64_t since; /* from when on this owner's, CLOCK_MONOTONIC ns */
+};
+
 struct vm_tally {
 	char name[VM_NAME_SIZE];
 	pid_t pid;
 	uint64_t start_time;
+	uint64_t started; /* the same as CLOCK_MONOTONIC ns */
 	bool ended;
 	struct tally foreign[CAUSE_COUNT], off_set, settling;
 };
 
+enum { WAIT_BUCKETS = 16 };
+
+/* Of the runs whose end was seen, and the waits before them. */
 struct thread_tally {
 	pid_t tid;
 	uint64_t switches;
 	struct tally off_set;
+	uint64_t wait_ns;
+	uint64_t waits[WAIT_BUCKETS]; /* by length: see wait_bound() */
 };
 
 /* The latest violation on one CPU. */
@@ -55,9 +68,27 @@ struct culprit {
 	uint64_t time, ns;
 };
 
+enum run_kind { KIND_OFF_SET, KIND_FOREIGN, KIND_BOUND_KTHREAD };
+
+/* Runs on a VM's CPUs of all tasks with one name, or of a VM's threads off their sets.
+ * What is left over when there are too many names has no name and no VM. */
+struct culprit_tally {
+	char vm[VM_NAME_SIZE]; /* as in struct culprit; "": it is no longer known */
+	enum run_kind kind;
+	enum cause cause; /* when foreign; CAUSE_COUNT: of any kind, left over */
+	char comm[COMM_SIZE];
+	struct tally runs;
+	/* Of the latest one. */
+	uint64_t time, cgroup;
+	pid_t tid, tgid;
+	unsigned int cpu;
+};
+
 struct counters {
 	uint64_t now, start, rules_changed; /* CLOCK_MONOTONIC ns */
 	uint64_t generation, events_lost, unwritten, recursion_misses;
+	unsigned int programs; /* at sched_switch that count into the same maps */
+	bool takeover;	       /* one takes another's place, so there may be two */
 	struct cpu_tally total;
 	struct cpu_tally *cpus; /* by CPU number */
 	size_t n_cpus;
@@ -67,6 +98,10 @@ struct counters {
 	size_t n_threads;
 	struct culprit *culprits; /* latest first */
 	size_t n_culprits;
+	struct reservation *reserved; /* ascending by CPU */
+	size_t n_reserved;
+	struct culprit_tally *tallies; /* by time on the CPU, longest first */
+	size_t n_tallies;
 };
 
 void counters_deinit(struct counters *counters);
@@ -77,5 +112,13 @@ const struct vm_tally *counters_find_vm(
 const struct thread_tally *counters_find_thread(
 	const struct counters *counters, pid_t tid);
 
+/* What is counted about those that a culprit belongs to, or NULL. */
+const struct culprit_tally *counters_find_culprit(
+	const struct counters *counters, const struct culprit *culprit);
+
+/* Waits of bucket i are shorter than this; those of the last one have no bound: 0. ns. */
+uint64_t wait_bound(unsigned int bucket);
+
+const char *run_kind_name(enum run_kind kind);
 uint64_t tally_foreign(const struct tally foreign[CAUSE_COUNT]);
 const char *cause_name(enum cause cause);

@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "user/model/coverage.h"
+
 const char *verdict_word(enum verdict verdict)
 {
 	static const char *const words[] = {"ok", "warning", "critical", "unknown"};
@@ -54,6 +56,15 @@ static void sum_up(const struct verdict_input *input, struct verdict_result *res
 		for (int cause = 0; cause < CAUSE_COUNT; cause++)
 			add(&result->foreign[cause], &vm->foreign[cause]);
 	}
+}
+
+static struct coverage_input coverage_of(const struct verdict_input *input)
+{
+	return (struct coverage_input){.counters = input->counters,
+		.online = input->online,
+		.only = input->only,
+		.window_ns = input->window_ns,
+		.alive = input->alive};
 }
 
 enum in_window { WINDOW_CLEAN, WINDOW_VIOLATED, WINDOW_UNKNOWN };
@@ -114,26 +125,36 @@ static void describe_violations(
 	snprintf(buf + n, size - n, ")");
 }
 
-static const char *find_blindness(
-	const struct verdict_input *input, struct verdict_result *result)
+/* `; CPU 4 of web1 was watched for 40% of it, 12 events lost` */
+static void describe_gaps(
+	const struct verdict_input *input, uint64_t window, char *buf, size_t size)
 {
-	if (!input->alive)
-		return "the observer does not count: no switch was seen while it was watched";
-	if (input->counters->recursion_misses)
-		return "the kernel skipped the observer's program at some switches";
-	if (input->window_ns > result->window_ns) {
-		result->blind_ns = input->window_ns - result->window_ns;
-		return "the observer has not run for the whole window";
-	}
-	return NULL;
+	const struct counters *counters = input->counters;
+	const struct coverage_input coverage = coverage_of(input);
+	const struct reservation *least = coverage_least(&coverage);
+	uint64_t share = 100;
+	size_t n = 0;
+
+	*buf = '\0';
+	if (least && window)
+		share = (uint64_t)(100.0L * coverage_watched(&coverage, least) / window);
+	if (share < 100)
+		n = (size_t)snprintf(buf, size,
+			"; CPU %u has been %s's for %" PRIu64 "%% of it", least->cpu,
+			counters->vms[least->vm].name, share);
+	if (counters->events_lost)
+		snprintf(buf + n, size - n,
+			"; %" PRIu64 " event%s lost, all of them counted",
+			counters->events_lost, counters->events_lost == 1 ? "" : "s");
 }
 
 void verdict_decide(const struct verdict_input *input, struct verdict_result *ret_result)
 {
 	const struct counters *counters = input->counters;
 	struct verdict_result result = {.verdict = VERDICT_UNKNOWN};
-	const char *blind;
-	char text[256];
+	struct coverage_input coverage;
+	struct problem blind = {};
+	char text[256], gaps[VM_NAME_SIZE + 128];
 	bool violated, shorter;
 
 	if (!counters) {
@@ -152,9 +173,9 @@ void verdict_decide(const struct verdict_input *input, struct verdict_result *re
 		violated = false;
 	}
 	describe_violations(&result, text, sizeof(text));
-	blind = find_blindness(input, &result);
-	if (blind && !result.blind_ns)
-		result.blind_ns = result.window_ns;
+	coverage = coverage_of(input);
+	result.blind_ns = coverage_blind(&coverage, &blind);
+	describe_gaps(input, coverage_window(&coverage), gaps, sizeof(gaps));
 	if (violated && shorter && look_at_window(input) == WINDOW_UNKNOWN) {
 		problem_set(&result.reason, 0,
 			"%s since the observer's start; how many of them in the window is not known "
@@ -162,12 +183,12 @@ void verdict_decide(const struct verdict_input *input, struct verdict_result *re
 			text);
 	} else if (violated) {
 		result.verdict = VERDICT_CRITICAL;
-		problem_set(&result.reason, 0, "%s%s%s%s%s", text,
+		problem_set(&result.reason, 0, "%s%s%s%s%s%s", text,
 			input->culprit ? "; the latest: " : "",
-			input->culprit ? input->culprit : "",
-			blind ? "; and blind: " : "", blind ? blind : "");
-	} else if (blind) {
-		problem_set(&result.reason, 0, "blind: %s", blind);
+			input->culprit ? input->culprit : "", gaps,
+			result.blind_ns ? "; and blind: " : "", blind.text);
+	} else if (result.blind_ns) {
+		problem_set(&result.reason, 0, "blind: %s", blind.text);
 	} else if (input->degraded) {
 		result.verdict = VERDICT_WARNING;
 		problem_set(&result.reason, 0, "no violation, yet %s", input->degraded);
@@ -175,8 +196,8 @@ void verdict_decide(const struct verdict_input *input, struct verdict_result *re
 		result.verdict = VERDICT_OK;
 		problem_set(&result.reason, 0,
 			"every declared set held and nothing foreign ran: %" PRIu64
-			" switches examined in %" PRIu64 " s, none missed",
-			counters->total.switches, result.window_ns / 1000000000);
+			" switches examined in %" PRIu64 " s, none missed%s",
+			counters->total.switches, result.window_ns / 1000000000, gaps);
 	}
 	*ret_result = result;
 }

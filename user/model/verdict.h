@@ -18,8 +18,9 @@ struct verdict_input {
 	const char *only;     /* one VM by name, or NULL for the host */
 	const char *degraded; /* a sentence about what is not as it should be, or NULL */
 	const char *culprit;  /* who the latest violation was, or NULL */
-	bool alive;	      /* the observer was seen to count while it was read */
-	uint64_t window_ns;   /* asked for; 0: since the observer's start */
+	const struct cpuset *online; /* the host's CPUs at present, or NULL */
+	bool alive;	    /* the observer was seen to count while it was read */
+	uint64_t window_ns; /* asked for; 0: since the observer's start */
 };
 
 struct verdict_result {

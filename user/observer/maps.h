@@ -52,6 +52,12 @@ u32 observer_find_task(const struct observer *observer, pid_t tid);
 void observer_name_vm(
 	const struct observer *observer, u32 slot, char ret_name[VM_NAME_SIZE]);
 
+/* Adds the map `culprits` to what was read. -ENOMEM. */
+int observer_read_culprits(const struct observer *observer, struct counters *counters);
+
+/* Takes away those of a VM, whose slot is to be another's. */
+void observer_forget_culprits(const struct observer *observer, u32 slot);
+
 uint64_t observer_now(void);
 
 void cpuset_from_words(

@@ -182,6 +182,39 @@ static int read_cpus(struct counters *counters, const struct observer *observer)
 	return 0;
 }
 
+/* Of one whose owner has ended nobody is the owner. */
+static int read_reserved(struct counters *counters, const struct observer *observer)
+{
+	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
+		const volatile struct cpu_rule *rule = &observer->cpu_rules[cpu];
+		uint64_t since = rule->since;
+		struct vm_tally *vm =
+			rule->vm ? vm_of_slot(counters, observer, rule->vm) : NULL;
+		struct reservation *reservation;
+
+		if (!vm || vm->ended)
+			continue;
+		reservation = array_push(&counters->reserved, &counters->n_reserved);
+		if (!reservation)
+			return -ENOMEM;
+		*reservation = (struct reservation){
+			.cpu = cpu, .vm = (size_t)(vm - counters->vms), .since = since};
+	}
+	return 0;
+}
+
+/* When a process was started, from what /proc/PID/stat says of it. */
+static uint64_t start_of(uint64_t now, u64 start_ticks)
+{
+	uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK), since_boot, age;
+	struct timespec boot;
+
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	since_boot = (uint64_t)boot.tv_sec * 1000000000 + (uint64_t)boot.tv_nsec;
+	age = since_boot - start_ticks * (1000000000 / hz);
+	return now > age ? now - age : 0;
+}
+
 static int read_vms(struct counters *counters, const struct observer *observer)
 {
 	for (u32 slot = 1; slot < observer->n_vms; slot++) {
@@ -196,6 +229,7 @@ static int read_vms(struct counters *counters, const struct observer *observer)
 		observer_name_vm(observer, slot, to->name);
 		to->pid = (pid_t)from->pid;
 		to->start_time = from->start_ticks;
+		to->started = start_of(counters->now, from->start_ticks);
 		to->ended = from->ended;
 		for (int i = 0; i < CAUSE_COUNT; i++)
 			to->foreign[i] = to_tally(&from->foreign[i]);
@@ -213,24 +247,29 @@ static int compare_threads(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* What was handed over plus what is pending; again if a portion was handed over in
- * between. */
+/* What was handed over plus what is pending; again if a run ended or a portion was handed
+ * over in between. */
 static void read_thread(
 	struct thread_tally *to, const struct observer *observer, u32 slot)
 {
-	const volatile struct task *task = &observer->tasks[slot];
-	struct task_counters before = {}, after = {};
+	struct task *task = (struct task *)&observer->tasks[slot];
+	struct task_counters counters = {};
+	struct task_pending pending;
 	u32 tid = task->tid;
 
-	to->tid = (pid_t)tid;
 	for (int i = 0; i < 8; i++) {
-		bpf_map_lookup_elem(observer->task_counters, &tid, &before);
-		to->switches = before.switches + task->pending.switches;
-		bpf_map_lookup_elem(observer->task_counters, &tid, &after);
-		if (before.switches == after.switches)
+		memcpy(&pending, &task->pending, sizeof(pending));
+		bpf_map_lookup_elem(observer->task_counters, &tid, &counters);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		if (!memcmp(&pending, &task->pending, sizeof(pending)))
 			break;
 	}
-	to->off_set = to_tally(&after.off_set);
+	to->tid = (pid_t)tid;
+	to->switches = counters.switches + pending.switches;
+	to->wait_ns = counters.wait_ns + pending.delay - pending.delay_mark;
+	for (int i = 0; i < WAIT_BUCKETS; i++)
+		to->waits[i] = counters.waits[i] + pending.waits[i];
+	to->off_set = to_tally(&counters.off_set);
 }
 
 static int read_threads(struct counters *counters, const struct observer *observer)
@@ -268,6 +307,7 @@ int observer_read(const struct observer *observer, struct counters *ret_counters
 		.generation = observer->health->generation,
 		.events_lost = observer->health->events_lost,
 		.unwritten = observer->health->unwritten,
+		.takeover = observer->health->takeover,
 	};
 	int r;
 
@@ -276,9 +316,20 @@ int observer_read(const struct observer *observer, struct counters *ret_counters
 	if (!r)
 		r = read_vms(&counters, observer);
 	if (!r)
+		r = read_reserved(&counters, observer);
+	if (!r)
 		r = read_cpus(&counters, observer);
 	if (!r)
 		r = read_threads(&counters, observer);
+	if (!r)
+		r = observer_read_culprits(observer, &counters);
+	/* Last: where a takeover comes to its end meanwhile, there is one by now. */
+	if (!r)
+		r = programs_count(observer->dir);
+	if (r > 0) {
+		counters.programs = (unsigned int)r;
+		r = 0;
+	}
 	if (r) {
 		counters_deinit(&counters);
 		return r;

@@ -400,6 +400,7 @@ int observer_forget(struct observer *observer, pid_t pid, uint64_t start_time)
 			unindex_task(observer, i);
 	observer_wait_for_readers();
 	erase_unindexed(observer, slot);
+	observer_forget_culprits(observer, slot);
 	set_filter(observer);
 	memset((void *)&observer->vms[slot], 0, sizeof(observer->vms[slot]));
 	note_change(observer);

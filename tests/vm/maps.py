@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Pinned maps by the kernel's own calls: what somebody with root's rights and bad luck could do to them."""
+import ctypes
+import mmap
+import os
+import struct
+
+import host
+
+SYS_BPF = 321
+LOOKUP, UPDATE, DELETE, OBJ_GET = 1, 2, 3, 7
+PAGE = 4096
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def bpf(command, attributes):
+    """The call's result; raises OSError."""
+    buffer = ctypes.create_string_buffer(attributes, 128)
+    done = libc.syscall(SYS_BPF, command, buffer, 128)
+    if done < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return done
+
+
+def open_map(name):
+    path = ctypes.create_string_buffer(os.path.join(host.PINS, name).encode())
+    return bpf(OBJ_GET, struct.pack("<QII", ctypes.addressof(path), 0, 0))
+
+
+def update(fd, key, value, flags=0):
+    key, value = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value, len(value))
+    bpf(UPDATE, struct.pack("<IxxxxQQQ", fd, ctypes.addressof(key), ctypes.addressof(value), flags))
+
+
+def delete(fd, key):
+    key = ctypes.create_string_buffer(key, len(key))
+    bpf(DELETE, struct.pack("<IxxxxQ", fd, ctypes.addressof(key)))
+
+
+def poke(name, offset, value):
+    """Overwrites bytes of a flat map in place."""
+    fd = open_map(name)
+    with mmap.mmap(fd, PAGE * (1 + (offset + len(value)) // PAGE)) as memory:
+        memory[offset:offset + len(value)] = value
+    os.close(fd)
+
+
+def ring_bytes(name):
+    """What was ever written to a ring buffer, from its producer's page."""
+    fd = open_map(name)
+    with mmap.mmap(fd, PAGE, mmap.MAP_SHARED, mmap.PROT_READ, offset=PAGE) as page:
+        done = struct.unpack_from("<Q", page)[0]
+    os.close(fd)
+    return done

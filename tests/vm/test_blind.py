@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+`check` is never OK while blind. Each way to blind the observer is really taken; afterwards check says UNKNOWN, or
+what was lost.
+"""
+import errno
+import json
+import os
+import subprocess
+import time
+
+import host
+import maps
+import two_vms
+from account import CAUSES, difference, totals
+
+NEXT = os.path.join(os.path.dirname(host.PROGRAM), "next", "cpuwarden")
+ELSEWHERE = "/sys/fs/bpf/elsewhere"
+EVENT_BYTES = 80 + 8  # struct event and the ring's own header
+TAKEOVER = 96  # struct health
+COUNTERS_BYTES = 184  # struct task_counters
+FIRST_FREE_TID = 1 << 22  # no thread has it
+
+
+def link_id(name):
+    return json.loads(host.run("bpftool", "-j", "link", "show", "pinned",
+                               os.path.join(host.PINS, name)).stdout)["id"]
+
+
+class Blind(two_vms.TwoVMs):
+    mode = "tick"
+
+    def setUp(self):
+        self.renew()
+
+    def renew(self):
+        """An observer with counters that are all zero, and rules in force."""
+        subprocess.run(["rm", "-rf", host.PINS, ELSEWHERE], check=True)
+        self.apply()
+        self.assert_check(0)
+
+    def assert_check(self, code, *words, args=()):
+        done = host.cpuwarden("check", *args)
+        self.assertEqual(done.returncode, code, done.stdout)
+        for word in words:
+            self.assertIn(word, done.stdout)
+        return done.stdout
+
+    def storm(self, runs, cpu=1):
+        process = host.intrude(runs, 1, 1, cpu, two_vms.group(self.guests[0], "emulator"))
+        process.stdout.readline()
+        self.assertEqual(process.wait(), 0)
+        time.sleep(0.3)
+
+    def test_1_shares(self):
+        """each reserved CPU has the share of the time since its rule, by its own clock"""
+        time.sleep(2)
+        began = host.health()["start"]
+        rules = host.dump_map("cpu_rules")
+        before = time.monotonic_ns()
+        check = host.cpuwarden_json("check")[1]
+        after = time.monotonic_ns()
+        coverage = check["coverage"]
+        self.assertEqual([row["cpu"] for row in coverage["cpus"]], two_vms.RESERVED)
+        for row in coverage["cpus"]:
+            since = rules[row["cpu"]]["since"]
+            self.assertLessEqual(before - since, row["watched_ns"])
+            self.assertGreaterEqual(after - since, row["watched_ns"])
+            self.assertLess(row["share"], 1)
+            self.assertGreaterEqual(row["share"] + 1e-4, (before - since) / (after - began))
+            self.assertEqual(row["vm"], "web1" if row["cpu"] < 4 else "web2")
+        self.assertEqual(coverage["generation"], host.health()["generation"])
+        self.assertEqual(coverage["rules_changed_ns"], host.health()["rules_changed"])
+        self.assertEqual(coverage["blind_ns"], 0)
+        # One VM's CPUs only; and within a second every rule has been in force.
+        rows = host.cpuwarden_json("check", "web1", "--window", "1s")[1]["coverage"]["cpus"]
+        self.assertEqual([(row["cpu"], row["share"]) for row in rows], [(1, 1), (2, 1), (3, 1)])
+
+    def test_2_ring_full(self):
+        """more violations than the ring has room for: all counted, and lost events are exactly those missing"""
+        self.storm(6000)
+        sums = totals(host.counters())
+        violations = sum(sums[name][0] for name in CAUSES + ["off_set"])
+        kept = maps.ring_bytes("events") // EVENT_BYTES
+        self.assertGreaterEqual(violations, 6000)
+        self.assertLess(kept, violations)
+        code, check = host.cpuwarden_json("check")
+        self.assertEqual(check["coverage"]["lost_events"], violations - kept)
+        self.assertEqual(code, 2)
+        self.assertEqual(sum(check["foreign"][c]["count"] for c in CAUSES) + check["off_set"]["count"], violations)
+        self.assert_check(2, "; %d events lost, all of them counted" % (violations - kept))
+        # Who it was is counted apart, and does not depend on events either.
+        first = next(row for row in check["culprits"] if row["comm"] == "intruder")
+        self.assertEqual((first["vm"], first["class"], first["cause"], first["cpu"]),
+                         ("web1", "foreign", "user", 1))
+        self.assertGreaterEqual(first["count"], 6000)
+        self.assertEqual(first["cgroup"].strip("/"), two_vms.group(self.guests[0], "emulator"))
+        print("    %d violations, %d events kept, %d lost" %
+              (violations, kept, check["coverage"]["lost_events"]), flush=True)
+
+    def test_3_program_gone(self):
+        """the program is detached, its pin leads to another one's link: UNKNOWN"""
+        subprocess.run(["bpftool", "link", "pin", "id", str(link_id("link_exit")), ELSEWHERE], check=True)
+        os.unlink(os.path.join(host.PINS, "link_switch"))
+        os.rename(ELSEWHERE, os.path.join(host.PINS, "link_switch"))
+        time.sleep(0.5)
+        self.assert_check(3, "the observer does not count")
+        check = host.cpuwarden_json("check")[1]
+        self.assertGreater(check["coverage"]["blind_ns"], 0)
+
+    def test_4_pins_gone(self):
+        """unpinned, in part or whole: UNKNOWN, although the program still runs"""
+        for harm in ("link_switch", "link_exec", "fast", "culprits", None):
+            with self.subTest(harm=harm):
+                subprocess.run(["bpftool", "link", "pin", "id", str(link_id("link_switch")), ELSEWHERE],
+                               check=True)
+                if harm:
+                    os.unlink(os.path.join(host.PINS, harm))
+                else:
+                    subprocess.run(["rm", "-r", host.PINS], check=True)
+                self.assert_check(3)
+                self.renew()
+
+    def test_5_second_program(self):
+        """two programs that count into the same maps: UNKNOWN, unless each knows of the other"""
+        subprocess.run(["bpftool", "link", "pin", "id", str(link_id("link_switch")), ELSEWHERE], check=True)
+        self.assertEqual(host.run(NEXT, "apply").returncode, 0)
+        self.assertEqual(host.health()["takeover"], 1)
+        self.assert_check(0)
+        maps.poke("health", TAKEOVER, bytes(4))
+        self.assert_check(3, "2 programs count into the same maps")
+        self.assertEqual(host.cpuwarden_json("status")[1]["host"]["observer"]["state"], "blind")
+
+    def test_6_map_lost_an_entry(self):
+        """a thread's entry is taken out of task_counters: UNKNOWN as soon as something could not be written"""
+        fd = maps.open_map("task_counters")
+        maps.delete(fd, self.guests[0].vcpu(0).to_bytes(4, "little"))
+        os.close(fd)
+        deadline = time.time() + 20
+        while not host.health()["unwritten"] and time.time() < deadline:
+            time.sleep(0.2)
+        self.assert_check(3, "no place in task_counters")
+        self.assertGreater(host.cpuwarden_json("check")[1]["coverage"]["unwritten"], 0)
+
+    def test_7_map_full(self):
+        """a map with no room for another VM's threads: apply says so, and check is not OK"""
+        fd = maps.open_map("task_counters")
+        with self.assertRaises(OSError) as full:
+            for tid in range(FIRST_FREE_TID, FIRST_FREE_TID + 100000):
+                maps.update(fd, tid.to_bytes(4, "little"), bytes(COUNTERS_BYTES))
+        self.assertEqual(full.exception.errno, errno.E2BIG)
+        os.close(fd)
+        guest = host.Guest("web3", 1, "calm")
+        try:
+            done = host.cpuwarden("apply")
+            self.assertNotEqual(done.returncode, 0, done.stdout)
+            self.assertIn("the observer's maps have no room for VM web3", done.stdout + done.stderr)
+            said = host.cpuwarden("check")
+            self.assertNotEqual(said.returncode, 0, said.stdout)
+            self.assertIn("web3", said.stdout)
+        finally:
+            guest.kill()
+
+    def test_8_rule_gone_for_a_while(self):
+        """a CPU's rule is lost and comes back: not OK meanwhile, and later not for a window that saw it"""
+        fd = maps.open_map("cpu_rules")
+        maps.update(fd, (2).to_bytes(4, "little"), bytes(24))
+        os.close(fd)
+        self.assert_check(1, "the observer does not have the rules of web1")
+        self.apply()
+        time.sleep(1.5)
+        self.assert_check(0, "CPU 2 has been web1's for ")
+        self.assert_check(0, args=("--window", "1s"))
+        self.assert_check(3, "blind: ", args=("--window", "60s"))
+        time.sleep(3)
+        since = host.dump_map("cpu_rules")[2]["since"]
+        life = time.monotonic_ns() - host.health()["start"]
+        window = max(int((time.monotonic_ns() - since) / 1e9) + 1, 2)
+        if window * 1e9 < life:
+            said = self.assert_check(3, args=("--window", "%ds" % window))
+            self.assertIn("the rule of CPU 2 of web1 has not been in force for the whole window", said)
+
+    def test_9_killed(self):
+        """apply is killed on its way: check is OK only when there is nothing left to do"""
+        calls = 0
+        killat = os.path.join(host.HELPERS, "killat")
+        for point in range(10):
+            self.assertEqual(host.cpuwarden("release", "--all").returncode, 0)
+            subprocess.run(["rm", "-rf", host.PINS], check=True)
+            if not calls:
+                calls = int(host.run(killat, "1000000000", host.PROGRAM, "apply").stdout.split()[-1])
+                continue
+            with self.subTest(point=point):
+                host.run(killat, str(calls * point // 10), host.PROGRAM, "apply")
+                done = host.cpuwarden("check")
+                print("    %s" % done.stdout, end="", flush=True)
+                if done.returncode == 0:
+                    self.assertIn("nothing to do", host.cpuwarden("plan").stdout)
+        self.apply()
+
+    def test_a_cpu_comes_online(self):
+        """a CPU that was offline when the observer started: watched as any other from its first switch"""
+        online = "/sys/devices/system/cpu/cpu6/online"
+        host.cpuwarden("release", "--all")
+        host.stop_all(self.guests[1:])
+        os.unlink(os.path.join(host.ETC, "vms.d", "web2.conf"))
+        host.write(online, "0")
+        subprocess.run(["rm", "-rf", host.PINS], check=True)
+        try:
+            self.apply()
+            self.assert_check(0)
+            self.assertEqual(host.counters()[6]["switches"], 0)
+        finally:
+            host.write(online, "1")
+            two_vms.configure()
+            self.guests[1] = host.Guest("web2", 3, self.mode)
+        self.apply()
+        self.assert_placed()
+        trace = host.Trace([6])
+        before = totals(host.counters(), [6])
+        with trace:
+            inner = totals(host.counters(), [6])
+            time.sleep(1)
+            inner = difference(totals(host.counters(), [6]), inner)
+        outer = difference(totals(host.counters(), [6]), before)
+        _, switches = trace.account()
+        trace.close()
+        self.assertGreater(inner["switches"], 0)
+        self.assertLessEqual(inner["switches"], switches[6])
+        self.assertGreaterEqual(outer["switches"], switches[6])
+        self.assert_check(0)
+        # And one that goes takes the promise with it.
+        host.write(online, "0")
+        self.assertNotEqual(host.cpuwarden("check").returncode, 0)
+        host.write(online, "1")

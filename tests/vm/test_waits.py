@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Waits on the run queue: the observer's histogram against what the kernel adds up (schedstat), exactly, and against
+perf sched, which times wakeups and switches itself.
+"""
+import os
+import re
+import signal
+import time
+import unittest
+
+import host
+import two_vms
+
+RECORD = "/tmp/perf.data"
+LONG = 1 << 20  # ns; a bound of the histogram
+
+
+class Waits(two_vms.TwoVMs):
+    mode = "tick"
+
+    def setUp(self):
+        self.apply()
+        self.intruders = []
+
+    def tearDown(self):
+        for process in self.intruders:
+            process.kill()
+            process.wait()
+
+    def crowd(self, leaf, cpu):
+        """Somebody who computes where a thread of web1 wants to, on and off."""
+        self.intruders.append(host.intrude(1000000, 3000, 2000, cpu, two_vms.group(self.guests[0], leaf)))
+
+    def waits(self, guest):
+        """{tid: waits} of the vCPUs, by status."""
+        code, status = host.cpuwarden_json("status", guest.name)
+        self.assertEqual(code, 0)
+        found = {t["tid"]: t["waits"] for t in status["vms"][0]["threads"] if t["class"] == "vcpu"}
+        self.assertEqual(len(found), guest.vcpus)
+        for waits in found.values():
+            self.assertEqual(waits["bounds_ns"], [1024 << i for i in range(15)] + [None])
+            self.assertEqual(sum(waits["counts"]), waits["count"])
+            # What the counts allow for: no wait is below its bucket, none above.
+            least = sum(n * (1024 << i >> 1) for i, n in enumerate(waits["counts"]) if i)
+            self.assertGreaterEqual(waits["ns"], least)
+        return found
+
+    def stopped(self, guest):
+        """({tid: (wait ns, switch-ins)} by the kernel, {tid: waits} by status), nobody being about to run."""
+        os.kill(guest.pid, signal.SIGSTOP)
+        deadline = time.time() + 20
+        while any(host.read("/proc/%d/task/%d/stat" % (guest.pid, t)).rpartition(")")[2].split()[0] != "T"
+                  for t in guest.threads()):
+            self.assertLess(time.time(), deadline)
+            time.sleep(0.05)
+        time.sleep(0.3)
+        kernel = {}
+        for index in range(guest.vcpus):
+            tid = guest.vcpu(index)
+            fields = host.read("/proc/%d/task/%d/schedstat" % (guest.pid, tid)).split()
+            kernel[tid] = (int(fields[1]), int(fields[2]))
+        counted = self.waits(guest)
+        os.kill(guest.pid, signal.SIGCONT)
+        return kernel, counted
+
+    def test_1_as_the_kernel_adds_up(self):
+        """between two moments at which a vCPU was switched out: sums and numbers of waits are the kernel's own"""
+        guest = self.guests[0]
+        time.sleep(0.5)
+        first = self.stopped(guest)
+        self.crowd("vcpu0", 2)
+        time.sleep(3)
+        second = self.stopped(guest)
+        for tid in second[0]:
+            wait, runs = (second[0][tid][i] - first[0][tid][i] for i in (0, 1))
+            self.assertGreater(runs, 100)
+            self.assertEqual(second[1][tid]["count"] - first[1][tid]["count"], runs)
+            self.assertEqual(second[1][tid]["ns"] - first[1][tid]["ns"], wait)
+            print("    thread %d: %d waits, %d ns" % (tid, runs, wait), flush=True)
+        crowded = guest.vcpu(0)
+        self.assertGreater(sum(second[1][crowded]["counts"][11:]), 10)
+
+    def timehist(self, tid):
+        """Waits of a thread by perf sched timehist, in ns: after a wakeup, or after it was preempted."""
+        done = host.run("perf", "sched", "timehist", "-i", RECORD, "--state", "--tid", str(tid))
+        found, state = [], None
+        for line in done.stdout.splitlines():
+            # time [cpu] comm[tid/pid]  wait time  sch delay  run time  state
+            match = re.match(r"\s*\d+\.\d+ \[\d+\] .*\]\s+(\d+\.\d+)\s+(\d+\.\d+)\s+(\d+\.\d+)\s+(\w)", line)
+            if not match:
+                continue
+            away, delay = (float(match.group(i)) * 1e6 for i in (1, 2))
+            if state is not None:
+                found.append(away if state == "R" else delay)
+            state = match.group(4)
+        return found, done.stdout
+
+    @unittest.skipUnless(os.path.exists("/usr/bin/perf"), "perf is not installed")
+    def test_2_as_perf_sched_sees_them(self):
+        """in the same window: as many waits as perf sched timehist has, as long, as many of them above a millisecond"""
+        guest = self.guests[0]
+        tid = guest.vcpu(0)
+        self.crowd("vcpu0", 2)
+        time.sleep(1)
+        begin = self.waits(guest)[tid]
+        # Inside of the observer's window, by little.
+        record = host.run("perf", "sched", "record", "-m", "2048", "-o", RECORD, "--", "sleep", "6")
+        end = self.waits(guest)[tid]
+        self.assertEqual(record.returncode, 0, record.stderr)
+        found, text = self.timehist(tid)
+        self.assertGreater(len(found), 100, text[:2000])
+        counts = [b - a for a, b in zip(begin["counts"], end["counts"])]
+        seen = (sum(counts), end["ns"] - begin["ns"], sum(counts[11:]))
+        perf = (len(found), sum(found), sum(1 for wait in found if wait >= LONG))
+        print("    observer: %d waits, %d ns, %d long; perf: %d, %d ns, %d long" % (seen + perf), flush=True)
+        self.assertGreaterEqual(seen[0], perf[0])
+        # The window of perf begins and ends later and earlier; mean and share are the window's.
+        self.assertLess(abs(seen[1] / seen[0] - perf[1] / perf[0]), 0.15 * perf[1] / perf[0] + 20000)
+        self.assertLess(abs(seen[2] / seen[0] - perf[2] / perf[0]), 0.15 * perf[2] / perf[0] + 0.02)

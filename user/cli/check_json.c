@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What `check --json` shows beside the verdict's own numbers: how much of the window was
+ * watched, and who ran where he should not have. */
+#include <stdio.h>
+#include <string.h>
+
+#include "user/base/cleanup.h"
+#include "user/cli/cli.h"
+#include "user/cli/check_json.h"
+
+enum { CULPRITS_SHOWN = 20 };
+
+static void add_share(struct json_object *json, uint64_t watched, uint64_t window)
+{
+	/* Rounded down: only what was watched all the time is 1. */
+	uint64_t share = window ? (uint64_t)(10000.0L * watched / window) : 0;
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.4f", (double)share / 10000);
+	json_object_object_add(
+		json, "share", json_object_new_double_s((double)share / 10000, text));
+}
+
+static struct json_object *watched_cpus(const struct coverage_input *input)
+{
+	struct json_object *rows = json_object_new_array();
+
+	for (size_t i = 0; i < input->counters->n_reserved; i++) {
+		const struct reservation *one = &input->counters->reserved[i];
+		uint64_t watched = coverage_watched(input, one);
+		struct json_object *row;
+
+		if (!coverage_includes(input, one))
+			continue;
+		row = json_object_new_object();
+		cli_json_number(row, "cpu", one->cpu);
+		cli_json_string(row, "vm", input->counters->vms[one->vm].name);
+		cli_json_number(row, "watched_ns", watched);
+		add_share(row, watched, coverage_window(input));
+		json_object_array_add(rows, row);
+	}
+	return rows;
+}
+
+void check_json_coverage(
+	struct json_object *json, const struct coverage_input *input, uint64_t blind_ns)
+{
+	struct json_object *coverage = json_object_new_object();
+	const struct counters *counters = input->counters;
+
+	cli_json_number(coverage, "switches", counters->total.switches);
+	cli_json_number(coverage, "lost_events", counters->events_lost);
+	cli_json_number(coverage, "blind_ns", blind_ns);
+	cli_json_number(coverage, "generation", counters->generation);
+	cli_json_number(coverage, "rules_changed_ns", counters->rules_changed);
+	cli_json_number(coverage, "recursion_misses", counters->recursion_misses);
+	cli_json_number(coverage, "unwritten", counters->unwritten);
+	json_object_object_add(coverage, "cpus", watched_cpus(input));
+	json_object_object_add(json, "coverage", coverage);
+}
+
+static struct json_object *culprit_row(
+	const struct culprit_tally *culprit, const struct hierarchy *hierarchy)
+{
+	struct json_object *row = json_object_new_object();
+	bool rest = culprit->cause == CAUSE_COUNT;
+	cleanup_free char *path = NULL;
+
+	if (hierarchy->root >= 0 && culprit->cgroup)
+		group_path_of_id(hierarchy, culprit->cgroup, &path);
+	cli_json_string(row, "vm", *culprit->vm ? culprit->vm : NULL);
+	cli_json_string(row, "class", rest ? NULL : run_kind_name(culprit->kind));
+	cli_json_string(row, "cause",
+		!rest && culprit->kind == KIND_FOREIGN ? cause_name(culprit->cause)
+						       : NULL);
+	cli_json_string(row, "comm", rest ? NULL : culprit->comm);
+	cli_json_number(row, "pid", (uint64_t)culprit->tgid);
+	cli_json_number(row, "tid", (uint64_t)culprit->tid);
+	cli_json_number(row, "cpu", culprit->cpu);
+	cli_json_string(row, "cgroup", path);
+	cli_json_number(row, "count", culprit->runs.count);
+	cli_json_number(row, "ns", culprit->runs.ns);
+	return row;
+}
+
+void check_json_culprits(struct json_object *json, const struct coverage_input *input,
+	const struct hierarchy *hierarchy)
+{
+	struct json_object *rows = json_object_new_array();
+	size_t shown = 0;
+
+	for (size_t i = 0; i < input->counters->n_tallies && shown < CULPRITS_SHOWN;
+		i++) {
+		const struct culprit_tally *culprit = &input->counters->tallies[i];
+
+		if (input->only && strcmp(culprit->vm, input->only))
+			continue;
+		json_object_array_add(rows, culprit_row(culprit, hierarchy));
+		shown++;
+	}
+	json_object_object_add(json, "culprits", rows);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Parts of `check --json`, each added to `json` under its own name. */
+#include "user/cli/cli.h"
+#include "user/model/coverage.h"
+
+void check_json_coverage(
+	struct json_object *json, const struct coverage_input *input, uint64_t blind_ns);
+
+/* "culprits": who was longest where he should not have been, 20 at most. Each row's pid,
+ * tid, cpu and cgroup are of the latest run; null stands for what is no longer known, and
+ * a row without a class for all that had no place of its own. */
+void check_json_culprits(struct json_object *json, const struct coverage_input *input,
+	const struct hierarchy *hierarchy);
