@@ -11,6 +11,7 @@ static void test_no_files_give_the_defaults(void **state)
 	expect_ok();
 	assert_int_equal(config.defaults.kind, POLICY_OBSERVE);
 	assert_string_equal(config.listen, "127.0.0.1:9753");
+	assert_false(config.measure_interrupts);
 	assert_int_equal(config.n_vms, 0);
 	assert_int_equal(
 		rmdir("etc/vms.d") || rmdir("etc") || rmdir("run/vms.d") || rmdir("run"),
@@ -78,7 +79,9 @@ static void test_the_example_of_the_manual(void **state)
 		"numa = single                 ; single | prefer | any\n"
 		"smt = isolate                 ; require | isolate | prefer\n"
 		"[exporter]\n"
-		"listen = 0.0.0.0:9000\n");
+		"listen = 0.0.0.0:9000\n"
+		"[observer]\n"
+		"interrupts = measure\n");
 	write_file(VM, "# vms.d/web1.conf\n"
 		       "[vm]\n"
 		       "policy = dedicated\n"
@@ -94,6 +97,7 @@ static void test_the_example_of_the_manual(void **state)
 	expect_cpus(&config.housekeeping, "0-1");
 	assert_int_equal(config.defaults.kind, POLICY_OBSERVE);
 	assert_string_equal(config.listen, "0.0.0.0:9000");
+	assert_true(config.measure_interrupts);
 	vm = config_find_vm(&config, "web1");
 	assert_non_null(vm);
 	assert_int_equal(vm->policy.kind, POLICY_DEDICATED);

@@ -81,7 +81,7 @@ LISTS = [
 FILES = [
     ("an unknown section", "vms.d/web1.conf", "[vcpus]\n", ":1: unknown section [vcpus]: allowed are vm, "),
     ("a section of the other file", "cpuwarden.conf", "[vm]\n",
-     ":1: unknown section [vm]: allowed are host, defaults, vm PATTERN, class NAME, exporter"),
+     ":1: unknown section [vm]: allowed are host, defaults, vm PATTERN, class NAME, observer, exporter"),
     ("an unknown key", "vms.d/web1.conf", "[vm]\npolice = dedicated\n",
      ":2: unknown key police in [vm]: allowed are policy, "),
     ("a key given twice", "vms.d/web1.conf", "[vcpupin]\n0 = 2\n0 = 3\n",

@@ -12,14 +12,16 @@
 #include "user/base/cleanup.h"
 #include "user/cli/check_json.h"
 #include "user/cli/cli.h"
+#include "user/host/interrupts.h"
 #include "user/host/proc.h"
 #include "user/model/verdict.h"
 
 struct evidence {
 	struct cycle cycle;
 	struct counters counters;
-	char *degraded;		/* owned */
-	struct problem culprit; /* "" for none */
+	struct interrupt_counts interrupts; /* none where they cannot be read */
+	char *degraded;			    /* owned */
+	struct problem culprit;		    /* "" for none */
 	bool alive;
 };
 
@@ -35,6 +37,7 @@ static int read_counters(struct evidence *evidence)
 		return r;
 	nanosleep(&pause, NULL);
 	r = observer_read(evidence->cycle.observer, &evidence->counters);
+	interrupts_here(&evidence->interrupts, NULL);
 	evidence->alive = !r && evidence->counters.total.switches > before.total.switches;
 	counters_deinit(&before);
 	return r;
@@ -134,8 +137,7 @@ static void print_json(const struct request *request, const struct evidence *evi
 		.only = request->n_args ? request->args[0] : NULL,
 		.window_ns = request->window_ns};
 	struct json_object *json = cli_json(request);
-	struct json_object *interference = json_object_new_object(),
-			   *vms = json_object_new_array();
+	struct json_object *vms = json_object_new_array();
 	const struct counters *counters = &evidence->counters;
 
 	cli_json_string(json, "verdict", verdict_word(result->verdict));
@@ -145,8 +147,8 @@ static void print_json(const struct request *request, const struct evidence *evi
 	cli_json_tally(json, "off_set", &result->off_set);
 	cli_json_foreign(json, result->foreign);
 	cli_json_tally(json, "settling", &result->settling);
-	cli_json_tally(interference, "bound_kthread", &counters->total.bound_kthread);
-	json_object_object_add(json, "interference", interference);
+	check_json_interference(json, &coverage,
+		evidence->interrupts.n_cpus ? &evidence->interrupts : NULL);
 	check_json_culprits(json, &coverage, &evidence->cycle.hierarchy);
 	for (size_t i = 0; i < counters->n_vms; i++) {
 		const struct vm_tally *vm = &counters->vms[i];
@@ -212,6 +214,7 @@ int verb_check(const struct request *request)
 	else
 		printf("%s - %s\n", verdict_head(result.verdict), result.reason.text);
 	free(evidence.degraded);
+	interrupt_counts_deinit(&evidence.interrupts);
 	counters_deinit(&evidence.counters);
 	cycle_deinit(&evidence.cycle);
 	return (int)result.verdict;

@@ -100,3 +100,69 @@ void check_json_culprits(struct json_object *json, const struct coverage_input *
 	}
 	json_object_object_add(json, "culprits", rows);
 }
+
+static void add_kernel_count(
+	struct json_object *json, const char *key, bool known, uint64_t count)
+{
+	struct json_object *object = json_object_new_object();
+
+	cli_json_number(object, "count", count);
+	if (!known)
+		json_object_put(object);
+	json_object_object_add(json, key, known ? object : NULL);
+}
+
+/* Of one CPU, or of several. */
+static void add_interference(struct json_object *json, const struct cpu_tally *tally,
+	const struct cpu_interrupts *since, bool known, bool measures)
+{
+	struct json_object *measured = measures ? json_object_new_object() : NULL;
+
+	cli_json_tally(json, "bound_kthread", &tally->bound_kthread);
+	add_kernel_count(json, "interrupts", known, since->interrupts);
+	add_kernel_count(json, "softirqs", known, since->softirqs);
+	if (measures) {
+		cli_json_tally(measured, "interrupts", &tally->interrupts);
+		cli_json_tally(measured, "softirqs", &tally->softirqs);
+	}
+	json_object_object_add(json, "measured", measured);
+}
+
+static void add_tally(struct tally *to, const struct tally *tally)
+{
+	to->count += tally->count;
+	to->ns += tally->ns;
+}
+
+void check_json_interference(struct json_object *json, const struct coverage_input *input,
+	const struct interrupt_counts *counts)
+{
+	struct json_object *interference = json_object_new_object(),
+			   *rows = json_object_new_array();
+	const struct counters *counters = input->counters;
+	struct cpu_tally all = {.bound_kthread = counters->total.bound_kthread};
+	struct cpu_interrupts sum = {};
+
+	for (size_t i = 0; i < counters->n_reserved; i++) {
+		unsigned int cpu = counters->reserved[i].cpu;
+		const struct cpu_tally *tally = &counters->cpus[cpu];
+		struct cpu_interrupts since = {};
+		struct json_object *row;
+
+		if (!coverage_includes(input, &counters->reserved[i]))
+			continue;
+		if (counts)
+			since = interrupts_since(counts, cpu, &tally->base);
+		sum.interrupts += since.interrupts;
+		sum.softirqs += since.softirqs;
+		add_tally(&all.interrupts, &tally->interrupts);
+		add_tally(&all.softirqs, &tally->softirqs);
+		row = json_object_new_object();
+		cli_json_number(row, "cpu", cpu);
+		add_interference(row, tally, &since, counts, counters->measures);
+		json_object_array_add(rows, row);
+	}
+	add_interference(interference, &all, &sum, counts, counters->measures);
+	json_object_object_add(interference, "cpus", rows);
+	json_object_object_add(json, "interference", interference);
+}

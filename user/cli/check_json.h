@@ -12,3 +12,8 @@ void check_json_coverage(
  * a row without a class for all that had no place of its own. */
 void check_json_culprits(struct json_object *json, const struct coverage_input *input,
 	const struct hierarchy *hierarchy);
+
+/* "interference" on reserved CPUs since the observer's start. `counts` are the kernel's
+ * at present, NULL where they cannot be read: then those are null. */
+void check_json_interference(struct json_object *json, const struct coverage_input *input,
+	const struct interrupt_counts *counts);

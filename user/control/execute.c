@@ -13,6 +13,8 @@
 #include "user/control/give_back.h"
 #include "user/control/keep_off.h"
 #include "user/control/record.h"
+#include "user/base/cleanup.h"
+#include "user/host/interrupts.h"
 #include "user/host/proc.h"
 #include "user/store/found.h"
 
@@ -155,8 +157,12 @@ static int do_keep_off(
 static int do_start_observer(struct journal *journal, struct problem *problem)
 {
 	struct cycle *cycle = journal->execution->cycle;
+	CLEANUP(interrupt_counts_deinit) struct interrupt_counts counts = {};
 	struct observer_wish wish = cycle_observer_wish(cycle);
 
+	/* Without them it counts from the boot on. */
+	if (!interrupts_here(&counts, NULL))
+		wish.base = &counts;
 	if (cycle->observer && observer_is_current(cycle->observer, &wish))
 		return NOTHING_TO_DO;
 	/* A view holds what a takeover is to let go of. */

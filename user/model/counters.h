@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "user/model/cpuset.h"
+#include "user/model/interrupts.h"
 #include "user/model/vm.h"
 
 /* Why a run on a reserved CPU is foreign (interface: cause). */
@@ -25,6 +26,8 @@ struct tally {
 struct cpu_tally {
 	uint64_t switches;
 	struct tally foreign[CAUSE_COUNT], off_set, bound_kthread, settling;
+	struct tally interrupts, softirqs; /* measured ones */
+	struct cpu_interrupts base;	   /* the kernel's counters at `start` */
 };
 
 /* A CPU that has an owner. */
@@ -88,6 +91,7 @@ struct counters {
 	uint64_t now, start, rules_changed; /* CLOCK_MONOTONIC ns */
 	uint64_t generation, events_lost, unwritten, recursion_misses;
 	unsigned int programs; /* at sched_switch that count into the same maps */
+	bool measures;	       /* how long interrupts take */
 	bool takeover;	       /* one takes another's place, so there may be two */
 	struct cpu_tally total;
 	struct cpu_tally *cpus; /* by CPU number */

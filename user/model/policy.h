@@ -96,6 +96,7 @@ struct config {
 	struct cpuset housekeeping;
 	bool has_reserved; /* only these are given to VMs */
 	struct cpuset reserved;
+	bool measure_interrupts; /* [observer] interrupts = measure, not count */
 	struct policy defaults;
 	struct pattern *patterns; /* in the file's order: later ones win */
 	size_t n_patterns;

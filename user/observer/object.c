@@ -184,13 +184,27 @@ int object_attach(struct object *object)
 	return 0;
 }
 
-int object_init_maps(struct object *object, u32 cpus, u32 wanted)
+static int init_interrupts(int map, const struct observer_wish *wish)
+{
+	for (u32 cpu = 0; wish->base && cpu < wish->cpus && cpu < wish->base->n_cpus;
+		cpu++) {
+		const struct interrupts first = {
+			.irq_base = wish->base->cpus[cpu].interrupts,
+			.softirq_base = wish->base->cpus[cpu].softirqs};
+
+		if (bpf_map_update_elem(map, &cpu, &first, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+int object_init_maps(struct object *object, const struct observer_wish *wish)
 {
 	const struct observer_bpf *skel = object->skel;
 	struct health health = {.abi = ABI_VERSION,
-		.cpus = cpus,
+		.cpus = wish->cpus,
 		.build = object_build(),
-		.wanted = wanted,
+		.wanted = object_parts(wish),
 		.start = observer_now()};
 	const struct culprit_key rest = {.cause = CAUSES};
 	const struct culprit_runs none = {};
@@ -204,7 +218,7 @@ int object_init_maps(struct object *object, u32 cpus, u32 wanted)
 		bpf_map_update_elem(
 			bpf_map__fd(skel->maps.health), &zero, &health, BPF_ANY))
 		return -errno;
-	return 0;
+	return init_interrupts(bpf_map__fd(skel->maps.interrupts), wish);
 }
 
 int object_pin_maps(struct object *object)

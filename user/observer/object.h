@@ -41,7 +41,7 @@ int object_load(
 	struct object *object, const struct observer *running, u32 cpus, u32 wanted);
 
 /* First contents of new maps. */
-int object_init_maps(struct object *object, u32 cpus, u32 wanted);
+int object_init_maps(struct object *object, const struct observer_wish *wish);
 
 /* Attaches what was loaded. A part that cannot be is left out. */
 int object_attach(struct object *object);

@@ -7,6 +7,7 @@
  */
 #include "user/base/problem.h"
 #include "user/model/counters.h"
+#include "user/model/interrupts.h"
 #include "user/model/rules.h"
 
 #define OBSERVER_DIR "/sys/fs/bpf/cpuwarden"
@@ -26,6 +27,9 @@ struct observer_wish {
 	unsigned int cpus; /* possible ones of the host */
 	bool interrupts;   /* measure how long interrupts take, too */
 	bool guard;	   /* watch over drift: see rule_vm.guard */
+	/* The kernel's own counters, from which on a new one counts; NULL: from the boot.
+	 */
+	const struct interrupt_counts *base;
 };
 
 /*

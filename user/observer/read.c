@@ -169,6 +169,10 @@ static int read_cpus(struct counters *counters, const struct observer *observer)
 		to->off_set = to_tally(&from->off_set);
 		to->bound_kthread = to_tally(&from->bound_kthread);
 		to->settling = to_tally(&from->settling);
+		to->interrupts = to_tally(&observer->interrupts[cpu].irq);
+		to->softirqs = to_tally(&observer->interrupts[cpu].softirq);
+		to->base = (struct cpu_interrupts){observer->interrupts[cpu].irq_base,
+			observer->interrupts[cpu].softirq_base};
 		if (add_current(counters, observer, cpu))
 			return -ENOMEM;
 		add_cpu(&counters->total, to);
@@ -307,6 +311,7 @@ int observer_read(const struct observer *observer, struct counters *ret_counters
 		.generation = observer->health->generation,
 		.events_lost = observer->health->events_lost,
 		.unwritten = observer->health->unwritten,
+		.measures = observer->health->parts & PART_INTERRUPTS,
 		.takeover = observer->health->takeover,
 	};
 	int r;

@@ -270,7 +270,7 @@ static void write_cpus(
 		if (!wanted && rule->vm == vm_slot)
 			write_cpu(observer, cpu, &nobody, 0);
 		else if (wanted &&
-			 ((fast->vm & ~CPU_TAKEOVER) != vm_slot ||
+			 (rule->vm != vm_slot || (fast->vm & ~CPU_TAKEOVER) != vm_slot ||
 				 rule->vcpu != owner.vcpu || fast->tid != owner.tid))
 			write_cpu(observer, cpu, &owner, commit ? 0 : CPU_SETTLING);
 		else if (wanted && commit && rule->flags)

@@ -72,7 +72,7 @@ static int start_new(const char *dir, const struct observer_wish *wish, u32 *ret
 	r = make_dir(dir, problem);
 	if (r)
 		return r;
-	r = object_init_maps(&object, wish->cpus, object_parts(wish));
+	r = object_init_maps(&object, wish);
 	if (!r)
 		r = object_pin_maps(&object);
 	if (!r)

@@ -192,6 +192,16 @@ static bool is_address(char *text)
 	return inet_pton(AF_INET6, text + 1, binary) == 1;
 }
 
+int set_interrupts(struct target *target, const char *value, struct problem *problem)
+{
+	bool measure = !strcmp(value, "measure");
+
+	if (!measure && strcmp(value, "count"))
+		return bad_value(target, value, problem);
+	target->config->measure_interrupts = measure;
+	return 0;
+}
+
 int set_listen(struct target *target, const char *value, struct problem *problem)
 {
 	char address[sizeof(target->config->listen)];
