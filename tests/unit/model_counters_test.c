@@ -93,11 +93,33 @@ static void test_bounds_of_waits_double(void **state)
 	assert_int_equal(wait_bound(WAIT_BUCKETS - 1), 0);
 }
 
+static void test_quantiles_of_waits(void **state)
+{
+	struct thread_tally thread = {};
+
+	(void)state;
+	assert_int_equal(wait_quantile(&thread, 99), 0);
+	thread.waits[0] = 1;
+	assert_int_equal(wait_quantile(&thread, 99), 1024);
+	thread.waits[0] = 98;
+	thread.waits[3] = 1;
+	thread.waits[9] = 1;
+	assert_int_equal(wait_quantile(&thread, 98), 1024);
+	assert_int_equal(wait_quantile(&thread, 99), 8192);
+	assert_int_equal(wait_quantile(&thread, 100), 1024 << 9);
+	thread.waits[WAIT_BUCKETS - 1] = 100;
+	assert_int_equal(wait_quantile(&thread, 50), 1024 << 9);
+	assert_int_equal(wait_quantile(&thread, 51), 0);
+	thread.waits[0] = UINT64_C(1) << 60;
+	assert_int_equal(wait_quantile(&thread, 99), 1024);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_culprit_is_found_by_what_he_did),
 		cmocka_unit_test(test_bounds_of_waits_double),
+		cmocka_unit_test(test_quantiles_of_waits),
 		cmocka_unit_test(test_a_vm_is_found_by_pid_and_start_time),
 		cmocka_unit_test(test_a_thread_is_found_by_tid),
 		cmocka_unit_test(test_foreign_runs_are_added_over_causes),

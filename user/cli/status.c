@@ -240,6 +240,7 @@ enum column {
 	LAST,
 	PARTITION,
 	SWITCHES,
+	WAITS,
 	OFF_SET,
 	COLUMNS
 };
@@ -250,6 +251,19 @@ static void set_cpus_cell(
 	cleanup_free char *list = cpulist_format(cpus);
 
 	scols_line_set_data(line, column, list);
+}
+
+/* `<33 us`: 99 of 100 waits on the run queue were shorter. */
+static void set_waits_cell(struct libscols_line *line, const struct thread_tally *tally)
+{
+	uint64_t bound = tally ? wait_quantile(tally, 99) : 0;
+	char text[32] = "<";
+
+	if (bound)
+		cli_duration(bound, text + 1, sizeof(text) - 1);
+	else
+		strcpy(text, tally && tally->switches ? "long" : "-");
+	scols_line_set_data(line, WAITS, text);
 }
 
 static void add_row(struct libscols_table *table, const struct view *view,
@@ -277,6 +291,7 @@ static void add_row(struct libscols_table *table, const struct view *view,
 		line, PARTITION, *standing.partition ? standing.partition : "-");
 	snprintf(text, sizeof(text), "%" PRIu64, thread->switches);
 	scols_line_set_data(line, SWITCHES, text);
+	set_waits_cell(line, standing.tally);
 	snprintf(text, sizeof(text), "%" PRIu64, standing.off_set.count);
 	scols_line_set_data(line, OFF_SET, text);
 }
@@ -284,7 +299,7 @@ static void add_row(struct libscols_table *table, const struct view *view,
 static int print_vm(const struct view *view, size_t index)
 {
 	static const char *const names[COLUMNS] = {"THREAD", "TID", "COMM", "DECLARED",
-		"EFFECTIVE", "LAST", "PARTITION", "SWITCHES", "OFF-SET"};
+		"EFFECTIVE", "LAST", "PARTITION", "SWITCHES", "WAIT 99%", "OFF-SET"};
 	const struct desired_vm *vm = &view->cycle.desired.vms[index];
 	const struct vm_tally *tally =
 		counters_find_vm(&view->counters, vm->vm->pid, vm->vm->start_time);

@@ -63,6 +63,21 @@ uint64_t wait_bound(unsigned int bucket)
 	return bucket < WAIT_BUCKETS - 1 ? UINT64_C(1024) << bucket : 0;
 }
 
+uint64_t wait_quantile(const struct thread_tally *thread, unsigned int percent)
+{
+	uint64_t all = 0, below = 0;
+
+	for (unsigned int i = 0; i < WAIT_BUCKETS; i++)
+		all += thread->waits[i];
+	for (unsigned int i = 0; i < WAIT_BUCKETS; i++) {
+		below += thread->waits[i];
+		if (below && below >= all - all / 100 * (100 - percent) -
+					      all % 100 * (100 - percent) / 100)
+			return wait_bound(i);
+	}
+	return 0;
+}
+
 const char *run_kind_name(enum run_kind kind)
 {
 	static const char *const names[] = {"off_set", "foreign", "bound_kthread"};

@@ -123,6 +123,10 @@ const struct culprit_tally *counters_find_culprit(
 /* Waits of bucket i are shorter than this; those of the last one have no bound: 0. ns. */
 uint64_t wait_bound(unsigned int bucket);
 
+/* A bound that so many percent of the waits are below, as exactly as buckets tell: ns. 0:
+ * there is none. */
+uint64_t wait_quantile(const struct thread_tally *thread, unsigned int percent);
+
 const char *run_kind_name(enum run_kind kind);
 uint64_t tally_foreign(const struct tally foreign[CAUSE_COUNT]);
 const char *cause_name(enum cause cause);
