@@ -237,3 +237,16 @@ class Blind(two_vms.TwoVMs):
         host.write(online, "0")
         self.assertNotEqual(host.cpuwarden("check").returncode, 0)
         host.write(online, "1")
+
+    def test_b_culprits_go_with_their_vm(self):
+        """who ran on a VM's CPUs is forgotten with the VM: its slot will be another's"""
+        self.storm(50)
+        self.assertIn("intruder", [row["comm"] for row in host.cpuwarden_json("check")[1]["culprits"]])
+        self.assertIn(" runs by that name", self.assert_check(2, "; the latest: intruder"))
+        self.assertEqual(host.cpuwarden("release", "web1").returncode, 0)
+        rows = json.loads(host.run("bpftool", "-j", "map", "dump", "pinned",
+                                   os.path.join(host.PINS, "culprits")).stdout)
+        keys = [row["formatted"]["key"] for row in rows]
+        self.assertNotIn("intruder", [key["comm"] for key in keys])
+        # That of all that is left over stays.
+        self.assertIn((0, 4), [(key["vm"], key["cause"]) for key in keys])
