@@ -302,6 +302,20 @@ static int compare_culprits(const void *a, const void *b)
 	return x > y ? -1 : x < y;
 }
 
+/* A takeover takes far longer than this: one of the two looks at it sees it. */
+static int read_programs(struct counters *counters, const struct observer *observer)
+{
+	int n;
+
+	counters->takeover = observer->health->takeover;
+	n = programs_count(observer->dir);
+	counters->takeover |= observer->health->takeover;
+	if (n < 0)
+		return n;
+	counters->programs = (unsigned int)n;
+	return 0;
+}
+
 int observer_read(const struct observer *observer, struct counters *ret_counters)
 {
 	struct counters counters = {
@@ -312,7 +326,6 @@ int observer_read(const struct observer *observer, struct counters *ret_counters
 		.events_lost = observer->health->events_lost,
 		.unwritten = observer->health->unwritten,
 		.measures = observer->health->parts & PART_INTERRUPTS,
-		.takeover = observer->health->takeover,
 	};
 	int r;
 
@@ -328,13 +341,8 @@ int observer_read(const struct observer *observer, struct counters *ret_counters
 		r = read_threads(&counters, observer);
 	if (!r)
 		r = observer_read_culprits(observer, &counters);
-	/* Last: where a takeover comes to its end meanwhile, there is one by now. */
 	if (!r)
-		r = programs_count(observer->dir);
-	if (r > 0) {
-		counters.programs = (unsigned int)r;
-		r = 0;
-	}
+		r = read_programs(&counters, observer);
 	if (r) {
 		counters_deinit(&counters);
 		return r;
