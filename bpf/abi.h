@@ -42,6 +42,7 @@ enum {
 	ABI_MASK_WORDS = 16,	/* of a CPU set in struct drift: the first 1,024 CPUs */
 	ABI_TEXT = 64,
 	ABI_EXES = 4,
+	ABI_CONTROLLERS = 16,
 };
 
 /* Causes of class `foreign`: indexes of foreign[]. */
@@ -271,10 +272,11 @@ struct exe {
 };
 ABI_SIZE(struct exe, 16);
 
-/* controllers[0]: who may change what is observed. */
+/* controllers[0]: who may change what is observed. In the other entries only who it is:
+ * processes that attend to a VM's birth. */
 struct controllers {
 	u64 start_ticks; /* of `tgid`, as in struct task */
-	u32 tgid;	 /* who is changing the host at present, or the last who was */
+	u32 tgid;	 /* who is changing the host at present, 0 for nobody */
 	u32 pad;
 	struct exe libvirt[ABI_EXES]; /* its daemons; inode 0: none */
 };
@@ -289,6 +291,9 @@ ABI_SIZE(struct group_rule, 8);
 
 enum drift_kind { DRIFT_NONE, DRIFT_AFFINITY, DRIFT_CPUSET, DRIFT_PARTITION, DRIFT_MOVE };
 
+/* Which file was written, with DRIFT_CPUSET. */
+enum drift_file { FILE_CPUS, FILE_EXCLUSIVE, FILE_MEMS };
+
 /* Who a task was. */
 struct who {
 	u32 tid, tgid;
@@ -299,7 +304,8 @@ ABI_SIZE(struct who, 32);
 
 /*
  * drifts[n modulo ABI_DRIFTS]: somebody changed where a VM's thread may run, or what
- * belongs to it. `number` is n + 1, and written last.
+ * belongs to it. `number` is n + 1, and written last. A number that is in no entry was
+ * counted for a change of which nothing could be kept.
  */
 struct drift {
 	u64 number;
@@ -309,12 +315,15 @@ struct drift {
 	u32 own;     /* it was the controller */
 	u32 guarded; /* the VM's flags of the guard then; 0 where it was not asked */
 	u32 vm;	     /* VM slot, 0 where the change is of no single one */
-	u32 pad;
+	u32 file;    /* enum drift_file */
 	struct who by;
 	struct who target;   /* AFFINITY, MOVE: the thread, or the leader of a process */
 	u64 group, group_to; /* ids. CPUSET, PARTITION: whose file; MOVE: from and to */
 	char text[ABI_TEXT]; /* CPUSET, PARTITION: what was written, cut to fit */
-	u64 before[ABI_MASK_WORDS], after[ABI_MASK_WORDS]; /* AFFINITY, CPUSET */
+	/* AFFINITY: the CPUs that the thread may run on. CPUSET: what the file says.
+	 * PARTITION: words[0] is the state as the kernel numbers it: 0 member, 1 root,
+	 * 2 isolated, -1 root invalid, -2 isolated invalid. */
+	u64 before[ABI_MASK_WORDS], after[ABI_MASK_WORDS];
 };
 ABI_SIZE(struct drift, 440);
 

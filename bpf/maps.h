@@ -52,7 +52,11 @@ struct fast fast;
 HASH_MAP(task_counters, u32, struct task_counters);
 HASH_MAP(culprits, struct culprit_key, struct culprit_runs);
 HASH_MAP(groups, u64, struct group_rule);
-/* Changes that are being made, by the tid of who makes them. */
+/*
+ * Changes that are being made, by the tid of who makes them. `number` is what is needed
+ * until the end: with DRIFT_AFFINITY the target's task_struct, otherwise whether the
+ * change concerns us at all.
+ */
 HASH_MAP(changes, u32, struct drift);
 
 struct {

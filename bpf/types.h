@@ -4,16 +4,56 @@
  * The few kernel types that are read, cut down to the fields in use. libbpf finds the
  * fields' true offsets in the running kernel's BTF (CO-RE), so no generated header of one
  * kernel is needed. Source: include/linux/sched.h, include/linux/cgroup-defs.h,
- * include/linux/kernfs.h.
+ * include/linux/kernfs.h, include/linux/cpumask.h.
  */
 #define CORE __attribute__((preserve_access_index))
 
 struct kernfs_node {
 	u64 id;
+	const char *name;
+	void *priv;
+	struct kernfs_node *parent;
 } CORE;
+
+struct kernfs_node___rcu { /* since 6.15 */
+	struct kernfs_node *__parent;
+} CORE;
+
+struct kernfs_open_file {
+	struct kernfs_node *kn;
+} CORE;
+
+struct cgroup_root;
+struct cgroup_subsys_state;
 
 struct cgroup {
 	struct kernfs_node *kn;
+	struct cgroup_root *root;
+	struct cgroup_subsys_state *subsys[1];
+} CORE;
+
+enum cgroup_subsys_id { cpuset_cgrp_id = 0 };
+
+struct cpumask {
+	unsigned long bits[1];
+} CORE;
+
+typedef struct {
+	unsigned long bits[1];
+} nodemask_t;
+
+/* kernel/cgroup/cpuset.c, since 6.13 cpuset-internal.h. With CONFIG_CPUMASK_OFFSTACK
+ * masks are pointers, else arrays. */
+struct cpuset {
+	struct cpumask *cpus_allowed;
+	struct cpumask *exclusive_cpus; /* since 6.7 */
+	nodemask_t mems_allowed;
+	int partition_root_state;
+} CORE;
+
+struct cpuset___inside {
+	struct cpumask cpus_allowed[1];
+	struct cpumask exclusive_cpus[1];
 } CORE;
 
 struct css_set {
@@ -43,6 +83,8 @@ struct task_struct {
 	int tgid;
 	u64 start_boottime;
 	unsigned long nvcsw, nivcsw;
+	struct cpumask cpus_mask;
+	struct task_struct *group_leader;
 	char comm[ABI_COMM];
 	struct sched_entity se;
 	struct sched_info sched_info;

@@ -101,6 +101,8 @@ int group_read(const struct hierarchy *hierarchy, const char *path,
 int tree_read(const struct hierarchy *hierarchy, char *const *tops, size_t n_tops,
 	struct tree *ret_tree, struct problem *problem);
 
-/* `cgroup.id` of a group from its number, as BPF reports it. -ENOENT: gone. The caller
- * frees. */
+/* The number of a group, as BPF reports it. -ENOENT: there is none. */
+int group_id(const struct hierarchy *hierarchy, const char *path, uint64_t *ret_id);
+
+/* The path of a group from that number. -ENOENT: gone. The caller frees. */
 int group_path_of_id(const struct hierarchy *hierarchy, uint64_t id, char **ret_path);

@@ -292,13 +292,31 @@ int tree_read(const struct hierarchy *hierarchy, char *const *tops, size_t n_top
  * A cgroup id is the inode number that kernfs puts into file handles: FILEID_KERNFS,
  * eight bytes (include/linux/exportfs.h, fs/kernfs/mount.c).
  */
+enum { FILEID_KERNFS = 0xfe }; /* include/linux/exportfs.h */
+
+union group_handle {
+	struct file_handle head;
+	char bytes[sizeof(struct file_handle) + sizeof(uint64_t)];
+};
+
+int group_id(const struct hierarchy *hierarchy, const char *path, uint64_t *ret_id)
+{
+	union group_handle handle = {.head.handle_bytes = sizeof(uint64_t)};
+	int mount;
+
+	if (name_to_handle_at(hierarchy->root, path, &handle.head, &mount, AT_EMPTY_PATH))
+		return -errno;
+	if (handle.head.handle_type != FILEID_KERNFS ||
+		handle.head.handle_bytes != sizeof(uint64_t))
+		return -EOPNOTSUPP;
+	memcpy(ret_id, handle.bytes + sizeof(struct file_handle), sizeof(*ret_id));
+	return 0;
+}
+
 int group_path_of_id(const struct hierarchy *hierarchy, uint64_t id, char **ret_path)
 {
-	enum { FILEID_KERNFS = 0xfe };
-	union {
-		struct file_handle head;
-		char bytes[sizeof(struct file_handle) + sizeof(uint64_t)];
-	} handle = {.head = {.handle_bytes = sizeof(id), .handle_type = FILEID_KERNFS}};
+	union group_handle handle = {
+		.head = {.handle_bytes = sizeof(id), .handle_type = FILEID_KERNFS}};
 	size_t mount_len = strlen(hierarchy->mount);
 	char link[64], path[PATH_MAX];
 	cleanup_close int fd = -1;

@@ -13,6 +13,7 @@
 #include "user/cli/check_json.h"
 #include "user/cli/cli.h"
 #include "user/host/interrupts.h"
+#include "user/cli/drift.h"
 #include "user/host/proc.h"
 #include "user/model/verdict.h"
 
@@ -22,6 +23,7 @@ struct evidence {
 	struct interrupt_counts interrupts; /* none where they cannot be read */
 	char *degraded;			    /* owned */
 	struct problem culprit;		    /* "" for none */
+	struct cli_drift drift;
 	bool alive;
 };
 
@@ -54,6 +56,18 @@ static bool is_watched(const struct evidence *evidence, size_t index)
 			       &evidence->cycle.desired.vms[index].rules));
 }
 
+/* What is wrong with a VM, and whose doing it is. */
+static int tell_degraded(struct evidence *evidence, const char *name, const char *state,
+	const char *reason)
+{
+	struct problem sentence;
+
+	problem_set(&sentence, 0, "%s is %s: %s", name, state, reason);
+	cli_drift_tell(&evidence->drift, name, 0, &sentence);
+	evidence->degraded = strdup(sentence.text);
+	return evidence->degraded ? 0 : -ENOMEM;
+}
+
 static int find_degraded(struct evidence *evidence, const char *only)
 {
 	int r = 0;
@@ -68,8 +82,7 @@ static int find_degraded(struct evidence *evidence, const char *only)
 			continue;
 		r = cycle_vm_state(&evidence->cycle, i, &state, &reason);
 		if (!r && (state == STATE_DEGRADED || state == STATE_PENDING))
-			r = asprintf(&evidence->degraded, "%s is %s: %s", name,
-				    vm_state_name(state), reason) < 0;
+			r = tell_degraded(evidence, name, vm_state_name(state), reason);
 		else if (!r && !is_watched(evidence, i))
 			r = asprintf(&evidence->degraded,
 				    "the observer does not have the rules of %s: run `cpuwarden apply`",
@@ -125,7 +138,12 @@ static void find_culprit(struct evidence *evidence, const char *only)
 {
 	for (size_t i = 0; i < evidence->counters.n_culprits; i++)
 		if (!only || !strcmp(evidence->counters.culprits[i].vm, only)) {
-			describe_culprit(evidence, &evidence->counters.culprits[i]);
+			const struct culprit *culprit = &evidence->counters.culprits[i];
+
+			describe_culprit(evidence, culprit);
+			if (culprit->off_set)
+				cli_drift_tell(&evidence->drift, culprit->vm,
+					culprit->tid, &evidence->culprit);
 			return;
 		}
 }
@@ -164,6 +182,9 @@ static void print_json(const struct request *request, const struct evidence *evi
 		json_object_array_add(vms, row);
 	}
 	json_object_object_add(json, "vms", vms);
+	json_object_object_add(json, "drift",
+		cli_drift_list(
+			&evidence->drift, request->n_args ? request->args[0] : NULL));
 	cli_json_print(json);
 }
 
@@ -182,6 +203,8 @@ static int gather(
 		return problem_set(problem, -ESRCH, "there is no VM named %s", only);
 	if (evidence->cycle.observer)
 		r = read_counters(evidence);
+	if (!r)
+		r = cli_drift_read(&evidence->cycle, &evidence->drift);
 	if (!r)
 		r = find_degraded(evidence, only);
 	if (r)
@@ -215,6 +238,7 @@ int verb_check(const struct request *request)
 		printf("%s - %s\n", verdict_head(result.verdict), result.reason.text);
 	free(evidence.degraded);
 	interrupt_counts_deinit(&evidence.interrupts);
+	cli_drift_deinit(&evidence.drift);
 	counters_deinit(&evidence.counters);
 	cycle_deinit(&evidence.cycle);
 	return (int)result.verdict;

@@ -7,10 +7,24 @@
 #include "user/cli/cli.h"
 #include "user/host/features.h"
 
+/* What the kernel has, and what the observer can do with it. */
+static size_t find_features(struct feature ret_features[FEATURES_MAX + OBSERVER_PARTS])
+{
+	size_t n = features_find(ret_features);
+	struct observer_part parts[OBSERVER_PARTS];
+
+	observer_find_parts(parts);
+	for (size_t i = 0; i < OBSERVER_PARTS; i++)
+		ret_features[n++] = (struct feature){.name = parts[i].name,
+			.found = parts[i].found,
+			.without = parts[i].without};
+	return n;
+}
+
 int verb_version(const struct request *request)
 {
-	struct feature features[FEATURES_MAX];
-	size_t n = features_find(features);
+	struct feature features[FEATURES_MAX + OBSERVER_PARTS];
+	size_t n = find_features(features);
 	struct json_object *json, *list;
 	struct utsname name;
 

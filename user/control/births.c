@@ -14,6 +14,7 @@
 
 #include "cgroups/threads.h"
 #include "user/base/array.h"
+#include "user/control/drift.h"
 #include "user/host/unborn.h"
 
 void births_deinit(struct births *births)
@@ -74,6 +75,7 @@ int births_read(const struct folders *folders, const struct asking *asking,
 		return problem_set(problem, -ESRCH, "%s is not to be placed", vm_name);
 	if (births_of(vm, ret_births))
 		return problem_nomem(problem);
+	drift_attend_own(&cycle);
 	ret_births->hierarchy = cycle.hierarchy;
 	cycle.hierarchy.root = -1;
 	return 0;

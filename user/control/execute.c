@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cgroups/threads.h"
+#include "user/control/drift.h"
 #include "user/control/give_back.h"
 #include "user/control/keep_off.h"
 #include "user/control/record.h"
@@ -34,7 +35,18 @@ static int do_begin_rules(struct journal *journal, struct problem *problem)
 	journal->rules_known = !r;
 	if (!journal_push(journal, STEP_BEGIN_RULES, NULL))
 		return problem_nomem(problem);
-	return observer_begin(observer, &journal->vm->rules, problem);
+	r = observer_begin(observer, &journal->vm->rules, problem);
+	return r ? r
+		 : drift_watch_groups(journal->execution->cycle, journal->vm, problem);
+}
+
+/* Groups that were not there when the rules began are there by now. */
+static int do_commit_rules(struct journal *journal, struct problem *problem)
+{
+	const struct cycle *cycle = journal->execution->cycle;
+	int r = observer_commit(cycle->observer, &journal->vm->rules, problem);
+
+	return r ? r : drift_watch_groups(cycle, journal->vm, problem);
 }
 
 /* Called before a step that moves threads: the first time it notes where all of them are.
@@ -159,6 +171,7 @@ static int do_start_observer(struct journal *journal, struct problem *problem)
 	struct cycle *cycle = journal->execution->cycle;
 	CLEANUP(interrupt_counts_deinit) struct interrupt_counts counts = {};
 	struct observer_wish wish = cycle_observer_wish(cycle);
+	int r;
 
 	/* Without them it counts from the boot on. */
 	if (!interrupts_here(&counts, NULL))
@@ -168,7 +181,9 @@ static int do_start_observer(struct journal *journal, struct problem *problem)
 	/* A view holds what a takeover is to let go of. */
 	observer_close(cycle->observer);
 	cycle->observer = NULL;
-	return observer_start(OBSERVER_DIR, &wish, &cycle->observer, problem);
+	r = observer_start(OBSERVER_DIR, &wish, &cycle->observer, problem);
+	drift_begin_own(cycle);
+	return r;
 }
 
 static int do_stop_observer(struct journal *journal, struct problem *problem)
@@ -228,7 +243,7 @@ static int do_step(
 	case STEP_BEGIN_RULES:
 		return do_begin_rules(journal, problem);
 	case STEP_COMMIT_RULES:
-		return observer_commit(cycle->observer, &journal->vm->rules, problem);
+		return do_commit_rules(journal, problem);
 	case STEP_FORGET_RULES:
 		return cycle->observer ? observer_forget(cycle->observer, unit->pid,
 						 unit->start_time)
@@ -295,6 +310,7 @@ int unit_execute(const struct execution *execution, const struct unit *unit,
 	bool back = gives_back(unit);
 	int result = 0;
 
+	drift_begin_own(execution->cycle);
 	loosen(execution, unit, true);
 
 	for (size_t i = 0; i < unit->n_steps; i++) {
@@ -318,6 +334,7 @@ int unit_execute(const struct execution *execution, const struct unit *unit,
 	if (result && !back)
 		journal_undo(&journal, problem);
 	loosen(execution, unit, false);
+	drift_end_own(execution->cycle);
 	free(journal.entries);
 	found_vm_deinit(&journal.before);
 	rule_vm_deinit(&journal.rules);

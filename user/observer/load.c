@@ -123,6 +123,7 @@ static bool is_whole(const struct observer *observer)
 	       observer->n_cpu_counters >= observer->n_cpus &&
 	       observer->n_interrupts >= observer->n_cpus &&
 	       observer->n_drifts >= ABI_DRIFTS &&
+	       observer->n_controllers >= ABI_CONTROLLERS &&
 	       !(observer->n_task_index & (observer->n_task_index - 1));
 }
 

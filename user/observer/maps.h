@@ -60,6 +60,12 @@ void observer_forget_culprits(const struct observer *observer, u32 slot);
 
 uint64_t observer_now(void);
 
+/* Before the slot is another VM's: what was noted of this one stays, without its name. */
+void observer_forget_drift(struct observer *observer, u32 slot);
+
+/* Erases the groups of a VM. */
+void observer_forget_groups(struct observer *observer, u32 slot);
+
 void cpuset_from_words(
 	const volatile struct cpu_set_words *words, struct cpuset *ret_set);
 

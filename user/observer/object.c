@@ -78,6 +78,7 @@ static void size_maps(struct observer_bpf *skel, u32 cpus)
 	bpf_map__set_max_entries(skel->maps.culprits, clamp(16 * cpus, 1024, 16384));
 	bpf_map__set_max_entries(skel->maps.drifts, ABI_DRIFTS);
 	bpf_map__set_max_entries(skel->maps.changes, CHANGES);
+	bpf_map__set_max_entries(skel->maps.controllers, ABI_CONTROLLERS);
 	bpf_map__set_max_entries(skel->maps.events, RING_BYTES);
 	skel->rodata->index_mask = n_buckets - 1;
 }

@@ -8,6 +8,7 @@
 #include "user/base/problem.h"
 #include "user/model/counters.h"
 #include "user/model/interrupts.h"
+#include "user/model/drift.h"
 #include "user/model/rules.h"
 
 #define OBSERVER_DIR "/sys/fs/bpf/cpuwarden"
@@ -95,3 +96,40 @@ int observer_list_vms(
 
 /* All counters. The caller owns the result: counters_deinit(). */
 int observer_read(const struct observer *observer, struct counters *ret_counters);
+
+/* A cgroup whose files and members matter. */
+struct watched_group {
+	uint64_t id;
+	bool shared; /* not the VM's alone: above its groups */
+};
+
+/*
+ * Drift is noted of these groups, and no longer of others of that VM. Forgotten with the
+ * VM; shared ones with the last VM. -ENOENT: the VM is not known. -ENOSPC.
+ */
+int observer_watch_groups(struct observer *observer, pid_t pid, uint64_t start_time,
+	const struct watched_group *groups, size_t n);
+
+/* What this process does to the host is our own doing, no drift; pid 0: nobody's is. For
+ * who holds the lock. */
+void observer_set_controller(struct observer *observer, pid_t pid, uint64_t start_time);
+
+/* As observer_set_controller(), for one beside whoever holds the lock. It is never taken
+ * back: the oldest of 15 gives way. */
+void observer_add_controller(struct observer *observer, pid_t pid, uint64_t start_time);
+
+/*
+ * The drift that is kept (the latest 256), newest first, and how many there were since
+ * the observer's start. The caller frees *ret_notes.
+ */
+int observer_read_drift(const struct observer *observer, struct drift_note **ret_notes,
+	size_t *ret_n, uint64_t *ret_total);
+
+/* What it can do on this kernel beside counting. Names and texts are static. */
+enum { OBSERVER_PARTS = 6 };
+struct observer_part {
+	const char *name;
+	bool found;
+	const char *without; /* what is so without it: a few words */
+};
+void observer_find_parts(struct observer_part ret_parts[OBSERVER_PARTS]);

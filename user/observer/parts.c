@@ -22,6 +22,7 @@ static const struct row {
 	const char *functions[2]; /* one of them is hooked on to; NULL: by its section */
 } rows[] = {
 	{"affinity_begin", PART_AFFINITY, {"sched_setaffinity"}},
+	{"affinity_target", PART_AFFINITY, {"security_task_setscheduler"}},
 	{"affinity_end", PART_AFFINITY, {"sched_setaffinity"}},
 	{"cpuset_begin", PART_CPUSET, {"cpuset_write_resmask"}},
 	{"cpuset_end", PART_CPUSET, {"cpuset_write_resmask"}},
@@ -30,7 +31,7 @@ static const struct row {
 	{"partition_end", PART_PARTITION,
 		{"cpuset_partition_write", "sched_partition_write"}},
 	{"move_begin", PART_MOVE, {"cgroup_attach_task"}},
-	{"move_end", PART_MOVE, {NULL}},
+	{"move_end", PART_MOVE, {"cgroup_attach_task"}},
 	{"irq_begin", PART_INTERRUPTS, {NULL}},
 	{"irq_end", PART_INTERRUPTS, {NULL}},
 	{"softirq_begin", PART_INTERRUPTS, {NULL}},

@@ -402,6 +402,8 @@ int observer_forget(struct observer *observer, pid_t pid, uint64_t start_time)
 	erase_unindexed(observer, slot);
 	observer_forget_culprits(observer, slot);
 	set_filter(observer);
+	observer_forget_groups(observer, slot);
+	observer_forget_drift(observer, slot);
 	memset((void *)&observer->vms[slot], 0, sizeof(observer->vms[slot]));
 	note_change(observer);
 	return 0;

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/model/drift.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *kind, *file, *what;
+} rows[DRIFT_CHANGES] = {
+	[CHANGED_AFFINITY] = {"affinity", NULL, "affinity"},
+	[CHANGED_CPUS] = {"cpuset", "cpuset.cpus", "cpuset.cpus"},
+	[CHANGED_EXCLUSIVE] = {"cpuset", "cpuset.cpus.exclusive",
+		"cpuset.cpus.exclusive"},
+	[CHANGED_MEMS] = {"cpuset", "cpuset.mems", "cpuset.mems"},
+	[CHANGED_PARTITION] = {"partition", "cpuset.cpus.partition",
+		"cpuset.cpus.partition"},
+	[CHANGED_GROUP] = {"move", NULL, "group"},
+};
+
+const char *drift_kind(enum drift_change change)
+{
+	return rows[change].kind;
+}
+
+const char *drift_file(enum drift_change change)
+{
+	return rows[change].file;
+}
+
+const char *drift_state(int state)
+{
+	static const char *const names[] = {
+		"isolated invalid", "root invalid", "member", "root", "isolated"};
+
+	return state >= -2 && state <= 2 ? names[state + 2] : "unknown";
+}
+
+/* Groups say for all threads in them where those run. */
+static bool concerns(const struct drift_note *note, const char *vm, pid_t tid)
+{
+	bool of_group = drift_file(note->change);
+
+	if (note->shared ? !of_group : strcmp(note->vm, vm) != 0)
+		return false;
+	return !tid || of_group || note->target.tid == tid ||
+	       (note->change == CHANGED_GROUP && note->target.tid == note->target.tgid);
+}
+
+const struct drift_note *drift_find(
+	const struct drift_note *notes, size_t n_notes, const char *vm, pid_t tid)
+{
+	for (size_t i = 0; i < n_notes; i++)
+		if (!notes[i].own && !notes[i].result && !notes[i].settled &&
+			concerns(&notes[i], vm, tid))
+			return &notes[i];
+	return NULL;
+}
+
+void drift_sentence(
+	const struct drift_note *note, const char *by_group, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s changed by %s (pid %d%s%s)", rows[note->change].what,
+		*note->by.comm ? note->by.comm : "a task", note->by.tgid,
+		by_group ? ", in /" : "", by_group ? by_group : "");
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Who changed where a VM's threads may run, as the observer saw it. Pure. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "user/model/cpuset.h"
+#include "user/model/vm.h"
+
+enum drift_change {
+	CHANGED_AFFINITY,  /* sched_setaffinity() of a thread */
+	CHANGED_CPUS,	   /* a group's cpuset.cpus */
+	CHANGED_EXCLUSIVE, /* its cpuset.cpus.exclusive */
+	CHANGED_MEMS,	   /* its cpuset.mems */
+	CHANGED_PARTITION, /* its cpuset.cpus.partition */
+	CHANGED_GROUP,	   /* a thread's or process's group */
+	DRIFT_CHANGES
+};
+
+enum { DRIFT_TEXT_SIZE = 64, DRIFT_LIST_SIZE = 256 };
+
+/* Who a task was then. */
+struct drift_task {
+	pid_t tid, tgid;
+	char comm[COMM_SIZE];
+	uint64_t cgroup; /* id */
+};
+
+struct drift_note {
+	uint64_t number; /* ascending */
+	uint64_t time;	 /* CLOCK_MONOTONIC ns */
+	enum drift_change change;
+	int result;	       /* 0, or the -errno of the guard's refusal */
+	bool own;	       /* it was cpuwarden */
+	bool settled;	       /* the VM's rules have been written anew since */
+	char vm[VM_NAME_SIZE]; /* "": of no single one, or of one that is gone */
+	bool shared;	       /* of no single one */
+	struct drift_task by;
+	struct drift_task target;      /* AFFINITY, GROUP; tid 0 otherwise */
+	uint64_t group, group_to;      /* ids: whose file; GROUP: from and to */
+	char text[DRIFT_TEXT_SIZE];    /* what was written to a file, without its end */
+	struct cpuset before, after;   /* AFFINITY; what the file of CPUS, … says */
+	int state_before, state_after; /* PARTITION: as the kernel numbers them */
+};
+
+/* `affinity`, `cpuset`, `partition` or `move`. */
+const char *drift_kind(enum drift_change change);
+
+/* The file that was written, `cpuset.cpus` and so on; NULL where it was none. */
+const char *drift_file(enum drift_change change);
+
+/* A state of a partition as the kernel shows it, without a reason. */
+const char *drift_state(int state);
+
+/*
+ * Who has brought about the state that a VM is in: the latest change of its threads or
+ * groups, or of what it shares with others, that is none of ours and has not been mended
+ * since. `tid`: only what has to do with that thread; 0: any. Notes are newest first.
+ * NULL: nobody known.
+ */
+const struct drift_note *drift_find(
+	const struct drift_note *notes, size_t n_notes, const char *vm, pid_t tid);
+
+/*
+ * `affinity changed by taskset (pid 123, in /user.slice)`. The group as a path without
+ * its leading slash; NULL: it is gone, and not said.
+ */
+void drift_sentence(
+	const struct drift_note *note, const char *by_group, char *buf, size_t size);

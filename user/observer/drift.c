@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Drift: what was noted, as the model knows it; and what it takes to note it, the groups
+ * that matter and who we are. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/array.h"
+#include "user/base/cleanup.h"
+#include "user/observer/maps.h"
+#include "user/observer/parts.h"
+
+_Static_assert((int)ABI_TEXT == (int)DRIFT_TEXT_SIZE, "one bound");
+
+/* ---- notes ---- */
+
+static void to_task(struct drift_task *to, const struct who *who)
+{
+	to->tid = (pid_t)who->tid;
+	to->tgid = (pid_t)who->tgid;
+	to->cgroup = who->cgroup;
+	memcpy(to->comm, who->comm, COMM_SIZE);
+	to->comm[COMM_SIZE - 1] = '\0';
+}
+
+static void to_set(struct cpuset *to, const u64 words[ABI_MASK_WORDS])
+{
+	for (int i = 0; i < ABI_MASK_WORDS; i++)
+		to->words[i] = words[i];
+}
+
+static enum drift_change to_change(const struct drift *drift)
+{
+	switch (drift->kind) {
+	case DRIFT_AFFINITY:
+		return CHANGED_AFFINITY;
+	case DRIFT_PARTITION:
+		return CHANGED_PARTITION;
+	case DRIFT_MOVE:
+		return CHANGED_GROUP;
+	default:
+		return drift->file == FILE_MEMS	       ? CHANGED_MEMS
+		       : drift->file == FILE_EXCLUSIVE ? CHANGED_EXCLUSIVE
+						       : CHANGED_CPUS;
+	}
+}
+
+static void to_text(char to[DRIFT_TEXT_SIZE], const char *text)
+{
+	memcpy(to, text, DRIFT_TEXT_SIZE);
+	to[DRIFT_TEXT_SIZE - 1] = '\0';
+	to[strcspn(to, "\n")] = '\0';
+}
+
+static void to_note(struct drift_note *note, const struct observer *observer,
+	const struct drift *drift)
+{
+	u64 since = drift->vm && drift->vm < observer->n_vms
+			    ? observer->vms[drift->vm].rules_since
+			    : observer->health->rules_changed;
+
+	note->number = drift->number;
+	note->time = drift->time;
+	note->change = to_change(drift);
+	note->result = drift->result;
+	note->own = drift->own;
+	note->settled = drift->time < since;
+	note->shared = !drift->vm;
+	observer_name_vm(observer, drift->vm, note->vm);
+	to_task(&note->by, &drift->by);
+	to_task(&note->target, &drift->target);
+	note->group = drift->group;
+	note->group_to = drift->group_to;
+	to_text(note->text, drift->text);
+	if (note->change == CHANGED_PARTITION) {
+		note->state_before = (int)drift->before[0];
+		note->state_after = (int)drift->after[0];
+		return;
+	}
+	to_set(&note->before, drift->before);
+	to_set(&note->after, drift->after);
+}
+
+/* Copies an entry. False: it is being written, or another one by now. */
+static bool read_drift(const struct observer *observer, u64 number, struct drift *ret)
+{
+	const volatile struct drift *shared =
+		&observer->drifts[(number - 1) % ABI_DRIFTS];
+
+	if (shared->number != number)
+		return false;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	memcpy(ret, (const void *)shared, sizeof(*ret));
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return shared->number == number;
+}
+
+int observer_read_drift(const struct observer *observer, struct drift_note **ret_notes,
+	size_t *ret_n, uint64_t *ret_total)
+{
+	u64 total = observer->health->drifts,
+	    oldest = total > ABI_DRIFTS ? total - ABI_DRIFTS : 0;
+	struct drift_note *notes = NULL, *note;
+	struct drift drift;
+	size_t n = 0;
+
+	for (u64 number = total; number > oldest; number--) {
+		if (!read_drift(observer, number, &drift))
+			continue;
+		note = array_push(&notes, &n);
+		if (!note) {
+			free(notes);
+			return -ENOMEM;
+		}
+		to_note(note, observer, &drift);
+	}
+	*ret_notes = notes;
+	*ret_n = n;
+	*ret_total = total;
+	return 0;
+}
+
+void observer_forget_drift(struct observer *observer, u32 slot)
+{
+	for (u32 i = 0; i < ABI_DRIFTS; i++)
+		if (observer->drifts[i].vm == slot)
+			observer->drifts[i].vm = ABI_NONE;
+}
+
+/* ---- groups ---- */
+
+static bool is_wanted(const struct watched_group *groups, size_t n, u64 id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (groups[i].id == id)
+			return true;
+	return false;
+}
+
+static u32 vms_known(const struct observer *observer)
+{
+	u32 n = 0;
+
+	for (u32 slot = 1; slot < observer->n_vms; slot++)
+		n += observer->vms[slot].pid && !observer->vms[slot].ended;
+	return n;
+}
+
+/* Erases the groups of a VM that are not wanted; with no VM left, all. */
+static void erase_groups(
+	struct observer *observer, u32 slot, const struct watched_group *groups, size_t n)
+{
+	bool last = !vms_known(observer);
+	struct group_rule rule;
+	u64 id, next;
+	bool more;
+
+	more = !bpf_map_get_next_key(observer->groups, NULL, &id);
+	while (more) {
+		more = !bpf_map_get_next_key(observer->groups, &id, &next);
+		if (last || (!bpf_map_lookup_elem(observer->groups, &id, &rule) &&
+				    rule.vm == slot && !is_wanted(groups, n, id)))
+			bpf_map_delete_elem(observer->groups, &id);
+		id = next;
+	}
+}
+
+void observer_forget_groups(struct observer *observer, u32 slot)
+{
+	erase_groups(observer, slot, NULL, 0);
+}
+
+int observer_watch_groups(struct observer *observer, pid_t pid, uint64_t start_time,
+	const struct watched_group *groups, size_t n)
+{
+	u32 slot = observer_find_vm(observer, pid, start_time);
+
+	if (!slot)
+		return -ENOENT;
+	erase_groups(observer, slot, groups, n);
+	for (size_t i = 0; i < n; i++) {
+		struct group_rule rule = {.vm = slot}, there;
+		u64 id = groups[i].id;
+
+		/* Once several VMs have met in a group it is nobody's own any more. */
+		if (groups[i].shared ||
+			(!bpf_map_lookup_elem(observer->groups, &id, &there) &&
+				there.vm != slot))
+			rule.vm = 0;
+		if (bpf_map_update_elem(observer->groups, &id, &rule, BPF_ANY))
+			return errno == E2BIG ? -ENOSPC : -errno;
+	}
+	return 0;
+}
+
+/* ---- who we are ---- */
+
+static void write_controller(
+	struct observer *observer, u32 i, pid_t pid, uint64_t start_time)
+{
+	volatile struct controllers *to = &observer->controllers[i];
+
+	to->tgid = 0;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	to->start_ticks = start_time;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	to->tgid = (u32)pid;
+}
+
+void observer_set_controller(struct observer *observer, pid_t pid, uint64_t start_time)
+{
+	write_controller(observer, 0, pid, start_time);
+}
+
+void observer_add_controller(struct observer *observer, pid_t pid, uint64_t start_time)
+{
+	u32 oldest = 1;
+
+	for (u32 i = 1; i < ABI_CONTROLLERS; i++)
+		if (observer->controllers[i].start_ticks <
+			observer->controllers[oldest].start_ticks)
+			oldest = i;
+	write_controller(observer, oldest, pid, start_time);
+}
+
+/* ---- parts ---- */
+
+void observer_find_parts(struct observer_part ret_parts[OBSERVER_PARTS])
+{
+	static const struct {
+		enum part part;
+		const char *without;
+	} rows[OBSERVER_PARTS] = {
+		{PART_AFFINITY, "who changed an affinity is not told"},
+		{PART_CPUSET, "who changed a group's CPUs is not told"},
+		{PART_PARTITION, "who changed a partition is not told"},
+		{PART_MOVE, "who moved a thread is not told"},
+		{PART_INTERRUPTS, "interrupts are counted, not timed"},
+		{PART_GUARD, "drift is repaired, not refused"},
+	};
+	struct observer *observer;
+	u32 parts = parts_supported();
+
+	/* What the running one could not attach, this kernel has not. */
+	if (!observer_open(OBSERVER_DIR, &observer, NULL)) {
+		parts &= ~observer->health->wanted | observer->health->parts;
+		observer_close(observer);
+	}
+	for (size_t i = 0; i < OBSERVER_PARTS; i++)
+		ret_parts[i] = (struct observer_part){.name = part_name(rows[i].part),
+			.found = parts & rows[i].part,
+			.without = rows[i].without};
+}
