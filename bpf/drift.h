@@ -52,7 +52,7 @@ static __noinline bool is_controller(void)
 		u32 key = i;
 		struct controllers *one = bpf_map_lookup_elem(&controllers, &key);
 
-		if (one && one->tgid == (u32)leader->pid &&
+		if (one && one->tgid && one->tgid == (u32)leader->pid &&
 			one->start_ticks == start_ticks)
 			return true;
 	}

@@ -60,10 +60,11 @@ static bool is_watched(const struct evidence *evidence, size_t index)
 static int tell_degraded(struct evidence *evidence, const char *name, const char *state,
 	const char *reason)
 {
+	const struct drift_question question = {.vm = name};
 	struct problem sentence;
 
 	problem_set(&sentence, 0, "%s is %s: %s", name, state, reason);
-	cli_drift_tell(&evidence->drift, name, 0, &sentence);
+	cli_drift_tell(&evidence->drift, &question, &sentence);
 	evidence->degraded = strdup(sentence.text);
 	return evidence->degraded ? 0 : -ENOMEM;
 }
@@ -134,16 +135,23 @@ static void describe_culprit(struct evidence *evidence, const struct culprit *cu
 			where, length, cause_name(culprit->cause), runs);
 }
 
+/* Who ran where he should not have, and whose doing that is. */
+static void tell_culprit(struct evidence *evidence, const struct culprit *culprit)
+{
+	const struct drift_question question = {.vm = culprit->vm,
+		.tid = culprit->tid,
+		.tgid = culprit->tgid,
+		.time = culprit->time};
+
+	describe_culprit(evidence, culprit);
+	cli_drift_tell(&evidence->drift, &question, &evidence->culprit);
+}
+
 static void find_culprit(struct evidence *evidence, const char *only)
 {
 	for (size_t i = 0; i < evidence->counters.n_culprits; i++)
 		if (!only || !strcmp(evidence->counters.culprits[i].vm, only)) {
-			const struct culprit *culprit = &evidence->counters.culprits[i];
-
-			describe_culprit(evidence, culprit);
-			if (culprit->off_set)
-				cli_drift_tell(&evidence->drift, culprit->vm,
-					culprit->tid, &evidence->culprit);
+			tell_culprit(evidence, &evidence->counters.culprits[i]);
 			return;
 		}
 }

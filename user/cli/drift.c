@@ -48,12 +48,16 @@ static void add_group(
 	cli_json_string(json, key, path ? text.text : NULL);
 }
 
-static void add_comm(struct json_object *json, const char comm[COMM_SIZE])
+/* What anybody may choose, and the kernel may have cut within a character. */
+static void add_text(struct json_object *json, const char *key, const char *value)
 {
 	struct problem text;
 
-	problem_set(&text, 0, "%s", comm);
-	cli_json_string(json, "comm", text.text);
+	problem_set(&text, 0, "%s", value);
+	for (char *c = text.text; *c; c++)
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	cli_json_string(json, key, text.text);
 }
 
 /* Whose thread or, without one, which group. */
@@ -66,7 +70,7 @@ static struct json_object *target_of(
 	if (thread) {
 		cli_json_number(json, "pid", (uint64_t)note->target.tgid);
 		cli_json_number(json, "tid", (uint64_t)note->target.tid);
-		add_comm(json, note->target.comm);
+		add_text(json, "comm", note->target.comm);
 	} else {
 		cli_json_string(json, "pid", NULL);
 		cli_json_string(json, "tid", NULL);
@@ -83,7 +87,7 @@ static struct json_object *by_of(const struct cycle *cycle, const struct drift_n
 
 	cli_json_number(json, "pid", (uint64_t)note->by.tgid);
 	cli_json_number(json, "tid", (uint64_t)note->by.tid);
-	add_comm(json, note->by.comm);
+	add_text(json, "comm", note->by.comm);
 	add_group(json, "cgroup", cycle, note->by.cgroup);
 	return json;
 }
@@ -106,12 +110,10 @@ static void add_change(struct json_object *json, const struct cycle *cycle,
 	}
 }
 
-struct json_object *cli_drift_json(
+static struct json_object *note_json(
 	const struct cycle *cycle, const struct drift_note *note)
 {
 	struct json_object *json = json_object_new_object();
-	bool written = drift_file(note->change);
-	struct problem text;
 
 	cli_json_string(json, "kind", drift_kind(note->change));
 	cli_json_number(json, "time_ns", note->time);
@@ -119,8 +121,10 @@ struct json_object *cli_drift_json(
 	json_object_object_add(json, "target", target_of(cycle, note));
 	json_object_object_add(json, "by", by_of(cycle, note));
 	add_change(json, cycle, note);
-	problem_set(&text, 0, "%s", note->text);
-	cli_json_string(json, "text", written ? text.text : NULL);
+	if (drift_file(note->change))
+		add_text(json, "text", note->text);
+	else
+		cli_json_string(json, "text", NULL);
 	json_object_object_add(json, "result", json_object_new_int(note->result));
 	return json;
 }
@@ -133,14 +137,22 @@ struct json_object *cli_drift_list(const struct cli_drift *drift, const char *on
 		if (!drift->notes[i].own && (!only || !strcmp(drift->notes[i].vm, only) ||
 						    drift->notes[i].shared))
 			json_object_array_add(
-				list, cli_drift_json(drift->cycle, &drift->notes[i]));
+				list, note_json(drift->cycle, &drift->notes[i]));
 	return list;
 }
 
-void cli_drift_tell(const struct cli_drift *drift, const char *vm, pid_t tid,
+struct json_object *cli_drift_latest(const struct cli_drift *drift, const char *vm)
+{
+	const struct drift_question question = {.vm = vm};
+	const struct drift_note *note = drift_find(drift->notes, drift->n, &question);
+
+	return note ? note_json(drift->cycle, note) : NULL;
+}
+
+void cli_drift_tell(const struct cli_drift *drift, const struct drift_question *question,
 	struct problem *sentence)
 {
-	const struct drift_note *note = drift_find(drift->notes, drift->n, vm, tid);
+	const struct drift_note *note = drift_find(drift->notes, drift->n, question);
 	cleanup_free char *group = note ? find_path(drift->cycle, note->by.cgroup) : NULL;
 	struct problem before = *sentence;
 	char who[PROBLEM_SIZE];

@@ -14,15 +14,17 @@ struct cli_drift {
 int cli_drift_read(const struct cycle *cycle, struct cli_drift *ret_drift);
 void cli_drift_deinit(struct cli_drift *drift);
 
-/* One change as an object. time_ns is CLOCK_MONOTONIC, groups have a slash in front and
- * are null when they are gone. */
-struct json_object *cli_drift_json(
-	const struct cycle *cycle, const struct drift_note *note);
-
-/* All that others changed, newest first; with `only`, of that VM and of no single one. */
+/*
+ * All that others changed, newest first; with `only`, of that VM and of no single one.
+ * time_ns is CLOCK_MONOTONIC; groups have a slash in front and are null when they are
+ * gone.
+ */
 struct json_object *cli_drift_list(const struct cli_drift *drift, const char *only);
 
-/* Puts `; affinity changed by …` behind a sentence about a VM, or about one of its
- * threads, where that is known: see drift_find(). */
-void cli_drift_tell(const struct cli_drift *drift, const char *vm, pid_t tid,
+/* Who has brought a VM to where it is: one change, or NULL, which is JSON's null. */
+struct json_object *cli_drift_latest(const struct cli_drift *drift, const char *vm);
+
+/* Puts `; affinity changed by …` behind a sentence about a VM or a violation, where that
+ * is known: see drift_find(). */
+void cli_drift_tell(const struct cli_drift *drift, const struct drift_question *question,
 	struct problem *sentence);

@@ -10,6 +10,7 @@
 #include "user/base/cleanup.h"
 #include "user/cli/cli.h"
 #include "user/model/coverage.h"
+#include "user/cli/drift.h"
 #include "user/model/cpulist.h"
 
 /* What the host's rows are made of. */
@@ -17,6 +18,7 @@ struct view {
 	struct cycle cycle;
 	struct counters counters; /* zeroes without an observer */
 	bool counted;
+	struct cli_drift drift;
 	struct owners owners;
 	struct cpuset housekeeping;
 };
@@ -31,6 +33,8 @@ static int view_read(
 		return r;
 	if (view->cycle.observer) {
 		r = observer_read(view->cycle.observer, &view->counters);
+		if (!r)
+			r = cli_drift_read(&view->cycle, &view->drift);
 		if (r)
 			return problem_set(
 				problem, r, "cannot read the observer: %s", strerror(-r));
@@ -50,6 +54,7 @@ static int view_read(
 static void view_deinit(struct view *view)
 {
 	owners_deinit(&view->owners);
+	cli_drift_deinit(&view->drift);
 	counters_deinit(&view->counters);
 	cycle_deinit(&view->cycle);
 }
@@ -173,6 +178,8 @@ static int add_vm(const struct view *view, size_t index, struct json_object *vms
 	cli_json_string(json, "reason", reason ? reason : vm->vm->problem);
 	for (size_t i = 0; i < vm_born(vm->vm); i++)
 		add_thread(view, vm, i, threads);
+	json_object_object_add(
+		json, "drift", cli_drift_latest(&view->drift, vm->vm->name));
 	json_object_object_add(json, "threads", threads);
 	json_object_array_add(vms, json);
 	return r;

@@ -36,22 +36,26 @@ const char *drift_state(int state)
 }
 
 /* Groups say for all threads in them where those run. */
-static bool concerns(const struct drift_note *note, const char *vm, pid_t tid)
+static bool concerns(const struct drift_note *note, const struct drift_question *question)
 {
+	const struct drift_task *target = &note->target;
 	bool of_group = drift_file(note->change);
 
-	if (note->shared ? !of_group : strcmp(note->vm, vm) != 0)
+	if (note->shared ? !of_group : strcmp(note->vm, question->vm) != 0)
 		return false;
-	return !tid || of_group || note->target.tid == tid ||
-	       (note->change == CHANGED_GROUP && note->target.tid == note->target.tgid);
+	if (question->time && note->time > question->time)
+		return false;
+	return !question->tid || of_group || target->tid == question->tid ||
+	       (note->change == CHANGED_GROUP && target->tid == target->tgid &&
+		       target->tgid == question->tgid);
 }
 
-const struct drift_note *drift_find(
-	const struct drift_note *notes, size_t n_notes, const char *vm, pid_t tid)
+const struct drift_note *drift_find(const struct drift_note *notes, size_t n_notes,
+	const struct drift_question *question)
 {
 	for (size_t i = 0; i < n_notes; i++)
 		if (!notes[i].own && !notes[i].result && !notes[i].settled &&
-			concerns(&notes[i], vm, tid))
+			concerns(&notes[i], question))
 			return &notes[i];
 	return NULL;
 }

@@ -53,14 +53,21 @@ const char *drift_file(enum drift_change change);
 /* A state of a partition as the kernel shows it, without a reason. */
 const char *drift_state(int state);
 
+/* What is to be explained: the state of a VM or, with a time, a violation. */
+struct drift_question {
+	const char *vm;
+	pid_t tid, tgid; /* who ran where he should not have; 0: nobody in particular */
+	uint64_t time;	 /* CLOCK_MONOTONIC ns; 0: now */
+};
+
 /*
- * Who has brought about the state that a VM is in: the latest change of its threads or
- * groups, or of what it shares with others, that is none of ours and has not been mended
- * since. `tid`: only what has to do with that thread; 0: any. Notes are newest first.
- * NULL: nobody known.
+ * Who has brought it about: the latest change of the VM's threads or groups, or of what
+ * it shares with others, that is none of ours and has not been mended since. Of changes
+ * of single threads only those of the one who ran. Notes are newest first. NULL: nobody
+ * known.
  */
-const struct drift_note *drift_find(
-	const struct drift_note *notes, size_t n_notes, const char *vm, pid_t tid);
+const struct drift_note *drift_find(const struct drift_note *notes, size_t n_notes,
+	const struct drift_question *question);
 
 /*
  * `affinity changed by taskset (pid 123, in /user.slice)`. The group as a path without

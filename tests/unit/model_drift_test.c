@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Who is named for the state that a VM is in, and in which words. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "user/model/drift.h"
+
+enum { N = 3, MAIN = 100, VCPU = 101 };
+
+/* Newest first: two of web1's vCPU and one, the oldest, of its group. */
+static void init(struct drift_note notes[N])
+{
+	memset(notes, 0, N * sizeof(*notes));
+	for (int i = 0; i < N; i++) {
+		notes[i].number = (uint64_t)(N - i);
+		notes[i].by.tid = notes[i].by.tgid = 10 + i;
+		snprintf(notes[i].vm, sizeof(notes[i].vm), "web1");
+		snprintf(notes[i].by.comm, sizeof(notes[i].by.comm), "by%d", i);
+		notes[i].target.tgid = MAIN;
+		notes[i].target.tid = VCPU;
+	}
+	notes[1].change = CHANGED_GROUP;
+	notes[2].change = CHANGED_PARTITION;
+	notes[2].target = (struct drift_task){};
+}
+
+static const struct drift_note *find(
+	const struct drift_note *notes, size_t n, const char *vm, pid_t tid)
+{
+	const struct drift_question question = {.vm = vm, .tid = tid, .tgid = MAIN};
+
+	return drift_find(notes, n, &question);
+}
+
+static void test_the_latest_is_found(void **state)
+{
+	struct drift_note notes[N];
+
+	(void)state;
+	init(notes);
+	assert_ptr_equal(find(notes, N, "web1", 0), &notes[0]);
+	assert_null(find(notes, N, "web2", 0));
+	assert_null(find(notes, 0, "web1", 0));
+	assert_null(find(NULL, 0, "web1", 0));
+}
+
+static void test_what_explains_nothing_is_passed_over(void **state)
+{
+	struct drift_note notes[N];
+
+	(void)state;
+	init(notes);
+	notes[0].own = true;
+	assert_ptr_equal(find(notes, N, "web1", 0), &notes[1]);
+	notes[1].settled = true;
+	assert_ptr_equal(find(notes, N, "web1", 0), &notes[2]);
+	notes[2].result = -1;
+	assert_null(find(notes, N, "web1", 0));
+}
+
+static void test_of_a_thread_only_what_reaches_it(void **state)
+{
+	struct drift_note notes[N];
+
+	(void)state;
+	init(notes);
+	assert_ptr_equal(find(notes, N, "web1", VCPU), &notes[0]);
+	/* Another thread: its group's partition does, a move of the vCPU does not. */
+	assert_ptr_equal(find(notes, N, "web1", 102), &notes[2]);
+	/* A move of the leader may have been one of all. */
+	notes[1].target.tid = MAIN;
+	assert_ptr_equal(find(notes, N, "web1", 102), &notes[1]);
+	/* Not of another process. */
+	notes[1].target.tid = notes[1].target.tgid = MAIN + 1;
+	assert_ptr_equal(find(notes, N, "web1", 102), &notes[2]);
+}
+
+static void test_what_came_later_explains_nothing(void **state)
+{
+	struct drift_note notes[N];
+	struct drift_question question = {.vm = "web1", .time = 25};
+
+	(void)state;
+	init(notes);
+	for (int i = 0; i < N; i++)
+		notes[i].time = notes[i].number * 10; /* 30, 20, 10 */
+	assert_ptr_equal(drift_find(notes, N, &question), &notes[1]);
+	question.time = 20;
+	assert_ptr_equal(drift_find(notes, N, &question), &notes[1]);
+	question.time = 9;
+	assert_null(drift_find(notes, N, &question));
+	question.time = 0;
+	assert_ptr_equal(drift_find(notes, N, &question), &notes[0]);
+}
+
+static void test_what_is_shared_is_anybodys(void **state)
+{
+	struct drift_note notes[N];
+
+	(void)state;
+	init(notes);
+	for (int i = 0; i < N; i++) {
+		*notes[i].vm = '\0';
+		notes[i].shared = true;
+	}
+	/* Of the group above, not of a stranger who moved into it. */
+	assert_ptr_equal(find(notes, N, "web2", 0), &notes[2]);
+	/* Of a VM that is gone. */
+	notes[2].shared = false;
+	assert_null(find(notes, N, "web2", 0));
+}
+
+static void test_names(void **state)
+{
+	(void)state;
+	assert_string_equal(drift_kind(CHANGED_AFFINITY), "affinity");
+	assert_string_equal(drift_kind(CHANGED_CPUS), "cpuset");
+	assert_string_equal(drift_kind(CHANGED_EXCLUSIVE), "cpuset");
+	assert_string_equal(drift_kind(CHANGED_MEMS), "cpuset");
+	assert_string_equal(drift_kind(CHANGED_PARTITION), "partition");
+	assert_string_equal(drift_kind(CHANGED_GROUP), "move");
+	assert_null(drift_file(CHANGED_AFFINITY));
+	assert_null(drift_file(CHANGED_GROUP));
+	assert_string_equal(drift_file(CHANGED_MEMS), "cpuset.mems");
+	assert_string_equal(drift_file(CHANGED_EXCLUSIVE), "cpuset.cpus.exclusive");
+	assert_string_equal(drift_state(0), "member");
+	assert_string_equal(drift_state(1), "root");
+	assert_string_equal(drift_state(2), "isolated");
+	assert_string_equal(drift_state(-1), "root invalid");
+	assert_string_equal(drift_state(-2), "isolated invalid");
+	assert_string_equal(drift_state(3), "unknown");
+	assert_string_equal(drift_state(-3), "unknown");
+}
+
+static void test_sentences(void **state)
+{
+	struct drift_note notes[N];
+	char text[128];
+
+	(void)state;
+	init(notes);
+	drift_sentence(&notes[0], "user.slice", text, sizeof(text));
+	assert_string_equal(text, "affinity changed by by0 (pid 10, in /user.slice)");
+	drift_sentence(&notes[1], "", text, sizeof(text));
+	assert_string_equal(text, "group changed by by1 (pid 11, in /)");
+	*notes[2].by.comm = '\0';
+	drift_sentence(&notes[2], NULL, text, sizeof(text));
+	assert_string_equal(text, "cpuset.cpus.partition changed by a task (pid 12)");
+	drift_sentence(&notes[2], NULL, text, 10);
+	assert_string_equal(text, "cpuset.cp");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_latest_is_found),
+		cmocka_unit_test(test_what_explains_nothing_is_passed_over),
+		cmocka_unit_test(test_of_a_thread_only_what_reaches_it),
+		cmocka_unit_test(test_what_came_later_explains_nothing),
+		cmocka_unit_test(test_what_is_shared_is_anybodys),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_sentences),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
