@@ -79,6 +79,7 @@ static void test_offsets(void **state)
 	assert_int_equal(offsetof(struct health, parts), 92);
 	assert_int_equal(offsetof(struct cpu_rule, flags), 8);
 	assert_int_equal(offsetof(struct cpu_rule, since), 16);
+	assert_int_equal(offsetof(struct drift, file), 36);
 	assert_int_equal(offsetof(struct drift, by), 40);
 	assert_int_equal(offsetof(struct drift, before), 184);
 	assert_int_equal(offsetof(struct culprit_runs, time), 16);

@@ -9,6 +9,7 @@ import time
 import unittest
 
 import host
+import test_exec
 
 HOST = """[host]
 housekeeping = 0-1
@@ -20,6 +21,13 @@ policy = dedicated
 1 = 3
 [emulatorpin]
 cpus = 4-5
+"""
+BORN = """[vm]
+policy = dedicated
+[vcpupin]
+0 = 6
+[emulatorpin]
+cpus = 7
 """
 TOP = host.SLICE + "/web1"
 CULPRITS = "culprits"
@@ -224,6 +232,25 @@ class Drift(unittest.TestCase):
         self.assertGreater(host.health()["drifts"], before)
         self.assertEqual(self.since(), [])
         self.assertEqual(host.dump_map("controllers")[0]["tgid"], 0)
+
+    def test_own_at_birth(self):
+        """a VM that is started by `exec`: neither its attendant, who has no lock, nor his judge drifts"""
+        host.configure("born", BORN)
+        process = subprocess.Popen(test_exec.command("born", 1, *test_exec.named("born", True)),
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            test_exec.wait_for("exec", lambda: host.cpuwarden_json("status", "born")[0] == 0)
+            test_exec.wait_for("the end of exec", lambda: not test_exec.attendants())
+            self.assertEqual(host.cpuwarden_json("status", "born")[1]["vms"][0]["state"], "placed")
+            moves = [d for d in host.dump_map("drifts").values() if d["kind"] == 4 and d["time"] > self.began]
+            attendant = host.dump_map("controllers")[1]["tgid"]
+            self.assertNotIn(attendant, (0, process.pid))
+            self.assertIn(attendant, [d["by"]["tgid"] for d in moves])
+            self.assertEqual(self.since(), [])
+        finally:
+            process.kill()
+            process.wait()
+            os.unlink(os.path.join(host.ETC, "vms.d", "born.conf"))
 
     def test_own_is_the_process_not_the_name(self):
         """who only calls himself cpuwarden is told like anybody"""
