@@ -3,7 +3,11 @@
 Who changed where a VM's threads may run. Each kind of change is made by somebody real, with a pid, a name and a
 group of his own that the test knows; what is expected before and after is read from the kernel.
 """
+import ctypes
+import errno
 import os
+import re
+import struct
 import subprocess
 import time
 import unittest
@@ -239,7 +243,7 @@ class Drift(unittest.TestCase):
         process = subprocess.Popen(test_exec.command("born", 1, *test_exec.named("born", True)),
                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            test_exec.wait_for("exec", lambda: host.cpuwarden_json("status", "born")[0] == 0)
+            test_exec.wait_for("exec", lambda: host.cpuwarden("status", "born").returncode == 0)
             test_exec.wait_for("the end of exec", lambda: not test_exec.attendants())
             self.assertEqual(host.cpuwarden_json("status", "born")[1]["vms"][0]["state"], "placed")
             moves = [d for d in host.dump_map("drifts").values() if d["kind"] == 4 and d["time"] > self.began]
@@ -314,6 +318,79 @@ print(n)
             self.assertIn(told["features"][name], (True, False), name)
         text = host.cpuwarden("version").stdout
         self.assertRegex(text, r"(?m)^drift_partition +yes$")
+
+
+class Crowded(unittest.TestCase):
+    """
+    A kernel that takes one part less: the kernel has room for so many programs at one function
+    (BPF_MAX_TRAMP_LINKS), and somebody has it all.
+    """
+    FUNCTION = "sched_setaffinity"
+    MOST = 200
+
+    def setUp(self):
+        host.forget_configuration()
+        host.configure(None, HOST)
+        host.configure("web1", WEB1)
+        os.makedirs(os.path.join(host.CGROUP, CULPRITS), exist_ok=True)
+        self.guest = host.Guest("web1", 2, "calm")
+        self.links = []
+
+    def tearDown(self):
+        for fd in self.links:
+            os.close(fd)
+        host.stop_all([self.guest])
+        host.cpuwarden("release", "--all")
+        host.forget_configuration()
+        os.rmdir(os.path.join(host.CGROUP, CULPRITS))
+
+    @staticmethod
+    def bpf(command, attributes):
+        """bpf(2), which x86-64 numbers 321"""
+        libc = ctypes.CDLL(None, use_errno=True)
+        fd = libc.syscall(321, command, ctypes.create_string_buffer(attributes), len(attributes))
+        if fd < 0:
+            raise OSError(ctypes.get_errno(), "bpf(%d)" % command)
+        return fd
+
+    def function_id(self):
+        types = host.run("bpftool", "btf", "dump", "file", "/sys/kernel/btf/vmlinux").stdout
+        return int(re.search(r"(?m)^\[(\d+)\] FUNC '%s' " % self.FUNCTION, types).group(1))
+
+    def crowd(self):
+        """Attaches programs that do nothing at the function's entry until the kernel takes no more."""
+        code = ctypes.create_string_buffer(struct.pack("<QQ", 0xb7, 0x95))  # r0 = 0; exit
+        name = ctypes.create_string_buffer(b"GPL")
+        # union bpf_attr for BPF_PROG_LOAD: BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, attach_btf_id at 108
+        load = struct.pack("<IIQQ44xI36xI8x", 26, 2, ctypes.addressof(code), ctypes.addressof(name), 24,
+                           self.function_id())
+        for _ in range(self.MOST):
+            program = self.bpf(5, load)
+            try:
+                self.links.append(self.bpf(17, struct.pack("<QI4x", 0, program)))
+            except OSError as full:
+                self.assertEqual(full.errno, errno.E2BIG)
+                return
+            finally:
+                os.close(program)
+        self.fail("the kernel takes %d programs" % self.MOST)
+
+    def test_one_part_less(self):
+        """where a part cannot be attached, it is left out, `version` says so, and the others work"""
+        self.crowd()
+        done = host.cpuwarden("apply")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(host.health()["parts"] & 15, 2 + 4 + 8)
+        _, told = host.cpuwarden_json("version")
+        self.assertIs(told["features"]["drift_affinity"], False)
+        self.assertIs(told["features"]["drift_move"], True)
+        self.assertIn("who changed an affinity is not told", host.cpuwarden("version").stdout)
+        culprit("taskset", "-p", "-c", "4", str(self.guest.pid))
+        self.assertEqual(drift()[0], [])
+        pid, status, said = culprit("bash", "-c", "echo 4 > %s/%s/emulator/cpuset.cpus" % (host.CGROUP, TOP))
+        self.assertEqual(status, 0, said)
+        self.assertEqual([d["by"]["pid"] for d in drift()[0]], [pid])
+        self.assertGreater(host.health()["switches"], 0)
 
 
 Drift.copy_taskset()
