@@ -187,12 +187,12 @@ class Drift(unittest.TestCase):
     def test_cpuset_of_another(self):
         """a group that is nobody's: told only when its CPUs are reserved ones"""
         self.write("", "cgroup.subtree_control", "+cpuset")
+        self.addCleanup(host.set_cgroup, CULPRITS, "cpuset.cpus", "")
         self.write(CULPRITS, "cpuset.cpus", "0")
         self.assertEqual(self.since(), [])
         pid = self.write(CULPRITS, "cpuset.cpus", "1-2")
         self.expect("cpuset", pid, "bash", vm=None, before="0", after="1-2",
                     target=self.file(CULPRITS, "cpuset.cpus"))
-        host.set_cgroup(CULPRITS, "cpuset.cpus", "")
 
     def test_mems(self):
         """a write to cpuset.mems of a VM's group"""
@@ -230,12 +230,13 @@ class Drift(unittest.TestCase):
 
     def test_move_in(self):
         """somebody else is moved into a VM's group"""
-        with subprocess.Popen(["sleep", "60"]) as stranger:
-            pid = self.write(TOP + "/emulator", "cgroup.procs", stranger.pid)
-            told = self.expect("move", pid, "bash", vm="web1", before="/", after="/%s/emulator" % TOP)
-            self.assertEqual(told["target"], {"pid": stranger.pid, "tid": stranger.pid, "comm": "sleep",
-                                              "group": "/", "file": None})
-            stranger.kill()
+        stranger = subprocess.Popen(["sleep", "60"])
+        self.addCleanup(stranger.wait)
+        self.addCleanup(stranger.kill)
+        pid = self.write(TOP + "/emulator", "cgroup.procs", stranger.pid)
+        told = self.expect("move", pid, "bash", vm="web1", before="/", after="/%s/emulator" % TOP)
+        self.assertEqual(told["target"], {"pid": stranger.pid, "tid": stranger.pid, "comm": "sleep",
+                                          "group": "/", "file": None})
 
     def test_own(self):
         """what cpuwarden does itself is noted, and is nobody's drift"""
