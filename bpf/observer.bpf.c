@@ -27,6 +27,7 @@
 #include "bpf/count.h"
 #include "bpf/drift.h"
 #include "bpf/interrupts.h"
+#include "bpf/guard.h"
 #include "bpf/life.h"
 
 char LICENSE[] SEC("license") = "GPL";

@@ -4,7 +4,8 @@
  * The few kernel types that are read, cut down to the fields in use. libbpf finds the
  * fields' true offsets in the running kernel's BTF (CO-RE), so no generated header of one
  * kernel is needed. Source: include/linux/sched.h, include/linux/cgroup-defs.h,
- * include/linux/kernfs.h, include/linux/cpumask.h.
+ * include/linux/kernfs.h, include/linux/cpumask.h, include/linux/fs.h,
+ * include/linux/mm_types.h.
  */
 #define CORE __attribute__((preserve_access_index))
 
@@ -76,6 +77,38 @@ struct sched_info {
 	unsigned long long run_delay;
 } CORE;
 
+struct super_block {
+	unsigned int s_dev;
+} CORE;
+
+struct inode {
+	struct super_block *i_sb;
+	unsigned long i_ino;
+} CORE;
+
+struct file {
+	struct inode *f_inode;
+} CORE;
+
+struct mm_struct {
+	struct file *exe_file;
+} CORE;
+
+/* arch/ARCH/include/asm/ptrace.h, and the numbers of system calls there. */
+#ifdef __TARGET_ARCH_arm64
+struct pt_regs {
+	s32 syscallno;
+} CORE;
+#define SYSCALL_OF(regs) ((u32)(regs)->syscallno)
+enum { SETPARAM = 118, SETSCHEDULER = 119, SETAFFINITY = 122, SETATTR = 274 };
+#else
+struct pt_regs {
+	unsigned long orig_ax;
+} CORE;
+#define SYSCALL_OF(regs) ((u32)(regs)->orig_ax)
+enum { SETPARAM = 142, SETSCHEDULER = 144, SETAFFINITY = 203, SETATTR = 314 };
+#endif
+
 struct task_struct {
 	unsigned int flags;
 	int nr_cpus_allowed;
@@ -84,6 +117,7 @@ struct task_struct {
 	u64 start_boottime;
 	unsigned long nvcsw, nivcsw;
 	struct cpumask cpus_mask;
+	struct mm_struct *mm;
 	struct task_struct *group_leader;
 	char comm[ABI_COMM];
 	struct sched_entity se;

@@ -24,6 +24,7 @@ static void test_defaults_touch_nothing(void **state)
 	assert_true(cpuset_empty(&config.defaults.emulator_cpus));
 	assert_int_equal(config.defaults.numa, NUMA_PREFER);
 	assert_int_equal(config.defaults.smt, SMT_PREFER);
+	assert_int_equal(config.defaults.guard, GUARD_OFF);
 	assert_string_equal(config.listen, "127.0.0.1:9753");
 	assert_false(config.has_housekeeping);
 	assert_int_equal(config.n_vms, 0);
@@ -110,6 +111,9 @@ static void test_names_are_those_of_the_files(void **state)
 	assert_string_equal(partition_name(PARTITION_MEMBER), "member");
 	assert_string_equal(partition_name(PARTITION_ROOT), "root");
 	assert_string_equal(partition_name(PARTITION_ISOLATED), "isolated");
+	assert_string_equal(guard_name(GUARD_OFF), "off");
+	assert_string_equal(guard_name(GUARD_LOG), "log");
+	assert_string_equal(guard_name(GUARD_DENY), "deny");
 }
 
 int main(void)

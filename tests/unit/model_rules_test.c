@@ -83,6 +83,12 @@ static void change(struct case_rules *rules, int what)
 	case 9:
 		vcpu->owns = false;
 		break;
+	case 10:
+		rules->vm.guard = GUARD_DENY;
+		break;
+	case 11:
+		rules->vm.libvirt_pins = true;
+		break;
 	default:
 		vcpu->tid++;
 	}
@@ -91,7 +97,7 @@ static void change(struct case_rules *rules, int what)
 static void test_any_difference_counts_on_either_side(void **state)
 {
 	(void)state;
-	for (int what = 0; what <= 10; what++) {
+	for (int what = 0; what <= 12; what++) {
 		struct case_rules a, b;
 
 		init(&a);

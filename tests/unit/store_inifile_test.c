@@ -139,7 +139,7 @@ static void test_long_names_are_refused(void **state)
 			snprintf(expected, sizeof(expected),
 				VM
 				":2: unknown key %0*d in [vm]: allowed are policy, "
-				"partition, emulator, iothreads, numa, smt, memory, class, dedicated",
+				"partition, emulator, iothreads, numa, smt, memory, guard, class, dedicated",
 				len, 0);
 		else
 			strcpy(expected, VM

@@ -10,7 +10,7 @@ static void test_each_value_means_what_it_says(void **state)
 		struct policy expected;
 	} rows[] = {
 		{"policy = dedicated\npartition = member\nemulator = own\nnuma = any\n"
-		 "smt = require\nmemory = follow\n",
+		 "smt = require\nmemory = follow\nguard = deny\n",
 			{.kind = POLICY_DEDICATED,
 				.partition = PARTITION_MEMBER,
 				.emulator = PLACE_OWN,
@@ -19,9 +19,10 @@ static void test_each_value_means_what_it_says(void **state)
 				.class = "shared",
 				.numa = NUMA_ANY,
 				.smt = SMT_REQUIRE,
-				.memory = MEMORY_FOLLOW}},
+				.memory = MEMORY_FOLLOW,
+				.guard = GUARD_DENY}},
 		{"policy = shared\npartition = isolated\nemulator = 0,2\nnuma = prefer\n"
-		 "smt = prefer\nmemory = leave\n",
+		 "smt = prefer\nmemory = leave\nguard = log\n",
 			{.kind = POLICY_SHARED,
 				.partition = PARTITION_ISOLATED,
 				.emulator = PLACE_LIST,
@@ -30,7 +31,8 @@ static void test_each_value_means_what_it_says(void **state)
 				.class = "shared",
 				.numa = NUMA_PREFER,
 				.smt = SMT_PREFER,
-				.memory = MEMORY_LEAVE}},
+				.memory = MEMORY_LEAVE,
+				.guard = GUARD_LOG}},
 		{"policy = ignore\nemulator = all\n",
 			{.kind = POLICY_IGNORE,
 				.partition = PARTITION_ISOLATED,
@@ -83,7 +85,7 @@ static void test_host_errors(void **state)
 		{"[host]\npolicy = ignore\n",
 			"2: unknown key policy in [host]: allowed are housekeeping, reserved"},
 		{"[defaults]\n\nPolicy = ignore\n",
-			"3: unknown key Policy in [defaults]: allowed are policy, partition, emulator, iothreads, numa, smt, memory, class, dedicated"},
+			"3: unknown key Policy in [defaults]: allowed are policy, partition, emulator, iothreads, numa, smt, memory, guard, class, dedicated"},
 		{"[defaults]\npolicy = ignore\n# x\npolicy = ignore\n",
 			"4: policy is given twice in [defaults]: it is allowed once, and line 2 "
 			"has it"},
@@ -140,7 +142,7 @@ static void test_host_errors(void **state)
 			"5: policy is given twice in [vm db*]: it is allowed once, and line 4 has it"},
 		{"[vm web*]\n[vm web*]\n", "2: the section [vm web*] is given twice"},
 		{"[vm web*]\ncpus = 1\n",
-			"2: unknown key cpus in [vm web*]: allowed are policy, partition, emulator, iothreads, numa, smt, memory, class, dedicated"},
+			"2: unknown key cpus in [vm web*]: allowed are policy, partition, emulator, iothreads, numa, smt, memory, guard, class, dedicated"},
 		{"[vm web*]\niothreads = mine\n",
 			"2: iothreads cannot be 'mine': allowed are emulator, own, housekeeping, a CPU list"},
 		{"[defaults]\nclass = a/b\n",
@@ -210,9 +212,9 @@ static void test_vm_errors(void **state)
 	} rows[] = {
 		{"[vm]\nname = x\n",
 			"2: unknown key name in [vm]: allowed are policy, "
-			"partition, emulator, iothreads, numa, smt, memory, class, dedicated"},
+			"partition, emulator, iothreads, numa, smt, memory, guard, class, dedicated"},
 		{"[vm]\n0 = 1\n",
-			"2: unknown key 0 in [vm]: allowed are policy, partition, emulator, iothreads, numa, smt, memory, class, dedicated"},
+			"2: unknown key 0 in [vm]: allowed are policy, partition, emulator, iothreads, numa, smt, memory, guard, class, dedicated"},
 		{"[vcpupin]\npolicy = 1\n",
 			"2: unknown key policy in [vcpupin]: allowed are "
 			"vCPU numbers from 0 to 8191"},

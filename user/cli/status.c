@@ -172,6 +172,7 @@ static int add_vm(const struct view *view, size_t index, struct json_object *vms
 	cli_json_string(json, "source", vm_source_name(vm->vm->source));
 	cli_json_string(json, "layout", layout_name(vm->layout));
 	cli_json_string(json, "policy", policy_kind_name(vm->wish.policy->kind));
+	cli_json_string(json, "guard", guard_name(cycle_vm_guard(&view->cycle, index)));
 	cli_json_string(json, "state", r ? "degraded" : vm_state_name(state));
 	/* A VM that is fine can still have something to say: what could not be found out
 	 * about it. */
@@ -313,14 +314,18 @@ static int print_vm(const struct view *view, size_t index)
 	cleanup_free char *reason = NULL;
 	struct libscols_table *table;
 	enum vm_state state;
+	enum guard guard;
 	int r;
 
 	r = cycle_vm_state(&view->cycle, index, &state, &reason);
 	if (r)
 		return r;
-	printf("\n%s: %s%s%s, pid %d, policy %s\n", vm->vm->name, vm_state_name(state),
-		reason ? ": " : "", reason ? reason : "", vm->vm->pid,
-		policy_kind_name(vm->wish.policy->kind));
+	guard = cycle_vm_guard(&view->cycle, index);
+	printf("\n%s: %s%s%s, pid %d, policy %s%s%s\n", vm->vm->name,
+		vm_state_name(state), reason ? ": " : "", reason ? reason : "",
+		vm->vm->pid, policy_kind_name(vm->wish.policy->kind),
+		guard != GUARD_OFF ? ", guard " : "",
+		guard != GUARD_OFF ? guard_name(guard) : "");
 	if (vm->vm->problem)
 		printf("  %s\n", vm->vm->problem);
 	if (tally)

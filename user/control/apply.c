@@ -8,6 +8,7 @@
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
 #include "user/control/execute.h"
+#include "user/control/guard.h"
 #include "user/control/walk.h"
 #include "user/host/proc.h"
 #include "user/model/layout.h"
@@ -220,6 +221,22 @@ static int note_kept(struct work *work, struct problem *problem)
 	return 0;
 }
 
+/* A guard that is wanted and cannot be had. */
+static int note_unguarded(struct work *work, struct problem *problem)
+{
+	const struct desired *desired = &work->cycle->desired;
+	struct problem why;
+
+	if (!work->cycle->observer || !observer_lacks_guard(work->cycle->observer, &why))
+		return 0;
+	for (size_t i = 0; i < desired->n_vms; i++)
+		if (desired->vms[i].rules.guard != GUARD_OFF &&
+			is_meant(work, desired->vms[i].vm->name) &&
+			note_failure(work, desired->vms[i].vm->name, why.text))
+			return problem_nomem(problem);
+	return 0;
+}
+
 /* After the last pass something was still to be done: it does not hold. */
 static int note_unrest(struct work *work, struct problem *problem)
 {
@@ -259,6 +276,7 @@ int control_apply_one(struct cycle *cycle, const char *vm_name,
 	size_t passes = PASSES + (cycle->asking.rebalance ? cycle->vms.n_items : 0);
 	int r = 0, n;
 
+	guard_prepare(cycle);
 	for (size_t pass = 0; !r && work.changed && pass < passes; pass++) {
 		if (pass)
 			r = cycle_refresh(cycle, problem);
@@ -271,6 +289,8 @@ int control_apply_one(struct cycle *cycle, const char *vm_name,
 		r = note_unrest(&work, problem);
 	if (!r)
 		r = note_kept(&work, problem);
+	if (!r)
+		r = note_unguarded(&work, problem);
 	n = tell_failures(&work);
 	forget_releases(&work);
 	return r ? r : n;

@@ -322,7 +322,7 @@ int cycle_plan(const struct cycle *cycle, struct plan *ret_plan, struct problem 
 
 struct observer_wish cycle_observer_wish(const struct cycle *cycle)
 {
-	struct observer_wish wish = {};
+	struct observer_wish wish = {.guard = config_wants_guard(&cycle->config)};
 
 	cpuset_for_each (cpu, &cycle->topology.possible)
 		wish.cpus = (unsigned int)cpu + 1;

@@ -105,4 +105,7 @@ enum vm_state { STATE_PLACED, STATE_DEGRADED, STATE_PENDING, STATE_OBSERVED };
 /* How a VM stands. *ret_reason: a sentence or NULL; the caller frees. -ENOMEM. */
 int cycle_vm_state(const struct cycle *cycle, size_t index, enum vm_state *ret_state,
 	char **ret_reason);
+
+/* The guard that is in force for a VM, whatever policy wants. */
+enum guard cycle_vm_guard(const struct cycle *cycle, size_t index);
 const char *vm_state_name(enum vm_state state);

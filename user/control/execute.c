@@ -12,6 +12,7 @@
 #include "cgroups/threads.h"
 #include "user/control/drift.h"
 #include "user/control/give_back.h"
+#include "user/control/guard.h"
 #include "user/control/keep_off.h"
 #include "user/control/record.h"
 #include "user/base/cleanup.h"
@@ -310,6 +311,7 @@ int unit_execute(const struct execution *execution, const struct unit *unit,
 	bool back = gives_back(unit);
 	int result = 0;
 
+	guard_prepare(execution->cycle);
 	drift_begin_own(execution->cycle);
 	loosen(execution, unit, true);
 

@@ -195,6 +195,26 @@ static void init_rules(struct desired_vm *vm)
 	vm->rules.unborn = vm_born(vm->vm) < vm->vm->n_threads;
 }
 
+static bool has_pins(const struct vm_policy *pins)
+{
+	return pins &&
+	       (pins->n_vcpu_pins || pins->n_iothread_pins || pins->has_emulator_pin);
+}
+
+/*
+ * From when all its threads are there: until then QEMU and who starts it put them where
+ * they belong. A VM that is only watched is left to everybody.
+ */
+static void set_guard(struct desired_vm *vm, const struct vm_policy *pins)
+{
+	enum guard guard = vm->wish.policy->guard;
+
+	if (guard == GUARD_OFF || vm->rules.unborn)
+		return;
+	vm->rules.guard = vm->kind == DESIRED_PLACED ? guard : GUARD_LOG;
+	vm->rules.libvirt_pins = vm->vm->libvirt && !has_pins(pins);
+}
+
 static struct rule_thread *add_rule(
 	struct desired_vm *vm, const struct vm_thread *thread, const struct cpuset *set)
 {
@@ -350,6 +370,7 @@ static int add_vm(struct desired *desired, const struct vm *facts,
 	const struct claims *claims, const struct desired_input *input)
 {
 	CLEANUP(policy_ref_deinit) struct policy_ref wish = {};
+	const struct vm_policy *pins;
 	struct desired_vm *vm;
 
 	if (config_refer(input->config, facts->name, &wish))
@@ -363,7 +384,11 @@ static int add_vm(struct desired *desired, const struct vm *facts,
 	vm->wish = wish;
 	wish.own = NULL; /* the VM's now */
 	vm->layout = layout_of(facts);
-	return compute_vm(vm, claims, config_find_vm(input->config, facts->name), input);
+	pins = config_find_vm(input->config, facts->name);
+	if (compute_vm(vm, claims, pins, input))
+		return -ENOMEM;
+	set_guard(vm, pins);
+	return 0;
 }
 
 /* Taken over from the claim of the VM that was asked for. */

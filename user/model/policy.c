@@ -20,6 +20,7 @@ void config_init(struct config *config)
 				.numa = NUMA_PREFER,
 				.smt = SMT_PREFER,
 				.memory = MEMORY_LEAVE,
+				.guard = GUARD_OFF,
 			},
 		.listen = "127.0.0.1:9753",
 	};
@@ -79,6 +80,8 @@ static void lay_over(struct policy *policy, const struct policy *over, unsigned 
 		policy->smt = over->smt;
 	if (given & POLICY_KEY_MEMORY)
 		policy->memory = over->memory;
+	if (given & POLICY_KEY_GUARD)
+		policy->guard = over->guard;
 }
 
 void config_policy(
@@ -192,4 +195,26 @@ const char *partition_name(enum partition partition)
 	};
 
 	return names[partition];
+}
+
+const char *guard_name(enum guard guard)
+{
+	static const char *const names[] = {
+		[GUARD_OFF] = "off",
+		[GUARD_LOG] = "log",
+		[GUARD_DENY] = "deny",
+	};
+
+	return names[guard];
+}
+
+bool config_wants_guard(const struct config *config)
+{
+	bool wants = config->defaults.guard != GUARD_OFF;
+
+	for (size_t i = 0; i < config->n_patterns; i++)
+		wants |= config->patterns[i].policy.guard != GUARD_OFF;
+	for (size_t i = 0; i < config->n_vms; i++)
+		wants |= config->vms[i].policy.guard != GUARD_OFF;
+	return wants;
 }

@@ -18,6 +18,9 @@ enum place {
 };
 enum numa_wish { NUMA_PREFER, NUMA_SINGLE, NUMA_ANY };
 enum memory_wish { MEMORY_LEAVE, MEMORY_FOLLOW };
+/* Who but the controller binds or moves the VM's threads: nobody cares, it is noted, it
+ * is refused. */
+enum guard { GUARD_OFF, GUARD_LOG, GUARD_DENY };
 enum smt_wish { SMT_PREFER, SMT_REQUIRE, SMT_ISOLATE };
 
 enum {
@@ -48,6 +51,7 @@ struct policy {
 	enum numa_wish numa;
 	enum smt_wish smt;
 	enum memory_wish memory;
+	enum guard guard;
 };
 
 struct pin {
@@ -81,6 +85,7 @@ enum policy_key {
 	POLICY_KEY_NUMA = 64,
 	POLICY_KEY_SMT = 128,
 	POLICY_KEY_MEMORY = 256,
+	POLICY_KEY_GUARD = 512,
 };
 
 /* [vm PATTERN] of the host's file: keys for VMs whose name the pattern (fnmatch(3))
@@ -107,8 +112,8 @@ struct config {
 	size_t n_vms;
 };
 
-/* observe, isolated, emulator own, numa prefer, smt prefer, memory leave, 127.0.0.1:9753,
- * no VM. */
+/* observe, isolated, emulator own, numa prefer, smt prefer, memory leave, guard off,
+ * 127.0.0.1:9753, no VM. */
 void config_init(struct config *config);
 void config_deinit(struct config *config);
 void vm_policy_deinit(struct vm_policy *policy);
@@ -147,3 +152,7 @@ const struct cpuset *vm_policy_iothread_pin(
 
 const char *policy_kind_name(enum policy_kind kind);
 const char *partition_name(enum partition partition);
+const char *guard_name(enum guard guard);
+
+/* Does it ask for a guard, of any VM that there may be? */
+bool config_wants_guard(const struct config *config);

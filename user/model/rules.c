@@ -36,7 +36,8 @@ bool rule_vm_holds(const struct rule_vm *in_force, const struct rule_vm *wanted)
 {
 	if (strcmp(in_force->name, wanted->name) || in_force->pid != wanted->pid ||
 		in_force->start_time != wanted->start_time ||
-		in_force->unborn != wanted->unborn ||
+		in_force->unborn != wanted->unborn || in_force->guard != wanted->guard ||
+		in_force->libvirt_pins != wanted->libvirt_pins ||
 		!cpuset_equal(&in_force->set, &wanted->set) ||
 		!cpuset_equal(&in_force->owned, &wanted->owned))
 		return false;

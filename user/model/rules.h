@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "user/model/policy.h"
 #include "user/model/vm.h"
 
 struct rule_thread {
@@ -25,8 +26,16 @@ struct rule_vm {
 		owned; /* CPUs that the VM as a whole owns (a vCPU's are not in it) */
 	bool unborn;   /* it is being started: to execute another program is not its end
 			*/
+	enum guard guard;	     /* of its threads */
+	bool libvirt_pins;	     /* with a guard: libvirt may pin them, too */
 	struct rule_thread *threads; /* ascending by tid */
 	size_t n_threads;
+};
+
+/* A program's file, as the kernel tells it apart from all others. */
+struct program_file {
+	uint64_t inode;
+	unsigned int major, minor; /* of the file system */
 };
 
 void rule_vm_deinit(struct rule_vm *vm);

@@ -79,6 +79,24 @@ int observer_commit(
  */
 void observer_loosen(struct observer *observer, bool loose);
 
+/* Says which programs are libvirt: to their processes rule_vm.libvirt_pins applies. Only
+ * the first ABI_EXES count. */
+void observer_set_libvirt(
+	struct observer *observer, const struct program_file *files, size_t n);
+
+/* Was a guard asked for that cannot be had? Then the problem is a sentence that says why.
+ */
+bool observer_lacks_guard(const struct observer *observer, struct problem *problem);
+
+/* Is there one? */
+bool observer_has_guard(const struct observer *observer);
+
+/*
+ * Takes the guard away, also that of an observer that observer_open() calls stale: to
+ * that one nobody can say who he is. From when it returns on nobody is refused.
+ */
+void observer_unguard(const char *dir);
+
 /* Forgets a VM: it owns nothing, its threads are nobody's. 0 where it is not known. */
 int observer_forget(struct observer *observer, pid_t pid, uint64_t start_time);
 

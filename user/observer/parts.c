@@ -82,13 +82,14 @@ static const char *find_function(const struct row *row, const struct btf *btf)
 	return NULL;
 }
 
-/* Whoever cannot read the list is not told; the kernel refuses to attach then. */
+/* Without it the kernel attaches the program all the same, and never calls it: a list
+ * that cannot be read is none. */
 static bool has_bpf_lsm(void)
 {
 	char list[256], *at, *word;
 
 	if (file_read_at(AT_FDCWD, LSM_LIST, list, sizeof(list)) < 0)
-		return true;
+		return false;
 	for (word = strtok_r(list, ",\n", &at); word; word = strtok_r(NULL, ",\n", &at))
 		if (!strcmp(word, "bpf"))
 			return true;

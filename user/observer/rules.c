@@ -284,6 +284,15 @@ static uint64_t excuse_end(uint64_t begin)
 	return begin + SETTLE_SECONDS * UINT64_C(1000000000);
 }
 
+static u32 flags_of(const struct rule_vm *vm)
+{
+	static const u32 guards[] = {
+		[GUARD_LOG] = VM_GUARD_LOG, [GUARD_DENY] = VM_GUARD_DENY};
+
+	return (vm->unborn ? VM_UNBORN : 0) | guards[vm->guard] |
+	       (vm->libvirt_pins ? VM_LIBVIRT_PINS : 0);
+}
+
 static int write_vm(
 	struct observer *observer, const struct rule_vm *vm, u32 *ret_slot, bool *used)
 {
@@ -304,7 +313,7 @@ static int write_vm(
 		to->old_set = to->set;
 	}
 	memcpy((void *)to->name, vm->name, sizeof(to->name));
-	to->flags = vm->unborn ? VM_UNBORN : 0;
+	to->flags = flags_of(vm);
 	to->set = set;
 	to->rules_since = observer_now();
 	to->settle_base = to->settling.count;

@@ -90,7 +90,7 @@ static int get_threads(const struct observer *observer, u32 slot, struct rule_vm
 int observer_get_vm(const struct observer *observer, pid_t pid, uint64_t start_time,
 	struct rule_vm *ret_vm, bool *ret_settling)
 {
-	u32 slot = observer_find_vm(observer, pid, start_time);
+	u32 slot = observer_find_vm(observer, pid, start_time), flags;
 	struct rule_vm vm = {.pid = pid, .start_time = start_time};
 	bool settling;
 	int r;
@@ -101,7 +101,12 @@ int observer_get_vm(const struct observer *observer, pid_t pid, uint64_t start_t
 	cpuset_from_words(
 		&observer->cpu_sets[observer->vms[slot].set % observer->n_cpu_sets],
 		&vm.set);
-	vm.unborn = observer->vms[slot].flags & VM_UNBORN;
+	flags = observer->vms[slot].flags;
+	vm.unborn = flags & VM_UNBORN;
+	vm.guard = flags & VM_GUARD_DENY  ? GUARD_DENY
+		   : flags & VM_GUARD_LOG ? GUARD_LOG
+					  : GUARD_OFF;
+	vm.libvirt_pins = flags & VM_LIBVIRT_PINS;
 	settling = observer->vms[slot].settle_until;
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
 		if (observer->cpu_rules[cpu].vm == slot &&

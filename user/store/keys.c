@@ -19,6 +19,7 @@
 #define NUMAS "single, prefer, any"
 #define SMTS "require, isolate, prefer"
 #define MEMORIES "leave, follow"
+#define GUARDS "off, log, deny"
 #define OVERCOMMITS "numbers from 1 to 100 with at most two decimals"
 #define LISTENS \
 	"ADDRESS:PORT with an address like 127.0.0.1 or [::1] and a port from 1 to 65535"
@@ -41,6 +42,7 @@
 		WORD(section, "smt", SMTS, POLICY_KEY_SMT, smt_words, smt),            \
 		WORD(section, "memory", MEMORIES, POLICY_KEY_MEMORY, memory_words,     \
 			memory),                                                       \
+		WORD(section, "guard", GUARDS, POLICY_KEY_GUARD, guard_words, guard),  \
 		{section, "class", CLASS_NAMES, set_class, 1, POLICY_KEY_CLASS, NULL,  \
 			0},                                                            \
 	{                                                                              \

@@ -50,6 +50,12 @@ const struct word memory_words[] = {
 	{"follow", MEMORY_FOLLOW},
 	{0},
 };
+const struct word guard_words[] = {
+	{"off", GUARD_OFF},
+	{"log", GUARD_LOG},
+	{"deny", GUARD_DENY},
+	{0},
+};
 
 int set_word(struct target *target, const char *value, struct problem *problem)
 {

@@ -10,7 +10,7 @@ struct word {
 };
 
 extern const struct word kind_words[], partition_words[], numa_words[], smt_words[],
-	memory_words[];
+	memory_words[], guard_words[];
 
 /*
  * A key of a section. Without a name: the numbers below `count`, which otherwise is 1.

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * btrfs and overlayfs answer stat() with device numbers of their own making. The true one
+ * is that of the mount (proc(5), mountinfo), and the true inode is in fdinfo
+ * (since 5.14).
+ */
+#include "user/host/libvirt_daemons.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "user/base/cleanup.h"
+#include "user/base/file.h"
+
+enum { MOUNTS_MAX = 16 * 1024 * 1024 /* bytes of mountinfo */ };
+
+static int find_mount(unsigned int id, struct program_file *file)
+{
+	cleanup_free char *text = NULL;
+	unsigned int this, major, minor;
+	int r = file_read_all_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTS_MAX, &text);
+
+	if (r)
+		return r;
+	for (const char *line = text; line && *line;
+		line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		if (sscanf(line, "%u %*u %u:%u", &this, &major, &minor) != 3 ||
+			this != id)
+			continue;
+		file->major = major;
+		file->minor = minor;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int read_fd(int fd, struct program_file *ret_file)
+{
+	struct program_file file = {};
+	char path[64], text[512];
+	const char *inode, *mount;
+	unsigned int id;
+	ssize_t len;
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	len = file_read_at(AT_FDCWD, path, text, sizeof(text));
+	if (len < 0)
+		return (int)len;
+	inode = strstr(text, "ino:");
+	mount = strstr(text, "mnt_id:");
+	if (!inode || !mount || sscanf(inode, "ino: %" SCNu64, &file.inode) != 1 ||
+		sscanf(mount, "mnt_id: %u", &id) != 1)
+		return -ENODATA;
+	r = find_mount(id, &file);
+	if (!r)
+		*ret_file = file;
+	return r;
+}
+
+int program_file_read(const char *path, struct program_file *ret_file)
+{
+	cleanup_close int fd = open(path, O_PATH | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (st.st_uid || st.st_mode & (S_IWGRP | S_IWOTH))
+		return -EPERM;
+	return read_fd(fd, ret_file);
+}
+
+size_t libvirt_daemons(struct program_file ret_files[LIBVIRT_DAEMONS])
+{
+	static const char *const paths[LIBVIRT_DAEMONS] = {"/usr/sbin/libvirtd",
+		"/usr/sbin/virtqemud", "/usr/local/sbin/libvirtd",
+		"/usr/local/sbin/virtqemud"};
+	size_t n = 0;
+
+	for (size_t i = 0; i < LIBVIRT_DAEMONS; i++)
+		n += !program_file_read(paths[i], &ret_files[n]);
+	return n;
+}
