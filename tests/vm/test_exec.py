@@ -67,7 +67,8 @@ def ask(name, *commands):
         lines.readline()
         answers = []
         for execute in ("qmp_capabilities",) + commands:
-            lines.write(json.dumps({"execute": execute}) + "\n")
+            order = execute if isinstance(execute, dict) else {"execute": execute}
+            lines.write(json.dumps(order) + "\n")
             lines.flush()
             answer = json.loads(lines.readline())
             while "return" not in answer:
