@@ -14,6 +14,9 @@ import host
 import two_vms
 
 RECORD, STARTED, STOP = "/tmp/perf.data", "/tmp/perf.started", "/tmp/perf.stop"
+# As perf sched record, but without sched_waking, which timehist prefers: until the other CPU has heard of it, and the
+# emulator may take milliseconds for that, nobody waits on a run queue.
+EVENTS = ["-e", "sched:sched_switch", "-e", "sched:sched_wakeup", "-e", "sched:sched_wakeup_new"]
 LONG = 1 << 20  # ns; a bound of the histogram
 
 
@@ -90,7 +93,7 @@ class Waits(two_vms.TwoVMs):
         found, state = [], None
         for line in done.stdout.splitlines():
             # time [cpu] comm[tid/pid]  wait time  sch delay  run time  state
-            match = re.match(r"\s*\d+\.\d+ \[\d+\] .*\]\s+(\d+\.\d+)\s+(\d+\.\d+)\s+(\d+\.\d+)\s+(\w)", line)
+            match = re.match(r"\s*\d+\.\d+ \[\d+\] .*\]\s+(\d+\.\d+)\s+(\d+\.\d+)\s+(\d+\.\d+)\s+(\S)", line)
             if not match:
                 continue
             away, delay = (float(match.group(i)) * 1e6 for i in (1, 2))
@@ -111,8 +114,8 @@ class Waits(two_vms.TwoVMs):
                 os.unlink(file)
         begin = self.stopped(guest, go_on=False)[1][tid]
         # perf begins and ends while nobody of the guest runs: its runs are the observer's.
-        record = subprocess.Popen(["perf", "sched", "record", "-m", "2048", "-o", RECORD, "--", "sh", "-c",
-                                   "touch %s; while [ ! -e %s ]; do sleep 0.2; done" % (STARTED, STOP)],
+        record = subprocess.Popen(["perf", "record", "-a", "-R", "-c", "1", "-m", "1024", *EVENTS, "-o", RECORD,
+                                   "--", "sh", "-c", "touch %s; while [ ! -e %s ]; do sleep 0.2; done" % (STARTED, STOP)],
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         while not os.path.exists(STARTED):
             self.assertIsNone(record.poll())
