@@ -98,7 +98,8 @@ class Waits(two_vms.TwoVMs):
                 continue
             away, delay = (float(match.group(i)) * 1e6 for i in (1, 2))
             if state is not None:
-                found.append(away if state == "R" else delay)
+                # W: preempted, to a perf that is older than the kernel.
+                found.append(away if state in "RW" else delay)
             state = match.group(4)
         return found, done.stdout
 
@@ -137,5 +138,5 @@ class Waits(two_vms.TwoVMs):
         # Of the first run perf does not know what was before.
         self.assertLessEqual(abs(seen[0] - perf[0]), 2)
         # The two read the clock at different places: under emulation some microseconds a wait.
-        self.assertLess(abs(seen[1] - perf[1]), 0.02 * perf[1] + 30000 * perf[0])
+        self.assertLess(abs(seen[1] - perf[1]), 0.02 * perf[1] + 50000 * perf[0])
         self.assertLess(abs(seen[2] - perf[2]), 0.03 * perf[2] + 3)
