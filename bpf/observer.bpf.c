@@ -25,9 +25,9 @@
  * missed, and none is counted twice.
  */
 #include "bpf/count.h"
-#include "bpf/drift.h"
-#include "bpf/interrupts.h"
+#include "bpf/drift_hooks.h"
 #include "bpf/guard.h"
+#include "bpf/interrupts.h"
 #include "bpf/life.h"
 
 char LICENSE[] SEC("license") = "GPL";
