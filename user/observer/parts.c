@@ -112,36 +112,41 @@ static u32 find_supported(const struct btf *btf, u32 parts)
 	return parts & PART_GUARD && !has_bpf_lsm() ? parts & ~(u32)PART_GUARD : parts;
 }
 
-static int choose(struct bpf_program *program, const struct btf *btf, u32 parts)
+/* libbpf keeps what it has read of the kernel's types for the loading: reading them takes
+ * longer than all the rest. */
+static bool aim(struct bpf_program *program, const struct row *row)
 {
-	const struct row *row = row_of(program);
-	const char *function = row ? find_function(row, btf) : NULL;
-
-	if (row && !(parts & row->part))
-		return bpf_program__set_autoload(program, false);
-	return function ? bpf_program__set_attach_target(program, 0, function) : 0;
+	for (size_t i = 0; i < 2 && row->functions[i]; i++)
+		if (!bpf_program__set_attach_target(program, 0, row->functions[i]))
+			return true;
+	return !row->functions[0];
 }
 
 int parts_choose(struct bpf_object *object, u32 wanted, u32 *ret_parts)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
+	u32 parts = wanted & PART_GUARD && !has_bpf_lsm() ? wanted & ~(u32)PART_GUARD
+							  : wanted;
 	struct bpf_program *program;
-	u32 parts;
 	int r = 0;
 
-	if (!btf)
-		return -errno;
-	parts = find_supported(btf, wanted);
 	bpf_object__for_each_program(program, object)
 	{
-		r = choose(program, btf, parts);
-		if (r)
-			break;
+		const struct row *row = row_of(program);
+
+		if (row && parts & row->part && !aim(program, row))
+			parts &= ~(u32)row->part;
 	}
-	btf__free(btf);
-	if (!r)
-		*ret_parts = parts;
-	return r;
+	bpf_object__for_each_program(program, object)
+	{
+		u32 part = program_part(program);
+
+		if (part && !(parts & part))
+			r = bpf_program__set_autoload(program, false);
+		if (r)
+			return r;
+	}
+	*ret_parts = parts;
+	return 0;
 }
 
 u32 parts_supported(void)
