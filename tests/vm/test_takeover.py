@@ -33,7 +33,8 @@ class Takeover(two_vms.TwoVMs):
         self.assertEqual(len(switch_programs()), 1)
         self.assertEqual(host.health()["takeover"], 0)
         self.assertEqual([name for name in os.listdir(host.PINS) if name.endswith("_new")], [])
-        self.assertEqual(host.cpuwarden("check").returncode, 0)
+        done = host.cpuwarden("check")
+        self.assertEqual(done.returncode, 0, done.stdout)
         self.assertIn("nothing to do", host.cpuwarden("apply").stdout)
 
     def examine(self, act):
