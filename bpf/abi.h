@@ -384,10 +384,10 @@ struct cpu_run {
 	u32 vcpu;
 	u32 task; /* slot in tasks of a tracked thread, or 0 */
 	u32 tid;
-	u32 settling; /* began while a change was being made that could excuse it */
-	u32 pad;
-	u64 start; /* CLOCK_MONOTONIC ns; only for the classes that count ns */
+	u32 settling;	/* began while a change was being made that could excuse it */
+	u32 end_switch; /* low half of the CPU's switches when `end` was read */
+	u64 start;	/* CLOCK_MONOTONIC ns; only for the classes that count ns */
 	struct event last;
-	u64 pad2;
+	u64 end; /* of the latest one that counted ns, CLOCK_MONOTONIC ns */
 };
 ABI_SIZE(struct cpu_run, 128);

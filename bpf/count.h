@@ -125,9 +125,12 @@ static __always_inline void describe(
 	bpf_core_read_str(event->comm, sizeof(event->comm), &p->comm);
 }
 
-/* Who ran instead. A name of many that the map has no room for is one of the rest. */
-static __noinline void count_culprit(
-	const struct cpu_run *run, struct task_struct *p, u32 cpu, u64 ns)
+/*
+ * Who ran instead: all but when and how long. A name of many that the map has no room for
+ * is one of the rest.
+ */
+static __noinline struct culprit_runs *find_culprit(
+	const struct cpu_run *run, struct task_struct *p, u32 cpu)
 {
 	struct culprit_key key = {.vm = run->vm, .class = run->class};
 	struct culprit_runs first = {}, *to;
@@ -149,13 +152,21 @@ static __noinline void count_culprit(
 		to = bpf_map_lookup_elem(&culprits, &rest);
 	}
 	if (!to)
-		return;
-	count_shared(&to->runs, ns);
-	to->time = run->start + ns;
+		return NULL;
 	to->cgroup = BPF_CORE_READ(p, cgroups, dfl_cgrp, kn, id);
 	to->tid = p->pid;
 	to->tgid = p->tgid;
 	to->cpu = cpu;
+	return to;
+}
+
+static __always_inline void count_culprit(
+	struct culprit_runs *culprit, const struct cpu_run *run, u64 ns)
+{
+	if (!culprit)
+		return;
+	count_shared(&culprit->runs, ns);
+	culprit->time = run->end;
 }
 
 static __always_inline void count_lost_event(void)
@@ -166,14 +177,12 @@ static __always_inline void count_lost_event(void)
 		__sync_fetch_and_add(&h->events_lost, 1);
 }
 
-/* When the violation ended and, returned too, how long it was. */
-static __always_inline u64 stamp(struct cpu_run *run)
+/* When the run ends and, returned, how long it was. */
+static __always_inline u64 stamp(struct cpu_run *run, const struct cpu_counters *counters)
 {
-	u64 now = bpf_ktime_get_ns();
-
-	run->last.time = now;
-	run->last.ns = now > run->start ? now - run->start : 0;
-	return run->last.ns;
+	run->end = bpf_ktime_get_ns();
+	run->end_switch = (u32)counters->switches;
+	return run->end > run->start ? run->end - run->start : 0;
 }
 
 /*
@@ -186,26 +195,30 @@ static __noinline void count_violation(struct cpu_run *run, struct task_struct *
 	struct vm_slot *vm = bpf_map_lookup_elem(&vms, &run->vm);
 	u32 tid = run->tid, cause = run->cause % CAUSES;
 	struct task_counters *task = NULL;
+	struct culprit_runs *culprit;
 	struct event *event;
 	u64 ns;
 
 	if (run->class == RUN_OFF_SET && run->task)
 		task = bpf_map_lookup_elem(&task_counters, &tid);
 	describe(&run->last, run, p, cpu);
+	culprit = find_culprit(run, p, cpu);
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	/* One test only: the verifier of 6.1 forgets its outcome, and misses the submit.
 	 */
 	if (event) {
 		*event = run->last;
-		ns = stamp(run);
-		event->time = run->last.time;
+		ns = stamp(run, counters);
+		event->time = run->end;
 		event->ns = ns;
 		bpf_ringbuf_submit(event, 0);
 	} else {
 		count_lost_event();
-		ns = stamp(run);
+		ns = stamp(run, counters);
 	}
-	count_culprit(run, p, cpu, ns);
+	run->last.time = run->end;
+	run->last.ns = ns;
+	count_culprit(culprit, run, ns);
 	if (run->class == RUN_FOREIGN) {
 		count_here(&counters->foreign[cause], ns);
 		if (vm)
@@ -223,8 +236,9 @@ static __noinline void count_violation(struct cpu_run *run, struct task_struct *
 static __noinline void count_run(struct cpu_run *run, struct task_struct *p, u32 cpu)
 {
 	struct cpu_counters *counters = bpf_map_lookup_elem(&cpu_counters, &cpu);
+	struct culprit_runs *culprit = NULL;
 	struct vm_slot *vm;
-	u64 now, ns;
+	u64 ns;
 
 	if (!counters)
 		return;
@@ -232,11 +246,12 @@ static __noinline void count_run(struct cpu_run *run, struct task_struct *p, u32
 		count_violation(run, p, cpu, counters);
 		return;
 	}
-	now = bpf_ktime_get_ns();
-	ns = now > run->start ? now - run->start : 0;
+	if (run->class == RUN_BOUND_KTHREAD)
+		culprit = find_culprit(run, p, cpu);
+	ns = stamp(run, counters);
 	if (run->class == RUN_BOUND_KTHREAD) {
 		count_here(&counters->bound_kthread, ns);
-		count_culprit(run, p, cpu, ns);
+		count_culprit(culprit, run, ns);
 		return;
 	}
 	vm = bpf_map_lookup_elem(&vms, &run->vm);
@@ -289,15 +304,14 @@ static __noinline void end_disorder(struct cpu_run *run, struct task_struct *p, 
 static __noinline void end_early_run(struct task_struct *p, u32 cpu)
 {
 	struct cpu_run *run = bpf_map_lookup_elem(&cpu_runs, &cpu);
-	struct vm_slot *vm;
+	struct cpu_rule *rule = bpf_map_lookup_elem(&cpu_rules, &cpu);
 
-	if (!run)
+	if (!run || !rule)
 		return;
 	classify(run, p, cpu);
-	vm = bpf_map_lookup_elem(&vms, &run->vm);
-	if (run->class > RUN_IN_ORDER && vm) {
+	if (run->class > RUN_IN_ORDER) {
 		run->tid = p->pid;
-		run->start = vm->rules_since;
+		run->start = rule->since;
 		if (run->settling)
 			settle(run, p, cpu);
 		count_run(run, p, cpu);

@@ -32,13 +32,14 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-static __always_inline void note_begin(
-	struct cpu_fast *at, struct cpu_run *run, struct task_struct *p)
+/* Where one run ends at the switch at which another begins, it is the same moment. */
+static __always_inline u64 begin_time(const struct cpu_run *run, u32 cpu)
 {
-	at->on = run->class != RUN_NONE ? ON_RUN : ON_OTHER;
-	run->tid = p->pid;
-	if (run->class > RUN_IN_ORDER)
-		run->start = bpf_ktime_get_ns();
+	struct cpu_counters *counters = bpf_map_lookup_elem(&cpu_counters, &cpu);
+
+	if (counters && run->end && run->end_switch == (u32)counters->switches)
+		return run->end;
+	return bpf_ktime_get_ns();
 }
 
 /* Of whoever is not the CPU's owner, or not where it may be. */
@@ -49,7 +50,10 @@ static __noinline void begin_run(struct cpu_fast *at, struct task_struct *p, u32
 	if (!run)
 		return;
 	classify(run, p, cpu);
-	note_begin(at, run, p);
+	at->on = run->class != RUN_NONE ? ON_RUN : ON_OTHER;
+	run->tid = p->pid;
+	if (run->class > RUN_IN_ORDER)
+		run->start = begin_time(run, cpu);
 }
 
 /* Of a process that filter_has(), on an unreserved CPU. */

@@ -12,6 +12,7 @@ static void test_no_files_give_the_defaults(void **state)
 	assert_int_equal(config.defaults.kind, POLICY_OBSERVE);
 	assert_string_equal(config.listen, "127.0.0.1:9753");
 	assert_false(config.measure_interrupts);
+	assert_false(config.drift_off);
 	assert_int_equal(config.n_vms, 0);
 	assert_int_equal(
 		rmdir("etc/vms.d") || rmdir("etc") || rmdir("run/vms.d") || rmdir("run"),
@@ -81,7 +82,8 @@ static void test_the_example_of_the_manual(void **state)
 		"[exporter]\n"
 		"listen = 0.0.0.0:9000\n"
 		"[observer]\n"
-		"interrupts = measure\n");
+		"interrupts = measure\n"
+		"drift = off\n");
 	write_file(VM, "# vms.d/web1.conf\n"
 		       "[vm]\n"
 		       "policy = dedicated\n"
@@ -98,6 +100,7 @@ static void test_the_example_of_the_manual(void **state)
 	assert_int_equal(config.defaults.kind, POLICY_OBSERVE);
 	assert_string_equal(config.listen, "0.0.0.0:9000");
 	assert_true(config.measure_interrupts);
+	assert_true(config.drift_off);
 	vm = config_find_vm(&config, "web1");
 	assert_non_null(vm);
 	assert_int_equal(vm->policy.kind, POLICY_DEDICATED);

@@ -92,7 +92,7 @@ class Interrupts(two_vms.TwoVMs):
         """`interrupts = measure` takes the observer over; numbers and lengths are those of ftrace's events"""
         self.apply()
         switches = host.health()["switches"]
-        host.configure(None, two_vms.HOST + "[observer]\ninterrupts = measure\n")
+        host.configure(None, two_vms.HOST + "interrupts = measure\n")
         self.assertIn("observer", self.apply().stdout)
         self.assertGreaterEqual(host.health()["switches"], switches)
         self.assertTrue(os.path.exists(os.path.join(host.PINS, "link_irq_begin")))

@@ -31,22 +31,29 @@ class Kill(two_vms.TwoVMs):
         done = host.run(os.path.join(host.HELPERS, "killat"), str(point), host.PROGRAM, *verb)
         return done.returncode == 0
 
-    def test_apply_killed_anywhere(self):
-        """apply killed at 50 points over its system calls: the next converges, release restores"""
+    def kill_apply(self, points):
         before = host.dump()
         calls = int(host.run(os.path.join(host.HELPERS, "killat"), "1000000000", host.PROGRAM,
                              "apply").stdout.split()[-1])
         self.assert_placed()
         self.assertEqual(host.cpuwarden("release", "--all").returncode, 0)
-        for i in range(POINTS):
+        for i in range(points):
             with self.subTest(point=i):
-                self.kill_at(1 + calls * i // POINTS, ["apply"])
+                self.kill_at(1 + calls * i // points, ["apply"])
                 self.assert_nobody_without_cpus()
                 if i % 2:
                     self.apply()
                     self.assert_placed()
                     self.assertEqual(host.cpuwarden("check").returncode, 0)
                 self.release_restores(before)
+
+    def test_apply_killed_anywhere(self):
+        """apply killed at 50 points over its system calls: the next converges, release restores"""
+        self.kill_apply(POINTS)
+
+    def test_apply_killed_here_and_there(self):
+        """apply killed at 15 points over its system calls: the next converges, release restores"""
+        self.kill_apply(15)
 
     def test_release_killed_anywhere(self):
         """release killed at 10 points: the next release restores exactly"""

@@ -26,8 +26,11 @@ policy = dedicated
 [emulatorpin]
 cpus = 7
 """
+# Who drifts is test_drift.py's matter: hooking on takes an emulated host seconds at each start of an observer.
 HOST = """[host]
 housekeeping = 0
+[observer]
+drift = off
 """
 # name: {leaf: (CPUs, partition)}
 LEAVES = {

@@ -327,5 +327,6 @@ struct observer_wish cycle_observer_wish(const struct cycle *cycle)
 	cpuset_for_each (cpu, &cycle->topology.possible)
 		wish.cpus = (unsigned int)cpu + 1;
 	wish.interrupts = cycle->config.measure_interrupts;
+	wish.drift = !cycle->config.drift_off || wish.guard;
 	return wish;
 }

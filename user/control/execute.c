@@ -183,6 +183,9 @@ static int do_start_observer(struct journal *journal, struct problem *problem)
 	observer_close(cycle->observer);
 	cycle->observer = NULL;
 	r = observer_start(OBSERVER_DIR, &wish, &cycle->observer, problem);
+	/* One that could not be taken over goes on, and is as good as before. */
+	if (r && observer_open(OBSERVER_DIR, &cycle->observer, NULL))
+		cycle->observer = NULL;
 	drift_begin_own(cycle);
 	return r;
 }

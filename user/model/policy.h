@@ -102,6 +102,7 @@ struct config {
 	bool has_reserved; /* only these are given to VMs */
 	struct cpuset reserved;
 	bool measure_interrupts; /* [observer] interrupts = measure, not count */
+	bool drift_off;		 /* [observer] drift = off: nobody is named */
 	struct policy defaults;
 	struct pattern *patterns; /* in the file's order: later ones win */
 	size_t n_patterns;

@@ -21,7 +21,7 @@
 enum {
 	RING_BYTES = 256 * 1024,
 	CHANGES = 256, /* tasks that are changing something at a time */
-	ALWAYS = PART_AFFINITY | PART_CPUSET | PART_PARTITION | PART_MOVE,
+	DRIFT = PART_AFFINITY | PART_CPUSET | PART_PARTITION | PART_MOVE,
 };
 
 void object_deinit(struct object *object)
@@ -47,7 +47,8 @@ u64 object_build(void)
 
 u32 object_parts(const struct observer_wish *wish)
 {
-	return ALWAYS | (wish->interrupts ? (u32)PART_INTERRUPTS : 0) |
+	return (wish->drift ? (u32)DRIFT : 0) |
+	       (wish->interrupts ? (u32)PART_INTERRUPTS : 0) |
 	       (wish->guard ? (u32)PART_GUARD : 0);
 }
 

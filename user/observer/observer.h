@@ -26,6 +26,7 @@ int observer_open(
 /* What is asked of it. */
 struct observer_wish {
 	unsigned int cpus; /* possible ones of the host */
+	bool drift;	   /* note who changes where VMs' threads may run */
 	bool interrupts;   /* measure how long interrupts take, too */
 	bool guard;	   /* watch over drift: see rule_vm.guard */
 	/* The kernel's own counters, from which on a new one counts; NULL: from the boot.

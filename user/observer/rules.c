@@ -403,6 +403,8 @@ int observer_forget(struct observer *observer, pid_t pid, uint64_t start_time)
 		/* The slot will be another's: what happened stays, without the name. */
 		if (observer->cpu_runs[cpu].last.vm == slot)
 			observer->cpu_runs[cpu].last.vm = 0;
+		if (observer->cpu_runs[cpu].vm == slot)
+			observer->cpu_runs[cpu].vm = 0;
 	}
 	for (u32 i = 1; i < observer->n_tasks; i++)
 		if (observer->tasks[i].tid && observer->tasks[i].vm == slot)

@@ -94,11 +94,24 @@ static void pause_ms(int ms)
 	nanosleep(&pause, NULL);
 }
 
+/* Waits until the kernel has so many programs for sched_switch at the maps. */
+static bool wait_for_programs(const char *dir, int n)
+{
+	for (int ms = 0; programs_count(dir) != n; ms++) {
+		if (ms == LET_GO_MS)
+			return false;
+		pause_ms(1);
+	}
+	return true;
+}
+
 static void tell_takeover(struct observer *observer, bool takeover)
 {
 	for (u32 cpu = 0; cpu < ABI_CPUS; cpu++) {
 		u32 vm = observer->fast->cpus[cpu].vm & ~CPU_TAKEOVER;
 
+		/* Of the one before, nothing counts. */
+		observer->fast->cpus[cpu].examined = 0;
 		observer->fast->cpus[cpu].vm = vm | (takeover ? CPU_TAKEOVER : 0);
 	}
 	observer_wait_for_readers();
@@ -113,11 +126,8 @@ static void begin_takeover(struct observer *observer)
 
 static bool finish_takeover(const char *dir, struct observer *observer)
 {
-	for (int ms = 0; programs_count(dir) != 1; ms++) {
-		if (ms == LET_GO_MS)
-			return false;
-		pause_ms(1);
-	}
+	if (!wait_for_programs(dir, 1))
+		return false;
 	observer_wait_for_readers();
 	tell_takeover(observer, false);
 	observer->health->takeover = 0;
@@ -146,15 +156,16 @@ static bool is_seconded(const struct observer *observer)
 	return false;
 }
 
-static int replace(struct observer *observer, struct object *object,
+/* What a killed takeover has pinned would second a program that is never called. */
+static int attach_beside(struct object *object, const struct observer *observer,
 	const struct observer_wish *wish, struct problem *problem)
 {
-	u64 misses = 0;
-	int r;
+	int r = object_load(object, observer, observer->n_cpus, object_parts(wish));
 
-	r = object_load(object, observer, observer->n_cpus, object_parts(wish));
-	if (!r)
-		r = object_attach(object);
+	if (!r) {
+		object_unpin_new(object);
+		r = wait_for_programs(object->dir, 2) ? object_attach(object) : -EBUSY;
+	}
 	if (r)
 		return problem_set(problem, r, "the kernel refused the BPF program: %s",
 			strerror(-r));
@@ -162,12 +173,29 @@ static int replace(struct observer *observer, struct object *object,
 		return problem_set(problem, -EIO,
 			"the new BPF program is not called at context switches, so the running one "
 			"stays");
-	program_misses(object->dir, &misses);
-	r = object_pin_links(object);
+	return 0;
+}
+
+static int replace(struct observer *observer, struct object *object,
+	const struct observer_wish *wish, struct problem *problem)
+{
+	u64 misses;
+	int r;
+
+	r = attach_beside(object, observer, wish, problem);
+	if (r)
+		return r;
+	r = program_misses(object->dir, &misses);
+	if (!r) {
+		/* First: who looks meanwhile may see them twice, and not never. */
+		observer->health->missed += misses;
+		r = object_pin_links(object);
+		if (r)
+			observer->health->missed -= misses;
+	}
 	if (r)
 		return problem_set(problem, r, "cannot pin the new BPF program in %s: %s",
 			object->dir, strerror(-r));
-	observer->health->missed += misses;
 	observer->health->parts = object->parts;
 	observer->health->wanted = object_parts(wish);
 	observer->health->build = object_build();

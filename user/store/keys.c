@@ -58,6 +58,7 @@ static const struct key host_keys[] = {
 	{"class", "cpus", NULL, set_class_cpus, 1, 0, NULL, 0},
 	{"class", "overcommit", OVERCOMMITS, set_overcommit, 1, 0, NULL, 0},
 	{"observer", "interrupts", "count, measure", set_interrupts, 1, 0, NULL, 0},
+	{"observer", "drift", "on, off", set_drift, 1, 0, NULL, 0},
 	{"exporter", "listen", LISTENS, set_listen, 1, 0, NULL, 0},
 	{0},
 };

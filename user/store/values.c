@@ -208,6 +208,16 @@ int set_interrupts(struct target *target, const char *value, struct problem *pro
 	return 0;
 }
 
+int set_drift(struct target *target, const char *value, struct problem *problem)
+{
+	bool off = !strcmp(value, "off");
+
+	if (!off && strcmp(value, "on"))
+		return bad_value(target, value, problem);
+	target->config->drift_off = off;
+	return 0;
+}
+
 int set_listen(struct target *target, const char *value, struct problem *problem)
 {
 	char address[sizeof(target->config->listen)];

@@ -39,6 +39,7 @@ int set_dedicated(struct target *target, const char *value, struct problem *prob
 int set_class_cpus(struct target *target, const char *value, struct problem *problem);
 int set_overcommit(struct target *target, const char *value, struct problem *problem);
 int set_interrupts(struct target *target, const char *value, struct problem *problem);
+int set_drift(struct target *target, const char *value, struct problem *problem);
 int set_listen(struct target *target, const char *value, struct problem *problem);
 /* store/vm_file.h reads it: whether the file counts is known before it is laid over
  * anything. */
