@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
@@ -204,6 +205,16 @@ static int note_tid(pid_t tid, void *data)
 	return 0;
 }
 
+/* A thread can be joined a moment before the kernel has let go of its number. */
+static void wait_for_end(pid_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d", tid);
+	for (int ms = 0; ms < 5000 && !access(path, F_OK); ms++)
+		usleep(1000);
+}
+
 static void a_real_thread(void **state)
 {
 	struct helper helper = {.cpu = sched_getcpu()};
@@ -241,6 +252,7 @@ static void a_real_thread(void **state)
 	assert_int_equal(proc_read_thread(1, helper.tid, &thread), -ESRCH);
 	pthread_barrier_wait(&helper.done);
 	pthread_join(helper.thread, NULL);
+	wait_for_end(helper.tid);
 	assert_int_equal(proc_read_thread(getpid(), helper.tid, &thread), -ESRCH);
 	assert_int_equal(proc_start_time(getpid(), helper.tid, &start), -ESRCH);
 	assert_false(proc_is_alive(getpid(), helper.tid, start));

@@ -26,7 +26,7 @@ static void to_task(struct drift_task *to, const struct who *who)
 
 static void to_set(struct cpuset *to, const u64 words[ABI_MASK_WORDS])
 {
-	for (int i = 0; i < ABI_MASK_WORDS; i++)
+	for (unsigned int i = 0; i < ABI_MASK_WORDS; i++)
 		to->words[i] = words[i];
 }
 

@@ -148,7 +148,7 @@ static bool is_seconded(const struct observer *observer)
 {
 	u64 before = count_seconded(observer);
 
-	for (int ms = 0; ms < SECOND_MS; ms++) {
+	for (unsigned int ms = 0; ms < SECOND_MS; ms++) {
 		pause_ms(1);
 		if (count_seconded(observer) > before)
 			return true;
