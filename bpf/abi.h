@@ -350,13 +350,13 @@ ABI_SIZE(struct culprit_runs, 48);
 /* interrupts[CPU]: what the tracepoints saw, by PART_INTERRUPTS. A softirq's ns are
  * without those of interrupts that came in between. */
 struct interrupts {
-	struct count irq, softirq, timer;
-	u64 irq_start, softirq_start, timer_start; /* of the one that is on, or 0 */
-	u64 inside;		    /* ns of interrupts since softirq_start */
-	u64 irq_base, softirq_base; /* the kernel's own counters when the observer began
-				     */
+	struct count irq, softirq;
+	u64 irq_start, softirq_start; /* of the one that is on, or 0 */
+	u64 inside;		      /* ns of interrupts since softirq_start */
+	u64 irq_base, softirq_base;   /* the kernel's own counters when the observer began
+				       */
 };
-ABI_SIZE(struct interrupts, 96);
+ABI_SIZE(struct interrupts, 72);
 
 /* An entry of the ring buffer `events`: one violation, written when the run is over. */
 struct event {

@@ -3,6 +3,14 @@
 /* Whose task is it, and may it be here? For observer.bpf.c alone. */
 #include "bpf/maps.h"
 
+enum { NS_A_TICK = 10000000 }; /* of /proc/PID/stat: USER_HZ is 100 everywhere */
+
+/* The id of its cgroup v2. */
+static __always_inline u64 group_of(struct task_struct *p)
+{
+	return BPF_CORE_READ(p, cgroups, dfl_cgrp, kn, id);
+}
+
 /* What is known of a running task: its slot in tasks (0: not known itself), and its VM
  * (0: none). */
 struct identity {
@@ -27,10 +35,11 @@ static __noinline u32 find_process_vm(u32 tgid)
 }
 
 /* Of a thread that has exited: is this its last breath, or another one with its number?
- * /proc tells start times in ticks of USER_HZ. */
+ */
 static __noinline bool is_last_breath(const struct task *task, struct task_struct *p)
 {
-	return p->flags & PF_EXITING && p->start_boottime / 10000000 == task->start_ticks;
+	return p->flags & PF_EXITING &&
+	       p->start_boottime / NS_A_TICK == task->start_ticks;
 }
 
 /* Of a process that filter_has(). */

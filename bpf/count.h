@@ -113,7 +113,7 @@ static __always_inline void describe(
 {
 	struct health *h = get_health();
 
-	event->cgroup = BPF_CORE_READ(p, cgroups, dfl_cgrp, kn, id);
+	event->cgroup = group_of(p);
 	event->generation = h ? h->generation : 0;
 	event->class = run->class;
 	event->cause = run->cause;
@@ -153,7 +153,7 @@ static __noinline struct culprit_runs *find_culprit(
 	}
 	if (!to)
 		return NULL;
-	to->cgroup = BPF_CORE_READ(p, cgroups, dfl_cgrp, kn, id);
+	to->cgroup = group_of(p);
 	to->tid = p->pid;
 	to->tgid = p->tgid;
 	to->cpu = cpu;

@@ -14,8 +14,6 @@
  */
 #include "bpf/classify.h"
 
-enum { NS_A_TICK = 10000000 }; /* of /proc/PID/stat: USER_HZ is 100 everywhere */
-
 static const struct drift no_drift;
 
 /* Whoever runs at present, as a culprit. */
@@ -27,11 +25,6 @@ static __always_inline void describe_current(struct who *who)
 	who->tgid = id >> 32;
 	who->cgroup = bpf_get_current_cgroup_id();
 	bpf_get_current_comm(who->comm, sizeof(who->comm));
-}
-
-static __always_inline u64 group_of(struct task_struct *p)
-{
-	return BPF_CORE_READ(p, cgroups, dfl_cgrp, kn, id);
 }
 
 static __always_inline void describe_task(struct who *who, struct task_struct *p)

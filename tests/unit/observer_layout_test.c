@@ -83,7 +83,7 @@ static void test_offsets(void **state)
 	assert_int_equal(offsetof(struct drift, by), 40);
 	assert_int_equal(offsetof(struct drift, before), 184);
 	assert_int_equal(offsetof(struct culprit_runs, time), 16);
-	assert_int_equal(offsetof(struct interrupts, irq_base), 80);
+	assert_int_equal(offsetof(struct interrupts, irq_base), 56);
 }
 
 int main(void)

@@ -90,9 +90,9 @@ static bool read_drift(const struct observer *observer, u64 number, struct drift
 
 	if (shared->number != number)
 		return false;
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	observer_barrier();
 	memcpy(ret, (const void *)shared, sizeof(*ret));
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	observer_barrier();
 	return shared->number == number;
 }
 
@@ -202,9 +202,9 @@ static void write_controller(
 	volatile struct controllers *to = &observer->controllers[i];
 
 	to->tgid = 0;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	observer_barrier();
 	to->start_ticks = start_time;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	observer_barrier();
 	to->tgid = (u32)pid;
 }
 
@@ -222,33 +222,4 @@ void observer_add_controller(struct observer *observer, pid_t pid, uint64_t star
 			observer->controllers[oldest].start_ticks)
 			oldest = i;
 	write_controller(observer, oldest, pid, start_time);
-}
-
-/* ---- parts ---- */
-
-void observer_find_parts(struct observer_part ret_parts[OBSERVER_PARTS])
-{
-	static const struct {
-		enum part part;
-		const char *without;
-	} rows[OBSERVER_PARTS] = {
-		{PART_AFFINITY, "who changed an affinity is not told"},
-		{PART_CPUSET, "who changed a group's CPUs is not told"},
-		{PART_PARTITION, "who changed a partition is not told"},
-		{PART_MOVE, "who moved a thread is not told"},
-		{PART_INTERRUPTS, "interrupts are counted, not timed"},
-		{PART_GUARD, "drift is repaired, not refused"},
-	};
-	struct observer *observer;
-	u32 parts = parts_supported();
-
-	/* What the running one could not attach, this kernel has not. */
-	if (!observer_open(OBSERVER_DIR, &observer, NULL)) {
-		parts &= ~observer->health->wanted | observer->health->parts;
-		observer_close(observer);
-	}
-	for (size_t i = 0; i < OBSERVER_PARTS; i++)
-		ret_parts[i] = (struct observer_part){.name = part_name(rows[i].part),
-			.found = parts & rows[i].part,
-			.without = rows[i].without};
 }

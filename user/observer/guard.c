@@ -2,19 +2,11 @@
 /* The guard (bpf/guard.h). */
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/observer/maps.h"
 #include "user/observer/parts.h"
-
-enum { LET_GO_MS = 5000 /* for the kernel to detach a program */ };
-
-static void barrier(void)
-{
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-}
+#include "user/observer/programs.h"
 
 void observer_set_libvirt(
 	struct observer *observer, const struct program_file *files, size_t n)
@@ -29,16 +21,16 @@ void observer_set_libvirt(
 		if (to[i].inode == inode && to[i].device == device)
 			continue;
 		to[i].inode = 0;
-		barrier();
+		observer_barrier();
 		to[i].device = device;
-		barrier();
+		observer_barrier();
 		to[i].inode = inode;
 	}
 }
 
 bool observer_has_guard(const struct observer *observer)
 {
-	return observer->health->parts & PART_GUARD;
+	return parts_attached(observer) & PART_GUARD;
 }
 
 bool observer_lacks_guard(const struct observer *observer, struct problem *problem)
@@ -55,24 +47,10 @@ bool observer_lacks_guard(const struct observer *observer, struct problem *probl
 	return true;
 }
 
-static void wait_for_end(u32 program)
-{
-	const struct timespec pause = {.tv_nsec = 1000000};
-	int fd;
-
-	for (int ms = 0; ms < LET_GO_MS; ms++) {
-		fd = bpf_prog_get_fd_by_id(program);
-		if (fd < 0)
-			return;
-		close(fd);
-		nanosleep(&pause, NULL);
-	}
-}
-
 void observer_unguard(const char *dir)
 {
 	/* One is left where a takeover was killed. */
-	static const char *const names[] = {"link_guard", "link_guard_new"};
+	static const char *const names[] = {LINK_GUARD, LINK_GUARD NEW_SUFFIX};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		struct bpf_link_info info = {};
@@ -85,6 +63,6 @@ void observer_unguard(const char *dir)
 		r = bpf_obj_get_info_by_fd(fd, &info, &len);
 		close(fd);
 		if (!observer_pin_path(path, dir, names[i]) && !unlink(path) && !r)
-			wait_for_end(info.prog_id);
+			program_wait_for_end(info.prog_id);
 	}
 }

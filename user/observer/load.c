@@ -7,16 +7,12 @@
 #include "user/observer/maps.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <time.h>
 
 #include "user/base/cleanup.h"
@@ -25,8 +21,6 @@
 _Static_assert((int)ABI_CPUS == (int)CPUSET_CPUS, "one bound");
 _Static_assert((int)ABI_NAME == (int)VM_NAME_SIZE, "one bound");
 _Static_assert((int)CAUSES == (int)CAUSE_COUNT, "one list of causes");
-
-enum { MAGIC_BPFFS = 0xcafe4a11, RING_BYTES = 256 * 1024 };
 
 static int silent(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -234,15 +228,6 @@ int observer_remove(const char *dir, struct problem *problem)
 	if (rmdir(dir) < 0 && !r)
 		r = -errno;
 	return r ? problem_set(problem, r, "cannot remove %s: %s", dir, strerror(-r)) : 0;
-}
-
-int observer_supported(struct problem *problem)
-{
-	if (access("/sys/kernel/btf/vmlinux", F_OK))
-		return problem_set(problem, -EOPNOTSUPP,
-			"this kernel has no BTF (/sys/kernel/btf/vmlinux): the observer needs "
-			"CONFIG_DEBUG_INFO_BTF=y");
-	return 0;
 }
 
 const char *observer_libbpf_version(void)

@@ -33,6 +33,12 @@ struct observer {
 	char *dir;
 };
 
+/* Between what is written to the maps before and what after, for whoever reads them. */
+static inline void observer_barrier(void)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 /* -ENAMETOOLONG. */
 int observer_pin_path(char path[PATH_MAX], const char *dir, const char *name);
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "build/bpf/observer.skel.h"
@@ -16,7 +17,6 @@
 #ifndef OBSERVER_BUILD
 #define OBSERVER_BUILD "" /* tells builds of the same object file apart */
 #endif
-#define NEW_SUFFIX "_new" /* bpffs keeps names with a dot to itself */
 
 enum {
 	RING_BYTES = 256 * 1024,
@@ -221,6 +221,19 @@ int object_init_maps(struct object *object, const struct observer_wish *wish)
 			bpf_map__fd(skel->maps.health), &zero, &health, BPF_ANY))
 		return -errno;
 	return init_interrupts(bpf_map__fd(skel->maps.interrupts), wish);
+}
+
+int object_note_parts(const struct object *object)
+{
+	/* In place: the program counts in the same entry. */
+	struct health *health = mmap(NULL, sizeof(*health), PROT_READ | PROT_WRITE,
+		MAP_SHARED, bpf_map__fd(object->skel->maps.health), 0);
+
+	if (health == MAP_FAILED)
+		return -errno;
+	health->parts = object->parts;
+	munmap(health, sizeof(*health));
+	return 0;
 }
 
 int object_pin_maps(struct object *object)

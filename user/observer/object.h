@@ -46,6 +46,10 @@ int object_init_maps(struct object *object, const struct observer_wish *wish);
 /* Attaches what was loaded. A part that cannot be is left out. */
 int object_attach(struct object *object);
 
+/* Says in the maps which parts are attached. Before they are pinned: a start that is
+ * killed later is whole. */
+int object_note_parts(const struct object *object);
+
 int object_pin_maps(struct object *object);
 
 /* Pins what is attached, that of sched_switch last; over pins that are there, if any:

@@ -38,12 +38,14 @@ struct observer_wish {
  * Loads, attaches and pins a new one, with no rule in it. Takes the place of what
  * observer_open() calls stale. One that runs another program, or with other wishes, is
  * taken over: counters and rules stay, and no switch is missed or counted twice. On
- * failure nothing is left behind, and one that ran goes on.
+ * failure nothing is left behind, and one that ran goes on. -EOPNOTSUPP: this kernel
+ * cannot run it.
  */
 int observer_start(const char *dir, const struct observer_wish *wish,
 	struct observer **ret_observer, struct problem *problem);
 
-/* Does it run this program, with these wishes? Else observer_start() would change it. */
+/* Does it run this program, with these wishes, and is all of it attached still? Else
+ * observer_start() would change it. */
 bool observer_is_current(
 	const struct observer *observer, const struct observer_wish *wish);
 
@@ -57,9 +59,6 @@ int observer_remove(const char *dir, struct problem *problem);
 
 /* Of the library in use, such as `1.1`. Static. */
 const char *observer_libbpf_version(void);
-
-/* Can this kernel run it? 0, or -EOPNOTSUPP with what is missing. */
-int observer_supported(struct problem *problem);
 
 /*
  * Changes a VM's rules, in two halves around the change of the VM itself.

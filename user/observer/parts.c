@@ -8,9 +8,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
+#include "user/observer/maps.h"
 
 #define PREFIX "cpuwarden_"
 #define LSM_LIST "/sys/kernel/security/lsm"
@@ -43,23 +45,15 @@ enum { ROWS = sizeof(rows) / sizeof(*rows) };
 
 static const struct {
 	enum part part;
-	const char *name;
-} names[] = {
-	{PART_AFFINITY, "drift_affinity"},
-	{PART_CPUSET, "drift_cpuset"},
-	{PART_PARTITION, "drift_partition"},
-	{PART_MOVE, "drift_move"},
-	{PART_INTERRUPTS, "interrupt_durations"},
-	{PART_GUARD, "guard"},
+	const char *name, *without;
+} names[OBSERVER_PARTS] = {
+	{PART_AFFINITY, "drift_affinity", "who changed an affinity is not told"},
+	{PART_CPUSET, "drift_cpuset", "who changed a group's CPUs is not told"},
+	{PART_PARTITION, "drift_partition", "who changed a partition is not told"},
+	{PART_MOVE, "drift_move", "who moved a thread is not told"},
+	{PART_INTERRUPTS, "interrupt_durations", "interrupts are counted, not timed"},
+	{PART_GUARD, "guard", "drift is repaired, not refused"},
 };
-
-const char *part_name(enum part part)
-{
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (names[i].part == part)
-			return names[i].name;
-	return "";
-}
 
 static const char *name_of(const struct bpf_program *program)
 {
@@ -158,11 +152,45 @@ u32 parts_supported(void)
 	return parts;
 }
 
+static int pin_of(
+	const char *name, const char *dir, const char *suffix, char ret_path[PATH_MAX])
+{
+	int n = snprintf(ret_path, PATH_MAX, "%s/link_%s%s", dir, name, suffix);
+
+	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
 int program_pin(const struct bpf_program *program, const char *dir, const char *suffix,
 	char ret_path[PATH_MAX])
 {
-	int n = snprintf(
-		ret_path, PATH_MAX, "%s/link_%s%s", dir, name_of(program), suffix);
+	return pin_of(name_of(program), dir, suffix, ret_path);
+}
 
-	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+u32 parts_attached(const struct observer *observer)
+{
+	u32 parts = observer->health->parts;
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < ROWS; i++)
+		if (parts & rows[i].part &&
+			(pin_of(rows[i].program, observer->dir, "", path) ||
+				access(path, F_OK)))
+			parts &= ~(u32)rows[i].part;
+	return parts;
+}
+
+void observer_find_parts(struct observer_part ret_parts[OBSERVER_PARTS])
+{
+	struct observer *observer;
+	u32 parts = parts_supported();
+
+	/* What the running one could not attach, this kernel has not. */
+	if (!observer_open(OBSERVER_DIR, &observer, NULL)) {
+		parts &= ~observer->health->wanted | parts_attached(observer);
+		observer_close(observer);
+	}
+	for (size_t i = 0; i < OBSERVER_PARTS; i++)
+		ret_parts[i] = (struct observer_part){.name = names[i].name,
+			.found = parts & names[i].part,
+			.without = names[i].without};
 }

@@ -9,6 +9,7 @@
 #include "bpf/abi.h"
 #include "user/base/problem.h"
 
+struct observer;
 struct bpf_object;
 struct bpf_program;
 
@@ -17,12 +18,18 @@ struct bpf_program;
 #define LINK_EXIT "link_exit"
 #define LINK_EXEC "link_exec"
 
-/* What a part is called, for sentences; each bit of `parts` in turn. */
-const char *part_name(enum part part);
+#define LINK_GUARD "link_guard"
+
+/* Of a pin that has not yet taken the place of another. bpffs keeps names with a dot to
+ * itself. */
+#define NEW_SUFFIX "_new"
 
 /* Parts that have a chance on this kernel: it has the functions that they hook on to.
  * PART_GUARD only where BPF is among its security modules. */
 u32 parts_supported(void);
+
+/* Parts whose programs are all attached: what is not pinned is attached no longer. */
+u32 parts_attached(const struct observer *observer);
 
 /* The part that a program belongs to, 0 for one that is needed. */
 u32 program_part(const struct bpf_program *program);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "user/base/cleanup.h"
@@ -13,7 +14,10 @@
 
 #define PROGRAM "cpuwarden_switch"
 
-enum { MAPS_MAX = 64 };
+enum {
+	MAPS_MAX = 64,
+	LET_GO_MS = 5000, /* for the kernel to detach a program */
+};
 
 static bool counts_into(u32 program, u32 map)
 {
@@ -46,6 +50,35 @@ int programs_count(const char *dir)
 	while (!bpf_prog_get_next_id(id, &id))
 		n += counts_into(id, info.id);
 	return n;
+}
+
+void programs_pause_ms(unsigned int ms)
+{
+	const struct timespec pause = {.tv_nsec = ms * 1000000L};
+
+	nanosleep(&pause, NULL);
+}
+
+bool programs_wait(const char *dir, int n)
+{
+	for (unsigned int ms = 0; programs_count(dir) != n; ms++) {
+		if (ms == LET_GO_MS)
+			return false;
+		programs_pause_ms(1);
+	}
+	return true;
+}
+
+void program_wait_for_end(u32 id)
+{
+	for (unsigned int ms = 0; ms < LET_GO_MS; ms++) {
+		int fd = bpf_prog_get_fd_by_id(id);
+
+		if (fd < 0)
+			return;
+		close(fd);
+		programs_pause_ms(1);
+	}
 }
 
 int program_misses(const char *dir, u64 *ret_misses)

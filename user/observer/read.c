@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "user/base/array.h"
+#include "user/observer/parts.h"
 #include "user/observer/programs.h"
 
 static struct tally to_tally(const volatile struct count *count)
@@ -264,7 +265,7 @@ static void read_thread(
 	for (int i = 0; i < 8; i++) {
 		memcpy(&pending, &task->pending, sizeof(pending));
 		bpf_map_lookup_elem(observer->task_counters, &tid, &counters);
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		observer_barrier();
 		if (!memcmp(&pending, &task->pending, sizeof(pending)))
 			break;
 	}
@@ -325,7 +326,7 @@ int observer_read(const struct observer *observer, struct counters *ret_counters
 		.generation = observer->health->generation,
 		.events_lost = observer->health->events_lost,
 		.unwritten = observer->health->unwritten,
-		.measures = observer->health->parts & PART_INTERRUPTS,
+		.measures = parts_attached(observer) & PART_INTERRUPTS,
 	};
 	int r;
 

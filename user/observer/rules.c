@@ -23,11 +23,6 @@
 
 #include "user/base/cleanup.h"
 
-static void barrier(void)
-{
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-}
-
 u32 observer_find_vm(const struct observer *observer, pid_t pid, uint64_t start_time)
 {
 	for (u32 slot = 1; slot < observer->n_vms; slot++)
@@ -76,7 +71,7 @@ static bool index_add(struct observer *observer, u32 tid, u32 task)
 		if (bucket->entries[i].tid)
 			continue;
 		bucket->entries[i].task = task;
-		barrier();
+		observer_barrier();
 		bucket->entries[i].tid = tid;
 		return true;
 	}
@@ -171,7 +166,7 @@ static int write_task(struct observer *observer, const struct rule_vm *vm, u32 v
 	if (slot) {
 		if (task->set != set)
 			task->old_set = task->set;
-		barrier();
+		observer_barrier();
 		task->set = set;
 		if (task->class == (u32)thread->class &&
 			task->index == (u32)thread->index && task->vm == vm_slot)
@@ -192,7 +187,7 @@ static int write_task(struct observer *observer, const struct rule_vm *vm, u32 v
 	task->index = (u32)thread->index;
 	if (bpf_map_update_elem(observer->task_counters, &tid, &counters, BPF_ANY))
 		return -errno;
-	barrier();
+	observer_barrier();
 	if (observer_find_task(observer, thread->tid))
 		return 0;
 	return index_add(observer, tid, slot) ? 0 : -ENOSPC;
@@ -244,15 +239,15 @@ static void write_cpu(
 	/* While `vm` is 0 the CPU has no rule: no reader sees half of one. */
 	fast->vm = takeover;
 	rule->vm = 0;
-	barrier();
+	observer_barrier();
 	rule->vcpu = owner->vcpu;
 	rule->flags = flags;
 	rule->since = observer_now();
 	fast->tid = owner->tid;
 	fast->task = owner->task;
-	barrier();
+	observer_barrier();
 	rule->vm = owner->vm;
-	barrier();
+	observer_barrier();
 	fast->vm = owner->vm | takeover;
 	mark_reserved(observer, cpu, owner->vm);
 }
@@ -318,7 +313,7 @@ static int write_vm(
 	to->rules_since = observer_now();
 	to->settle_base = to->settling.count;
 	to->settle_until = excuse_end(to->rules_since);
-	barrier();
+	observer_barrier();
 	to->pid = (u32)vm->pid;
 	*ret_slot = slot;
 	return 0;
@@ -340,7 +335,7 @@ int observer_begin(
 		return problem_set(problem, r,
 			"the observer's maps have no room for VM %s", vm->name);
 	set_filter(observer);
-	barrier();
+	observer_barrier();
 	write_cpus(observer, vm, slot, false);
 	note_change(observer);
 	return 0;

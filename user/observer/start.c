@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/base/cleanup.h"
@@ -29,7 +28,6 @@
 enum {
 	MAGIC_BPFFS = 0xcafe4a11,
 	SECOND_MS = 2000, /* for a switch to be seen by both programs */
-	LET_GO_MS = 5000, /* for the kernel to detach a program */
 };
 
 bool observer_is_current(
@@ -37,6 +35,7 @@ bool observer_is_current(
 {
 	return observer->health->build == object_build() &&
 	       observer->health->wanted == object_parts(wish) &&
+	       observer->health->parts == parts_attached(observer) &&
 	       !observer->health->takeover;
 }
 
@@ -59,8 +58,8 @@ static int make_dir(const char *dir, struct problem *problem)
 	return 0;
 }
 
-static int start_new(const char *dir, const struct observer_wish *wish, u32 *ret_parts,
-	struct problem *problem)
+static int start_new(
+	const char *dir, const struct observer_wish *wish, struct problem *problem)
 {
 	CLEANUP(object_deinit) struct object object = {.dir = dir};
 	int r;
@@ -78,31 +77,14 @@ static int start_new(const char *dir, const struct observer_wish *wish, u32 *ret
 	if (!r)
 		r = object_attach(&object);
 	if (!r)
+		r = object_note_parts(&object);
+	if (!r)
 		r = object_pin_links(&object);
 	if (r)
 		return problem_set(problem, r,
 			"cannot attach and pin the observer in %s: %s", dir,
 			strerror(-r));
-	*ret_parts = object.parts;
 	return 0;
-}
-
-static void pause_ms(int ms)
-{
-	const struct timespec pause = {.tv_nsec = ms * 1000000L};
-
-	nanosleep(&pause, NULL);
-}
-
-/* Waits until the kernel has so many programs for sched_switch at the maps. */
-static bool wait_for_programs(const char *dir, int n)
-{
-	for (int ms = 0; programs_count(dir) != n; ms++) {
-		if (ms == LET_GO_MS)
-			return false;
-		pause_ms(1);
-	}
-	return true;
 }
 
 static void tell_takeover(struct observer *observer, bool takeover)
@@ -126,7 +108,7 @@ static void begin_takeover(struct observer *observer)
 
 static bool finish_takeover(const char *dir, struct observer *observer)
 {
-	if (!wait_for_programs(dir, 1))
+	if (!programs_wait(dir, 1))
 		return false;
 	observer_wait_for_readers();
 	tell_takeover(observer, false);
@@ -149,7 +131,7 @@ static bool is_seconded(const struct observer *observer)
 	u64 before = count_seconded(observer);
 
 	for (unsigned int ms = 0; ms < SECOND_MS; ms++) {
-		pause_ms(1);
+		programs_pause_ms(1);
 		if (count_seconded(observer) > before)
 			return true;
 	}
@@ -164,7 +146,7 @@ static int attach_beside(struct object *object, const struct observer *observer,
 
 	if (!r) {
 		object_unpin_new(object);
-		r = wait_for_programs(object->dir, 2) ? object_attach(object) : -EBUSY;
+		r = programs_wait(object->dir, 2) ? object_attach(object) : -EBUSY;
 	}
 	if (r)
 		return problem_set(problem, r, "the kernel refused the BPF program: %s",
@@ -219,11 +201,19 @@ static int take_over(const char *dir, struct observer *observer,
 	return r;
 }
 
+static int require_btf(struct problem *problem)
+{
+	if (access("/sys/kernel/btf/vmlinux", F_OK))
+		return problem_set(problem, -EOPNOTSUPP,
+			"this kernel has no BTF (/sys/kernel/btf/vmlinux): the observer needs "
+			"CONFIG_DEBUG_INFO_BTF=y");
+	return 0;
+}
+
 int observer_start(const char *dir, const struct observer_wish *wish,
 	struct observer **ret_observer, struct problem *problem)
 {
 	struct observer *observer;
-	u32 parts;
 	int r;
 
 	/* Somebody else may have started one since the caller looked. */
@@ -238,18 +228,15 @@ int observer_start(const char *dir, const struct observer_wish *wish,
 		return r;
 	if (problem)
 		*problem->text = '\0';
-	r = observer_supported(problem);
+	r = require_btf(problem);
 	if (!r)
 		r = observer_remove(dir, problem);
 	if (r)
 		return r;
-	r = start_new(dir, wish, &parts, problem);
+	r = start_new(dir, wish, problem);
 	if (!r)
 		r = observer_open(dir, ret_observer, problem);
-	if (r) {
+	if (r)
 		observer_remove(dir, NULL);
-		return r;
-	}
-	(*ret_observer)->health->parts = parts;
-	return 0;
+	return r;
 }
