@@ -215,6 +215,7 @@ struct vm_slot {
 	u32 pid;
 	u32 ended; /* set by BPF when the process is gone: it owns nothing any more */
 	u64 start_ticks;
+	u64 since;	  /* CLOCK_MONOTONIC ns: from when on it has been known */
 	u64 settle_until; /* CLOCK_MONOTONIC ns; 0 when no change is being made */
 	u64 rules_since;  /* CLOCK_MONOTONIC ns: when its rules last changed */
 	u64 settle_base;  /* settling.count when the change began */
@@ -226,7 +227,15 @@ struct vm_slot {
 	u32 flags; /* enum vm_flag */
 	u32 pad;
 };
-ABI_SIZE(struct vm_slot, 280);
+ABI_SIZE(struct vm_slot, 288);
+
+/* Does a change to a VM excuse a run at `now` still? Within its bounds, of time and
+ * number. `loose` is health.loose_until for what that excuses, otherwise 0. */
+static inline int abi_excuses(const volatile struct vm_slot *vm, u64 loose, u64 now)
+{
+	return vm->settling.count - vm->settle_base < ABI_SETTLE_RUNS &&
+	       (now <= vm->settle_until || now <= loose);
+}
 
 /* health[0]. */
 struct health {
@@ -248,10 +257,11 @@ struct health {
 	u32 wanted;	   /* enum part, as bits: asked for */
 	u32 parts;	   /* of those, attached */
 	u32 takeover;	   /* one was begun and has not come to its end */
-	u32 pad;
+	u32 groups_full;   /* groups of VMs for which `groups` had no room */
 	u64 missed; /* switches that programs before this one were not called for */
+	u64 unwritten_time; /* CLOCK_MONOTONIC ns: of the latest of `unwritten` */
 };
-ABI_SIZE(struct health, 112);
+ABI_SIZE(struct health, 120);
 
 /* What the observer does beside counting runs: each as far as the kernel has the hook. */
 enum part {
@@ -316,16 +326,21 @@ struct drift {
 	u32 guarded; /* the VM's flags of the guard then; 0 where it was not asked */
 	u32 vm;	     /* VM slot, 0 where the change is of no single one */
 	u32 file;    /* enum drift_file */
+	u32 beside;  /* CPUSET, PARTITION: the group is not in `groups`, but next to those
+			and claims a reserved CPU */
+	u32 pad;
 	struct who by;
 	struct who target;   /* AFFINITY, MOVE: the thread, or the leader of a process */
 	u64 group, group_to; /* ids. CPUSET, PARTITION: whose file; MOVE: from and to */
 	char text[ABI_TEXT]; /* CPUSET, PARTITION: what was written, cut to fit */
+	/* PARTITION: as the kernel numbers it: 0 member, 1 root, 2 isolated, -1 root
+	 * invalid, -2 isolated invalid. */
+	s32 state_before, state_after;
 	/* AFFINITY: the CPUs that the thread may run on. CPUSET: what the file says.
-	 * PARTITION: words[0] is the state as the kernel numbers it: 0 member, 1 root,
-	 * 2 isolated, -1 root invalid, -2 isolated invalid. */
+	 * PARTITION: the group's CPUs, and those that it claims. */
 	u64 before[ABI_MASK_WORDS], after[ABI_MASK_WORDS];
 };
-ABI_SIZE(struct drift, 440);
+ABI_SIZE(struct drift, 456);
 
 /* culprits[key]: whose runs on a VM's CPUs were not the owner's. One key, with no comm
  * and cause CAUSES, takes those for which there is no place. */

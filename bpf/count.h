@@ -37,8 +37,10 @@ static __noinline void flush(struct task *task, struct task_struct *p)
 	if (!to) {
 		struct health *h = get_health();
 
-		if (h)
+		if (h) {
 			__sync_fetch_and_add(&h->unwritten, pending->switches);
+			h->unwritten_time = bpf_ktime_get_ns();
+		}
 		pending->switches = 0;
 		return;
 	}
@@ -260,17 +262,15 @@ static __noinline void count_run(struct cpu_run *run, struct task_struct *p, u32
 		count_shared(&vm->settling, ns);
 }
 
-/* Within its bounds, of time and number? */
 static __always_inline bool is_excused(
 	const struct vm_slot *vm, const struct cpu_run *run, u64 now)
 {
 	struct health *h = get_health();
+	u64 loose = h && run->class == RUN_FOREIGN && run->cause == CAUSE_KTHREAD
+			    ? h->loose_until
+			    : 0;
 
-	if (!vm || vm->settling.count - vm->settle_base >= ABI_SETTLE_RUNS)
-		return false;
-	return now <= vm->settle_until ||
-	       (h && run->class == RUN_FOREIGN && run->cause == CAUSE_KTHREAD &&
-		       now <= h->loose_until);
+	return vm && abi_excuses(vm, loose, now);
 }
 
 /* Is a change that excused the run when it began still being made, or did it do away with

@@ -93,13 +93,28 @@ int BPF_PROG(cpuwarden_affinity_end, int pid, const struct cpumask *mask, long r
 
 /* ---- files of a group ---- */
 
+static __always_inline struct kernfs_node *parent_of(struct kernfs_node *node)
+{
+	if (bpf_core_field_exists(node->parent))
+		return BPF_CORE_READ(node, parent);
+	return BPF_CORE_READ((struct kernfs_node___rcu *)node, __parent);
+}
+
 static __always_inline struct kernfs_node *group_node(struct kernfs_open_file *of)
 {
-	struct kernfs_node *file = BPF_CORE_READ(of, kn);
+	return parent_of(BPF_CORE_READ(of, kn));
+}
 
-	if (bpf_core_field_exists(file->parent))
-		return BPF_CORE_READ(file, parent);
-	return BPF_CORE_READ((struct kernfs_node___rcu *)file, __parent);
+/*
+ * Is a group next to one that matters, or just below the root? Only there what it claims
+ * can take a CPU from a VM: further down its own parent sees to that.
+ */
+static __always_inline bool is_beside(struct kernfs_node *node)
+{
+	struct kernfs_node *parent = parent_of(node);
+	u64 id = BPF_CORE_READ(parent, id);
+
+	return !parent_of(parent) || bpf_map_lookup_elem(&groups, &id);
 }
 
 static __always_inline struct cpuset *cpuset_of(struct kernfs_open_file *of)
@@ -176,6 +191,8 @@ static __always_inline struct drift *begin_write(
 	if (rule) {
 		change->number = 1;
 		change->vm = rule->vm;
+	} else {
+		change->beside = is_beside(node);
 	}
 	bpf_probe_read_kernel_str(change->text, sizeof(change->text), text);
 	return change;
@@ -202,26 +219,20 @@ int BPF_PROG(cpuwarden_cpuset_end, struct kernfs_open_file *of, char *text, u64 
 	if (!change)
 		return 0;
 	read_list(change->after, cpuset_of(of), change->file);
-	if (result >= 0 &&
-		(change->number || (change->file != FILE_MEMS &&
-					   (has_reserved(change->before) ||
-						   has_reserved(change->after)))))
+	if (change->beside && change->file != FILE_MEMS)
+		change->number =
+			has_reserved(change->before) || has_reserved(change->after);
+	if (result >= 0 && change->number)
 		note_change(change);
 	forget_change();
 	return 0;
 }
 
-static __always_inline u64 partition_state(struct cpuset *cpuset)
+static __always_inline s32 partition_state(struct cpuset *cpuset)
 {
 	if (!bpf_core_field_exists(cpuset->partition_root_state))
 		return 0;
-	return (u64)(long long)BPF_CORE_READ(cpuset, partition_root_state);
-}
-
-static __always_inline void clear_cpus(u64 *words)
-{
-	for (u32 i = 0; i < ABI_MASK_WORDS; i++)
-		words[i] = 0;
+	return BPF_CORE_READ(cpuset, partition_root_state);
 }
 
 SEC("fentry/cpuset_partition_write")
@@ -235,11 +246,10 @@ int BPF_PROG(cpuwarden_partition_begin, struct kernfs_open_file *of, char *text)
 	cpuset = cpuset_of(of);
 	read_list(change->before, cpuset, FILE_CPUS);
 	read_list(change->after, cpuset, FILE_EXCLUSIVE);
-	if (has_reserved(change->before) || has_reserved(change->after))
-		change->number = 1;
-	clear_cpus(change->before);
-	clear_cpus(change->after);
-	change->before[0] = partition_state(cpuset);
+	if (change->beside)
+		change->number =
+			has_reserved(change->before) || has_reserved(change->after);
+	change->state_before = partition_state(cpuset);
 	return 0;
 }
 
@@ -251,7 +261,7 @@ int BPF_PROG(cpuwarden_partition_end, struct kernfs_open_file *of, char *text, u
 
 	if (!change)
 		return 0;
-	change->after[0] = partition_state(cpuset_of(of));
+	change->state_after = partition_state(cpuset_of(of));
 	if (result >= 0 && change->number)
 		note_change(change);
 	forget_change();

@@ -17,6 +17,9 @@
 
 #include "bpf/drift.h"
 
+/* For so long libvirt may place a thread that it has made. */
+#define YOUNG_NS (10 * 1000000000ULL)
+
 /* What is being done to a VM's thread; DRIFT_NONE: nothing that we guard. */
 static __always_inline u32 kind_of_call(void)
 {
@@ -54,15 +57,18 @@ static __noinline bool is_libvirt(void)
 	return false;
 }
 
-/*
- * libvirt gives the threads that it has just made their places, whoever owns the pins
- * then: those are not known yet.
- */
-static __always_inline bool may_touch(const struct vm_slot *vm, const struct task *known)
+/* libvirt gives the threads that it has just made their places, whoever owns the pins
+ * then. */
+static __always_inline bool is_young(struct task_struct *p)
+{
+	return bpf_ktime_get_boot_ns() - p->start_boottime < YOUNG_NS;
+}
+
+static __always_inline bool may_touch(const struct vm_slot *vm, struct task_struct *p)
 {
 	if (bpf_get_current_task_btf()->flags & PF_KTHREAD || is_controller())
 		return true;
-	return (vm->flags & VM_LIBVIRT_PINS || !known) && is_libvirt();
+	return (vm->flags & VM_LIBVIRT_PINS || is_young(p)) && is_libvirt();
 }
 
 static __noinline void note_guarded(
@@ -123,7 +129,7 @@ int BPF_PROG(cpuwarden_guard, struct task_struct *p, int ret)
 	if (!flags)
 		return 0;
 	kind = kind_of_call();
-	if (kind == DRIFT_NONE || may_touch(vm, id.known))
+	if (kind == DRIFT_NONE || may_touch(vm, p))
 		return 0;
 	result = flags & VM_GUARD_DENY ? -EPERM : 0;
 	tell(p, id.vm, kind, flags, result);

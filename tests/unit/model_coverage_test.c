@@ -19,6 +19,7 @@ static int enter(void **state)
 	strcpy(vms[0].name, "web1");
 	strcpy(vms[1].name, "web2");
 	vms[0].started = vms[1].started = 10 * SECOND;
+	vms[0].since = vms[1].since = 40 * SECOND;
 	reserved[0] = (struct reservation){.cpu = 2, .vm = 0, .since = 40 * SECOND};
 	reserved[1] = (struct reservation){.cpu = 5, .vm = 1, .since = 40 * SECOND};
 	counters = (struct counters){.start = 40 * SECOND,
@@ -109,6 +110,25 @@ static void test_a_vm_of_the_window_was_not_there_before(void **state)
 		"the rule of CPU 5 of web2 has not been in force for the whole window");
 }
 
+/* It may have no CPU of its own: how long it has been known counts. */
+static void test_a_vm_that_became_known_late(void **state)
+{
+	(void)state;
+	counters.n_reserved = 0;
+	vms[0].since = 95 * SECOND;
+	expect_blind(0, "");
+	input.window_ns = 20 * SECOND;
+	expect_blind(15 * SECOND, "the observer has not known web1 for the whole window");
+	input.only = "web2";
+	expect_blind(0, "");
+	input.only = NULL;
+	vms[0].started = 80 * SECOND;
+	expect_blind(0, "");
+	vms[0].started = 10 * SECOND;
+	vms[0].ended = true;
+	expect_blind(0, "");
+}
+
 static void test_a_window_longer_than_the_observers_life(void **state)
 {
 	(void)state;
@@ -134,6 +154,13 @@ static void test_doubts_are_of_the_whole_window(void **state)
 	counters.takeover = true;
 	expect_blind(0, "");
 	counters.unwritten = 64;
+	counters.unwritten_time = 99 * SECOND;
+	expect_blind(
+		30 * SECOND, "64 runs of threads that have no place in task_counters");
+	/* Of those it is known when: a window after them is not in doubt. */
+	counters.unwritten_time = 69 * SECOND;
+	expect_blind(0, "");
+	counters.unwritten_time = 70 * SECOND;
 	expect_blind(
 		30 * SECOND, "64 runs of threads that have no place in task_counters");
 	counters.unwritten = 0;
@@ -164,6 +191,7 @@ int main(void)
 		cmocka_unit_test_setup(test_a_later_rule_blinds_a_window, enter),
 		cmocka_unit_test_setup(
 			test_a_vm_of_the_window_was_not_there_before, enter),
+		cmocka_unit_test_setup(test_a_vm_that_became_known_late, enter),
 		cmocka_unit_test_setup(
 			test_a_window_longer_than_the_observers_life, enter),
 		cmocka_unit_test_setup(test_doubts_are_of_the_whole_window, enter),

@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Who is named for the state that a VM is in, and in which words. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <cmocka.h>
-
+#include "tests/unit/build_host.h"
 #include "user/model/drift.h"
 
 enum { N = 3, MAIN = 100, VCPU = 101 };
@@ -115,6 +108,30 @@ static void test_what_is_shared_is_anybodys(void **state)
 	assert_null(find(notes, N, "web2", 0));
 }
 
+static void test_what_is_beside_has_to_do_with_its_cpus(void **state)
+{
+	struct drift_note note = {.number = 1,
+		.change = CHANGED_PARTITION,
+		.shared = true,
+		.beside = true,
+		.before = cpus("4-5"),
+		.after = cpus("6")};
+	struct cpuset own = cpus("2-3");
+	struct drift_question question = {.vm = "web1"};
+
+	(void)state;
+	assert_ptr_equal(drift_find(&note, 1, &question), &note);
+	question.cpus = &own;
+	assert_null(drift_find(&note, 1, &question));
+	own = cpus("5");
+	assert_ptr_equal(drift_find(&note, 1, &question), &note);
+	own = cpus("6-7");
+	assert_ptr_equal(drift_find(&note, 1, &question), &note);
+	own = cpus("2-3");
+	note.beside = false;
+	assert_ptr_equal(drift_find(&note, 1, &question), &note);
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -163,6 +180,7 @@ int main(void)
 		cmocka_unit_test(test_of_a_thread_only_what_reaches_it),
 		cmocka_unit_test(test_what_came_later_explains_nothing),
 		cmocka_unit_test(test_what_is_shared_is_anybodys),
+		cmocka_unit_test(test_what_is_beside_has_to_do_with_its_cpus),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_sentences),
 	};

@@ -72,7 +72,7 @@ static void test_offsets(void **state)
 	assert_int_equal(offsetof(struct task_counters, waits), 56);
 	assert_int_equal(offsetof(struct vm_slot, pid), 128);
 	assert_int_equal(offsetof(struct vm_slot, start_ticks), 136);
-	assert_int_equal(offsetof(struct vm_slot, foreign), 176);
+	assert_int_equal(offsetof(struct vm_slot, foreign), 184);
 	assert_int_equal(offsetof(struct event, tid), 52);
 	assert_int_equal(offsetof(struct event, comm), 60);
 	assert_int_equal(offsetof(struct health, abi), 48);
@@ -80,8 +80,8 @@ static void test_offsets(void **state)
 	assert_int_equal(offsetof(struct cpu_rule, flags), 8);
 	assert_int_equal(offsetof(struct cpu_rule, since), 16);
 	assert_int_equal(offsetof(struct drift, file), 36);
-	assert_int_equal(offsetof(struct drift, by), 40);
-	assert_int_equal(offsetof(struct drift, before), 184);
+	assert_int_equal(offsetof(struct drift, by), 48);
+	assert_int_equal(offsetof(struct drift, before), 200);
 	assert_int_equal(offsetof(struct culprit_runs, time), 16);
 	assert_int_equal(offsetof(struct interrupts, irq_base), 56);
 }

@@ -55,6 +55,8 @@ void check_json_coverage(
 	cli_json_number(coverage, "rules_changed_ns", counters->rules_changed);
 	cli_json_number(coverage, "recursion_misses", counters->recursion_misses);
 	cli_json_number(coverage, "unwritten", counters->unwritten);
+	cli_json_number(coverage, "culprits_full", counters->culprits_full);
+	cli_json_number(coverage, "groups_full", counters->groups_full);
 	json_object_object_add(coverage, "cpus", watched_cpus(input));
 	json_object_object_add(json, "coverage", coverage);
 }

@@ -141,10 +141,26 @@ struct json_object *cli_drift_list(const struct cli_drift *drift, const char *on
 	return list;
 }
 
+static const struct drift_note *find_note(
+	const struct cli_drift *drift, const struct drift_question *question)
+{
+	const struct actual *actual = &drift->cycle->actual;
+	struct drift_question with_cpus = *question;
+	struct cpuset cpus;
+
+	for (size_t i = 0; i < actual->n_vms; i++)
+		if (actual->vms[i].rules_known &&
+			!strcmp(actual->vms[i].rules.name, question->vm)) {
+			rule_vm_cpus(&actual->vms[i].rules, &cpus);
+			with_cpus.cpus = &cpus;
+		}
+	return drift_find(drift->notes, drift->n, &with_cpus);
+}
+
 struct json_object *cli_drift_latest(const struct cli_drift *drift, const char *vm)
 {
 	const struct drift_question question = {.vm = vm};
-	const struct drift_note *note = drift_find(drift->notes, drift->n, &question);
+	const struct drift_note *note = find_note(drift, &question);
 
 	return note ? note_json(drift->cycle, note) : NULL;
 }
@@ -152,7 +168,7 @@ struct json_object *cli_drift_latest(const struct cli_drift *drift, const char *
 void cli_drift_tell(const struct cli_drift *drift, const struct drift_question *question,
 	struct problem *sentence)
 {
-	const struct drift_note *note = drift_find(drift->notes, drift->n, question);
+	const struct drift_note *note = find_note(drift, question);
 	cleanup_free char *group = note ? find_path(drift->cycle, note->by.cgroup) : NULL;
 	struct problem before = *sentence;
 	char who[PROBLEM_SIZE];

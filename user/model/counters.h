@@ -42,6 +42,7 @@ struct vm_tally {
 	pid_t pid;
 	uint64_t start_time;
 	uint64_t started; /* the same as CLOCK_MONOTONIC ns */
+	uint64_t since;	  /* CLOCK_MONOTONIC ns: from when on it has been observed */
 	bool ended;
 	struct tally foreign[CAUSE_COUNT], off_set, settling;
 };
@@ -90,6 +91,9 @@ struct culprit_tally {
 struct counters {
 	uint64_t now, start, rules_changed; /* CLOCK_MONOTONIC ns */
 	uint64_t generation, events_lost, unwritten, recursion_misses;
+	uint64_t unwritten_time; /* of the latest one, CLOCK_MONOTONIC ns */
+	/* Runs and groups that had no place of their own by which to name them. */
+	uint64_t culprits_full, groups_full;
 	unsigned int programs; /* at sched_switch that count into the same maps */
 	bool measures;	       /* how long interrupts take */
 	bool takeover;	       /* one takes another's place, so there may be two */

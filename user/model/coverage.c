@@ -68,7 +68,8 @@ static bool find_doubt(const struct coverage_input *input, struct problem *ret_r
 	else if (counters->recursion_misses)
 		problem_set(ret_reason, 0,
 			"the kernel skipped the observer's program at some switches");
-	else if (counters->unwritten)
+	else if (counters->unwritten &&
+		 (!input->window_ns || counters->unwritten_time >= window_start(input)))
 		problem_set(ret_reason, 0,
 			"%" PRIu64 " runs of threads that have no place in task_counters",
 			counters->unwritten);
@@ -80,22 +81,60 @@ static bool find_doubt(const struct coverage_input *input, struct problem *ret_r
 	return true;
 }
 
-/* How long a VM ran in the window before the CPU's rule was in force. */
-static uint64_t ran_unwatched(
-	const struct coverage_input *input, const struct reservation *reservation)
+/* How long a VM ran in the window before that time. */
+static uint64_t ran_before(
+	const struct coverage_input *input, const struct vm_tally *vm, uint64_t since)
 {
 	uint64_t from = window_start(input);
 
-	if (reservation->since <= from ||
-		input->counters->vms[reservation->vm].started >= from)
-		return 0;
-	return reservation->since - from;
+	return since <= from || vm->started >= from ? 0 : since - from;
+}
+
+/* Of reasons the first one is told. */
+static uint64_t blind_to_cpus(
+	const struct coverage_input *input, uint64_t blind, struct problem *ret_reason)
+{
+	const struct counters *counters = input->counters;
+
+	for (size_t i = 0; i < counters->n_reserved; i++) {
+		const struct reservation *one = &counters->reserved[i];
+		const struct vm_tally *vm = &counters->vms[one->vm];
+		uint64_t unwatched = ran_before(input, vm, one->since);
+
+		if (!coverage_includes(input, one) || unwatched <= blind)
+			continue;
+		if (!blind)
+			problem_set(ret_reason, 0,
+				"the rule of CPU %u of %s has not been in force for the whole window",
+				one->cpu, vm->name);
+		blind = unwatched;
+	}
+	return blind;
+}
+
+static uint64_t blind_to_vms(
+	const struct coverage_input *input, uint64_t blind, struct problem *ret_reason)
+{
+	for (size_t i = 0; i < input->counters->n_vms; i++) {
+		const struct vm_tally *vm = &input->counters->vms[i];
+		uint64_t unwatched = ran_before(input, vm, vm->since);
+
+		if (vm->ended || (input->only && strcmp(vm->name, input->only) != 0) ||
+			unwatched <= blind)
+			continue;
+		if (!blind)
+			problem_set(ret_reason, 0,
+				"the observer has not known %s for the whole window",
+				vm->name);
+		blind = unwatched;
+	}
+	return blind;
 }
 
 uint64_t coverage_blind(const struct coverage_input *input, struct problem *ret_reason)
 {
 	const struct counters *counters = input->counters;
-	uint64_t life = counters->now - counters->start, blind = 0, unwatched;
+	uint64_t life = counters->now - counters->start, blind = 0;
 
 	if (find_doubt(input, ret_reason))
 		return coverage_window(input) ? coverage_window(input) : 1;
@@ -106,16 +145,6 @@ uint64_t coverage_blind(const struct coverage_input *input, struct problem *ret_
 			ret_reason, 0, "the observer has not run for the whole window");
 		blind = input->window_ns - life;
 	}
-	for (size_t i = 0; i < counters->n_reserved; i++) {
-		const struct reservation *one = &counters->reserved[i];
-
-		unwatched = coverage_includes(input, one) ? ran_unwatched(input, one) : 0;
-		if (unwatched > blind && !blind)
-			problem_set(ret_reason, 0,
-				"the rule of CPU %u of %s has not been in force for the whole window",
-				one->cpu, counters->vms[one->vm].name);
-		if (unwatched > blind)
-			blind = unwatched;
-	}
-	return blind;
+	blind = blind_to_cpus(input, blind, ret_reason);
+	return blind_to_vms(input, blind, ret_reason);
 }

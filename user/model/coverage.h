@@ -7,8 +7,8 @@
  * for, a rule that came later than the observer blinds nothing: before it the CPU was
  * nobody's, and how long it has been the owner's is told as its share. Who asks for a
  * window asks about all of it: there a VM that ran in the window before its CPU's rule
- * was in force was not watched for so long, and no verdict is OK. A VM that was started
- * within the window had no such time.
+ * was in force, or before it was known at all, was not watched for so long, and no
+ * verdict is OK. A VM that was started within the window had no such time.
  *
  * Lost events are told and blind nobody: a verdict comes from counters.
  */

@@ -43,6 +43,10 @@ static bool concerns(const struct drift_note *note, const struct drift_question 
 
 	if (note->shared ? !of_group : strcmp(note->vm, question->vm) != 0)
 		return false;
+	if (note->beside && question->cpus &&
+		!cpuset_intersects(&note->before, question->cpus) &&
+		!cpuset_intersects(&note->after, question->cpus))
+		return false;
 	if (question->time && note->time > question->time)
 		return false;
 	return !question->tid || of_group || target->tid == question->tid ||

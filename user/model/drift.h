@@ -36,11 +36,14 @@ struct drift_note {
 	bool settled;	       /* the VM's rules have been written anew since */
 	char vm[VM_NAME_SIZE]; /* "": of no single one, or of one that is gone */
 	bool shared;	       /* of no single one */
+	bool beside;	       /* of a group that no VM is in, next to the VMs' */
 	struct drift_task by;
-	struct drift_task target;      /* AFFINITY, GROUP; tid 0 otherwise */
-	uint64_t group, group_to;      /* ids: whose file; GROUP: from and to */
-	char text[DRIFT_TEXT_SIZE];    /* what was written to a file, without its end */
-	struct cpuset before, after;   /* AFFINITY; what the file of CPUS, … says */
+	struct drift_task target;   /* AFFINITY, GROUP; tid 0 otherwise */
+	uint64_t group, group_to;   /* ids: whose file; GROUP: from and to */
+	char text[DRIFT_TEXT_SIZE]; /* what was written to a file, without its end */
+	/* AFFINITY; what the file of CPUS, … says; PARTITION: CPUs of the group, and
+	 * those that it claims */
+	struct cpuset before, after;
 	int state_before, state_after; /* PARTITION: as the kernel numbers them */
 };
 
@@ -58,13 +61,14 @@ struct drift_question {
 	const char *vm;
 	pid_t tid, tgid; /* who ran where he should not have; 0: nobody in particular */
 	uint64_t time;	 /* CLOCK_MONOTONIC ns; 0: now */
+	const struct cpuset *cpus; /* the VM's; NULL: not known */
 };
 
 /*
- * Who has brought it about: the latest change of the VM's threads or groups, or of what
- * it shares with others, that is none of ours and has not been mended since. Of changes
- * of single threads only those of the one who ran. Notes are newest first. NULL: nobody
- * known.
+ * Who has brought it about: the latest change of the VM's threads or groups, of what it
+ * shares with others, or of a group next to it that has to do with its CPUs, that is none
+ * of ours and has not been mended since. Of changes of single threads only those of the
+ * one who ran. Notes are newest first. NULL: nobody known.
  */
 const struct drift_note *drift_find(const struct drift_note *notes, size_t n_notes,
 	const struct drift_question *question);

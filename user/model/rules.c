@@ -10,6 +10,14 @@ void rule_vm_deinit(struct rule_vm *vm)
 	memset(vm, 0, sizeof(*vm));
 }
 
+void rule_vm_cpus(const struct rule_vm *vm, struct cpuset *ret_cpus)
+{
+	*ret_cpus = vm->set;
+	cpuset_or(ret_cpus, &vm->owned);
+	for (size_t i = 0; i < vm->n_threads; i++)
+		cpuset_or(ret_cpus, &vm->threads[i].set);
+}
+
 static bool thread_equal(const struct rule_thread *a, const struct rule_thread *b)
 {
 	return a->start_time == b->start_time && a->class == b->class &&

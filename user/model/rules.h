@@ -40,6 +40,9 @@ struct program_file {
 
 void rule_vm_deinit(struct rule_vm *vm);
 
+/* All CPUs that its rules name. */
+void rule_vm_cpus(const struct rule_vm *vm, struct cpuset *ret_cpus);
+
 /*
  * Are the rules in force as good as those wanted? The emulator's lesser threads (workers,
  * RCU, migration) come and go: one that is not listed is covered by vm->set, and one that

@@ -73,11 +73,9 @@ static void to_note(struct drift_note *note, const struct observer *observer,
 	note->group = drift->group;
 	note->group_to = drift->group_to;
 	to_text(note->text, drift->text);
-	if (note->change == CHANGED_PARTITION) {
-		note->state_before = (int)drift->before[0];
-		note->state_after = (int)drift->after[0];
-		return;
-	}
+	note->beside = drift->beside;
+	note->state_before = drift->state_before;
+	note->state_after = drift->state_after;
 	to_set(&note->before, drift->before);
 	to_set(&note->after, drift->after);
 }
@@ -147,7 +145,8 @@ static u32 vms_known(const struct observer *observer)
 	return n;
 }
 
-/* Erases the groups of a VM that are not wanted; with no VM left, all. */
+/* Erases the groups of a VM (0: shared ones) that are not wanted; with no VM left, all.
+ */
 static void erase_groups(
 	struct observer *observer, u32 slot, const struct watched_group *groups, size_t n)
 {
@@ -171,25 +170,42 @@ void observer_forget_groups(struct observer *observer, u32 slot)
 	erase_groups(observer, slot, NULL, 0);
 }
 
+static int write_group(
+	struct observer *observer, u32 slot, const struct watched_group *group)
+{
+	struct group_rule rule = {.vm = slot}, there;
+
+	/* Once several VMs have met in a group it is nobody's own any more. */
+	if (group->shared ||
+		(!bpf_map_lookup_elem(observer->groups, &group->id, &there) &&
+			there.vm != slot))
+		rule.vm = 0;
+	if (bpf_map_update_elem(observer->groups, &group->id, &rule, BPF_ANY))
+		return errno == E2BIG ? -ENOSPC : -errno;
+	return 0;
+}
+
 int observer_watch_groups(struct observer *observer, pid_t pid, uint64_t start_time,
 	const struct watched_group *groups, size_t n)
 {
 	u32 slot = observer_find_vm(observer, pid, start_time);
+	int r;
 
 	if (!slot)
 		return -ENOENT;
 	erase_groups(observer, slot, groups, n);
 	for (size_t i = 0; i < n; i++) {
-		struct group_rule rule = {.vm = slot}, there;
-		u64 id = groups[i].id;
-
-		/* Once several VMs have met in a group it is nobody's own any more. */
-		if (groups[i].shared ||
-			(!bpf_map_lookup_elem(observer->groups, &id, &there) &&
-				there.vm != slot))
-			rule.vm = 0;
-		if (bpf_map_update_elem(observer->groups, &id, &rule, BPF_ANY))
-			return errno == E2BIG ? -ENOSPC : -errno;
+		r = write_group(observer, slot, &groups[i]);
+		/* Of shared ones nobody knows whether they are still somebody's: those
+		 * that are come back with the next change of their VMs. */
+		if (r == -ENOSPC) {
+			erase_groups(observer, 0, groups, n);
+			r = write_group(observer, slot, &groups[i]);
+		}
+		if (r == -ENOSPC)
+			observer->health->groups_full++;
+		else if (r)
+			return r;
 	}
 	return 0;
 }

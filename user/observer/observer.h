@@ -123,7 +123,8 @@ struct watched_group {
 
 /*
  * Drift is noted of these groups, and no longer of others of that VM. Forgotten with the
- * VM; shared ones with the last VM. -ENOENT: the VM is not known. -ENOSPC.
+ * VM; shared ones with the last VM. Those for which there is no room are counted, see
+ * struct counters. -ENOENT: the VM is not known.
  */
 int observer_watch_groups(struct observer *observer, pid_t pid, uint64_t start_time,
 	const struct watched_group *groups, size_t n);

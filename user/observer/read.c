@@ -83,10 +83,11 @@ static bool is_still_wrong(
 static bool is_excused(
 	const struct observer *observer, const struct cpu_run *run, uint64_t now)
 {
-	if (run->class == RUN_FOREIGN && run->cause == CAUSE_KTHREAD &&
-		now <= observer->health->loose_until)
-		return true;
-	return now <= observer->vms[run->vm % observer->n_vms].settle_until;
+	u64 loose = run->class == RUN_FOREIGN && run->cause == CAUSE_KTHREAD
+			    ? observer->health->loose_until
+			    : 0;
+
+	return abi_excuses(&observer->vms[run->vm % observer->n_vms], loose, now);
 }
 
 /*
@@ -235,6 +236,7 @@ static int read_vms(struct counters *counters, const struct observer *observer)
 		to->pid = (pid_t)from->pid;
 		to->start_time = from->start_ticks;
 		to->started = start_of(counters->now, from->start_ticks);
+		to->since = from->since;
 		to->ended = from->ended;
 		for (int i = 0; i < CAUSE_COUNT; i++)
 			to->foreign[i] = to_tally(&from->foreign[i]);
@@ -326,6 +328,9 @@ int observer_read(const struct observer *observer, struct counters *ret_counters
 		.generation = observer->health->generation,
 		.events_lost = observer->health->events_lost,
 		.unwritten = observer->health->unwritten,
+		.unwritten_time = observer->health->unwritten_time,
+		.culprits_full = observer->health->culprits_full,
+		.groups_full = observer->health->groups_full,
 		.measures = parts_attached(observer) & PART_INTERRUPTS,
 	};
 	int r;

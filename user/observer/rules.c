@@ -249,6 +249,9 @@ static void write_cpu(
 	rule->vm = owner->vm;
 	observer_barrier();
 	fast->vm = owner->vm | takeover;
+	/* Its exit may have come before it was written here, and is not told twice. */
+	if (owner->task && observer->tasks[owner->task].exited)
+		fast->tid = 0;
 	mark_reserved(observer, cpu, owner->vm);
 }
 
@@ -304,6 +307,7 @@ static int write_vm(
 		memset((void *)to, 0, sizeof(*to));
 		to->old_set = SET_ALL;
 		to->start_ticks = vm->start_time;
+		to->since = observer_now();
 	} else if (to->set != set) {
 		to->old_set = to->set;
 	}
