@@ -18,7 +18,8 @@
  * violation if it has outlived the change.
  *
  * A run that began before its CPU got its rule has no class when it ends. It gets one
- * then, and counts from the time of the rule.
+ * then, and counts from the time of the rule. One that does not end is at no switch: user
+ * space has it looked at once the rule is written (cpuwarden_look).
  *
  * A newer program takes over from this one at the same maps. For that moment both are
  * attached, and each switch is examined by whichever comes first (is_examined()): none is
@@ -70,6 +71,35 @@ static __always_inline void begin_unreserved(
 		return;
 	}
 	begin_run(at, p, cpu);
+}
+
+/*
+ * Is the run that is on wrong by the CPU's new rule? Attached nowhere: user space has the
+ * kernel call it on that CPU, in an interrupt, so at no switch.
+ */
+SEC("raw_tp/sched_switch")
+int cpuwarden_look(u64 *ctx)
+{
+	struct task_struct *p = bpf_get_current_task_btf();
+	u32 cpu = bpf_get_smp_processor_id();
+	struct cpu_fast *at = &fast.cpus[cpu % ABI_CPUS];
+	struct cpu_run *run = bpf_map_lookup_elem(&cpu_runs, &cpu);
+	struct cpu_rule *rule = bpf_map_lookup_elem(&cpu_rules, &cpu);
+
+	if (!run || !rule || !p->pid)
+		return 0;
+	/* What is counted stays what it was when it began. */
+	if (at->on == ON_RUN && run->class > RUN_IN_ORDER)
+		return 0;
+	classify(run, p, cpu);
+	if (run->class > RUN_IN_ORDER) {
+		run->tid = p->pid;
+		run->start = rule->since;
+		at->on = ON_RUN;
+	} else if (at->on != ON_RUN) {
+		run->class = RUN_NONE;
+	}
+	return 0;
 }
 
 static __noinline void count_switches(void)

@@ -49,12 +49,18 @@ archive()
 }
 
 # make_root DIR SUITE PACKAGES: a Debian root of that suite with these packages, once. Whole or
-# not at all: it is the right one when it says so at last.
+# not at all: it is the right one when it says so at last. Whoever comes meanwhile waits.
 make_root()
 {
-	local root=$1 suite=$2 packages=$3 signed=""
+	local root=$1 suite=$2 packages=$3 signed="" lock
 
-	[ "$(cat "$root/made-from" 2>/dev/null)" != "$suite $packages" ] || return 0
+	mkdir -p "${root%/*}"
+	exec {lock}>"${root%/*}/.${root##*/}.root.lock"
+	flock "$lock"
+	if [ "$(cat "$root/made-from" 2>/dev/null)" = "$suite $packages" ]; then
+		exec {lock}>&-
+		return 0
+	fi
 	say "making a root of Debian's $suite in $root"
 	rm -rf "$root"
 	mkdir -p "$root"
@@ -62,6 +68,7 @@ make_root()
 	mmdebstrap --quiet --variant=minbase --include="$packages" "$suite" "$root" \
 		"deb $signed$(archive) $suite main" >&2
 	echo "$suite $packages" >"$root/made-from"
+	exec {lock}>&-
 }
 
 # emulator: QEMU's path, the machine's own or the one that tools/kernels fetched; false if

@@ -98,6 +98,32 @@ class Blind(two_vms.TwoVMs):
         print("    %d violations, %d events kept, %d lost" %
               (violations, kept, check["coverage"]["lost_events"]), flush=True)
 
+    def test_0_a_run_without_end(self):
+        """one that was on before its CPU had a rule, and is at no switch: CRITICAL while it lasts, counted from the rule on"""
+        limit = "/proc/sys/kernel/sched_rt_runtime_us"
+        before = host.read(limit)
+        host.write(limit, "-1")
+        process = host.intrude(1, 60000000, 0, None, two_vms.group(self.guests[0], "vcpu0"), ("-p", "fifo"))
+        try:
+            process.stdout.readline()
+            time.sleep(0.5)
+            subprocess.run(["rm", "-rf", host.PINS], check=True)
+            self.apply()
+            self.assert_check(2, "intruder (", "runs on CPU 2 of web1 (vCPU 0)")
+            self.assertEqual(host.counters()[2]["switches"], 0)
+            since = host.dump_map("cpu_rules")[2]["since"]
+            time.sleep(1)
+            at_least = time.monotonic_ns() - since
+        finally:
+            process.kill()
+            process.communicate()
+            host.write(limit, before)
+        time.sleep(0.2)
+        # From the rule on, as one run; at its end it may sleep a few times.
+        runs, ns = totals(host.counters())["user"]
+        self.assertTrue(1 <= runs <= 20, runs)
+        self.assertTrue(at_least <= ns <= time.monotonic_ns() - since, (at_least, ns))
+
     def test_3_program_gone(self):
         """the program is detached, its pin leads to another one's link: UNKNOWN"""
         subprocess.run(["bpftool", "link", "pin", "id", str(link_id("link_exit")), ELSEWHERE], check=True)

@@ -52,8 +52,8 @@ class Kill(two_vms.TwoVMs):
         self.kill_apply(POINTS)
 
     def test_apply_killed_here_and_there(self):
-        """apply killed at 15 points over its system calls: the next converges, release restores"""
-        self.kill_apply(15)
+        """apply killed at 8 points over its system calls: the next converges, release restores"""
+        self.kill_apply(8)
 
     def test_release_killed_anywhere(self):
         """release killed at 10 points: the next release restores exactly"""

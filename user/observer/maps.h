@@ -54,6 +54,23 @@ u32 observer_find_vm(const struct observer *observer, pid_t pid, uint64_t start_
 /* Slot of a thread in tasks, or 0. */
 u32 observer_find_task(const struct observer *observer, pid_t tid);
 
+/* Adds or changes a thread of a VM. `used` as of observer_intern_set(). -ENOSPC, -errno.
+ */
+int observer_write_task(struct observer *observer, const struct rule_vm *vm, u32 vm_slot,
+	const struct rule_thread *thread, bool *used);
+
+/* From here on the program finds it no more; to be erased when no reader is left. */
+void observer_unindex_task(struct observer *observer, u32 slot);
+
+/*
+ * Erases the tasks of a VM that the index does not name: those taken out of it, and what
+ * a killed run left half made.
+ */
+void observer_erase_unindexed(struct observer *observer, u32 vm);
+
+/* Makes the filter let through the processes in tasks, and no others. */
+void observer_set_filter(struct observer *observer);
+
 /* The name of the VM in a slot, "" for one that is none. */
 void observer_name_vm(
 	const struct observer *observer, u32 slot, char ret_name[VM_NAME_SIZE]);

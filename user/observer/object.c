@@ -158,6 +158,12 @@ static void drop_part(struct object *object, u32 part)
 	}
 }
 
+/* By user space, and attached nowhere. */
+static bool is_called(const struct object *object, const struct bpf_program *program)
+{
+	return program == object->skel->progs.cpuwarden_look;
+}
+
 int object_attach(struct object *object)
 {
 	struct bpf_program *program;
@@ -168,7 +174,7 @@ int object_attach(struct object *object)
 	{
 		if (i >= PROGRAMS_MAX)
 			return -E2BIG;
-		if (bpf_program__autoload(program)) {
+		if (bpf_program__autoload(program) && !is_called(object, program)) {
 			part = program_part(program);
 			object->links[i] = bpf_program__attach(program);
 			if (!object->links[i] && !part)
@@ -257,9 +263,10 @@ int object_pin_maps(struct object *object)
 	return 0;
 }
 
-/* Calls `act` for each program that is attached, the one at sched_switch last. */
-static int for_each_link(struct object *object,
-	int (*act)(const struct object *, const struct bpf_program *, struct bpf_link *))
+/* Calls `act` for each program that is attached or called, the one at sched_switch last.
+ */
+static int for_each_pin(struct object *object,
+	int (*act)(const struct object *, struct bpf_program *, struct bpf_link *))
 {
 	struct bpf_program *program;
 	struct bpf_link *last = NULL;
@@ -272,25 +279,28 @@ static int for_each_link(struct object *object,
 
 		if (program == object->skel->progs.cpuwarden_switch)
 			last = link;
-		else if (link && (r = act(object, program, link)))
+		else if ((link || is_called(object, program)) &&
+			 (r = act(object, program, link)))
 			return r;
 	}
 	return act(object, object->skel->progs.cpuwarden_switch, last);
 }
 
-static int pin_new_link(const struct object *object, const struct bpf_program *program,
-	struct bpf_link *link)
+static int pin_new(
+	const struct object *object, struct bpf_program *program, struct bpf_link *link)
 {
 	char path[PATH_MAX];
 	int r = program_pin(program, object->dir, NEW_SUFFIX, path);
 
 	if (!r && unlink(path) && errno != ENOENT)
 		r = -errno;
+	if (!r && !link)
+		return bpf_program__pin(program, path);
 	return r ? r : bpf_link__pin(link, path);
 }
 
-static int rename_new_link(const struct object *object, const struct bpf_program *program,
-	struct bpf_link *link)
+static int rename_new(
+	const struct object *object, struct bpf_program *program, struct bpf_link *link)
 {
 	char from[PATH_MAX], to[PATH_MAX];
 	int r = program_pin(program, object->dir, NEW_SUFFIX, from);
@@ -305,9 +315,9 @@ static int rename_new_link(const struct object *object, const struct bpf_program
 
 int object_pin_links(struct object *object)
 {
-	int r = for_each_link(object, pin_new_link);
+	int r = for_each_pin(object, pin_new);
 
-	return r ? r : for_each_link(object, rename_new_link);
+	return r ? r : for_each_pin(object, rename_new);
 }
 
 static void unpin(const struct object *object, const struct bpf_program *program,
@@ -336,6 +346,9 @@ void object_unpin_missing(const struct object *object)
 	struct bpf_program *program;
 	size_t i = 0;
 
-	bpf_object__for_each_program(program, object->skel->obj) if (!object->links[i++])
-		unpin(object, program, "");
+	bpf_object__for_each_program(program, object->skel->obj)
+	{
+		if (!object->links[i++] && !is_called(object, program))
+			unpin(object, program, "");
+	}
 }

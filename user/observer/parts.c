@@ -155,7 +155,8 @@ u32 parts_supported(void)
 static int pin_of(
 	const char *name, const char *dir, const char *suffix, char ret_path[PATH_MAX])
 {
-	int n = snprintf(ret_path, PATH_MAX, "%s/link_%s%s", dir, name, suffix);
+	const char *kind = strcmp(name, "look") ? "link" : "prog";
+	int n = snprintf(ret_path, PATH_MAX, "%s/%s_%s%s", dir, kind, name, suffix);
 
 	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }

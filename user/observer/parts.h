@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Private to this room: which programs the object file has, what each is for and what it
- * takes. A program cpuwarden_X is pinned as link_X.
+ * takes. A program cpuwarden_X is pinned by its link, as link_X.
  */
 #include <limits.h>
 
@@ -19,6 +19,9 @@ struct bpf_program;
 #define LINK_EXEC "link_exec"
 
 #define LINK_GUARD "link_guard"
+
+/* It has no link: user space calls it. */
+#define PROG_LOOK "prog_look"
 
 /* Of a pin that has not yet taken the place of another. bpffs keeps names with a dot to
  * itself. */

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "user/base/cleanup.h"
+#include "user/observer/parts.h"
 
 u32 observer_find_vm(const struct observer *observer, pid_t pid, uint64_t start_time)
 {
@@ -32,50 +33,12 @@ u32 observer_find_vm(const struct observer *observer, pid_t pid, uint64_t start_
 	return 0;
 }
 
-static volatile struct task_bucket *bucket_of(const struct observer *observer, u32 tid)
-{
-	return &observer->task_index[tid & (observer->n_task_index - 1)];
-}
-
-u32 observer_find_task(const struct observer *observer, pid_t tid)
-{
-	volatile struct task_bucket *bucket = bucket_of(observer, (u32)tid);
-
-	for (u32 i = 0; i < ABI_BUCKET; i++)
-		if (bucket->entries[i].tid == (u32)tid)
-			return bucket->entries[i].task;
-	return 0;
-}
-
 static u32 free_vm(const struct observer *observer)
 {
 	for (u32 slot = 1; slot < observer->n_vms; slot++)
 		if (!observer->vms[slot].pid)
 			return slot;
 	return 0;
-}
-
-static u32 free_task(const struct observer *observer)
-{
-	for (u32 slot = 1; slot < observer->n_tasks; slot++)
-		if (!observer->tasks[slot].tid)
-			return slot;
-	return 0;
-}
-
-static bool index_add(struct observer *observer, u32 tid, u32 task)
-{
-	volatile struct task_bucket *bucket = bucket_of(observer, tid);
-
-	for (u32 i = 0; i < ABI_BUCKET; i++) {
-		if (bucket->entries[i].tid)
-			continue;
-		bucket->entries[i].task = task;
-		observer_barrier();
-		bucket->entries[i].tid = tid;
-		return true;
-	}
-	return false;
 }
 
 void observer_wait_for_readers(void)
@@ -88,109 +51,10 @@ void observer_wait_for_readers(void)
 		nanosleep(&long_enough, NULL);
 }
 
-static void unindex_task(struct observer *observer, u32 slot)
-{
-	volatile struct task_bucket *bucket =
-		bucket_of(observer, observer->tasks[slot].tid);
-
-	for (u32 i = 0; i < ABI_BUCKET; i++)
-		if (bucket->entries[i].tid == observer->tasks[slot].tid &&
-			bucket->entries[i].task == slot)
-			bucket->entries[i].tid = 0;
-}
-
-/*
- * Erases the tasks of a VM that the index does not name: those taken out of it, and what
- * a killed run left half made.
- */
-static void erase_unindexed(struct observer *observer, u32 vm)
-{
-	for (u32 i = 1; i < observer->n_tasks; i++) {
-		volatile struct task *task = &observer->tasks[i];
-		u32 tid = task->tid, named = observer_find_task(observer, (pid_t)tid);
-
-		if (!tid || (task->vm && task->vm != vm) || named == i)
-			continue;
-		memset((void *)task, 0, sizeof(*task));
-		if (!named)
-			bpf_map_delete_elem(observer->task_counters, &tid);
-	}
-}
-
-static void set_filter(struct observer *observer)
-{
-	u64 *words = calloc(ABI_FILTER_WORDS, sizeof(*words));
-
-	/* Without memory the filter keeps bits of VMs that are gone: slower, not wrong.
-	 */
-	for (u32 i = 1; i < observer->n_tasks; i++) {
-		u32 tgid = observer->tasks[i].tgid;
-
-		if (!observer->tasks[i].tid)
-			continue;
-		observer->fast->tgid_filter[tgid / 64 % ABI_FILTER_WORDS] |= UINT64_C(1)
-									     << tgid % 64;
-		if (words)
-			words[tgid / 64 % ABI_FILTER_WORDS] |= UINT64_C(1) << tgid % 64;
-	}
-	for (u32 i = 0; words && i < ABI_FILTER_WORDS; i++)
-		observer->fast->tgid_filter[i] = words[i];
-	free(words);
-}
-
 static void note_change(struct observer *observer)
 {
 	observer->health->generation++;
 	observer->health->rules_changed = observer_now();
-}
-
-static int write_task(struct observer *observer, const struct rule_vm *vm, u32 vm_slot,
-	const struct rule_thread *thread, bool *used)
-{
-	struct task_counters counters = {
-		.vm = vm_slot, .class = thread->class, .index = (u32)thread->index};
-	u32 set = observer_intern_set(observer, used, &thread->set);
-	u32 tid = (u32)thread->tid, slot = observer_find_task(observer, thread->tid);
-	volatile struct task *task;
-
-	if (!set)
-		return -ENOSPC;
-	task = &observer->tasks[slot];
-	if (slot &&
-		(task->tgid != (u32)vm->pid || task->start_ticks != thread->start_time)) {
-		unindex_task(observer, slot);
-		observer_wait_for_readers();
-		erase_unindexed(observer, observer->tasks[slot].vm);
-		slot = 0;
-	}
-	if (slot) {
-		if (task->set != set)
-			task->old_set = task->set;
-		observer_barrier();
-		task->set = set;
-		if (task->class == (u32)thread->class &&
-			task->index == (u32)thread->index && task->vm == vm_slot)
-			return 0;
-	} else {
-		slot = free_task(observer);
-		if (!slot)
-			return -ENOSPC;
-		task = &observer->tasks[slot];
-		task->start_ticks = thread->start_time;
-		task->tgid = (u32)vm->pid;
-		task->set = set;
-		task->old_set = SET_ALL;
-		task->tid = tid;
-	}
-	task->vm = vm_slot;
-	task->class = thread->class;
-	task->index = (u32)thread->index;
-	if (bpf_map_update_elem(observer->task_counters, &tid, &counters, BPF_ANY))
-		return -errno;
-	observer_barrier();
-	if (observer_find_task(observer, thread->tid))
-		return 0;
-	return index_add(observer, tid, slot) ? 0 : -ENOSPC;
 }
 
 struct owner {
@@ -255,9 +119,20 @@ static void write_cpu(
 	mark_reserved(observer, cpu, owner->vm);
 }
 
+/* A run that is on and wrong by a new rule would otherwise count only when it ends. */
+static void look_at(int look, u32 cpu)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .flags = BPF_F_TEST_RUN_ON_CPU, .cpu = cpu);
+
+	if (look >= 0)
+		bpf_prog_test_run_opts(look, &opts);
+}
+
 static void write_cpus(
 	struct observer *observer, const struct rule_vm *vm, u32 vm_slot, bool commit)
 {
+	cleanup_close int look =
+		commit ? observer_open_pin(observer->dir, PROG_LOOK) : -1;
 	struct owner owner;
 
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
@@ -273,6 +148,9 @@ static void write_cpus(
 			write_cpu(observer, cpu, &owner, commit ? 0 : CPU_SETTLING);
 		else if (wanted && commit && rule->flags)
 			rule->flags = 0;
+		else
+			continue;
+		look_at(look, cpu);
 	}
 }
 
@@ -334,11 +212,11 @@ int observer_begin(
 		return problem_nomem(problem);
 	r = write_vm(observer, vm, &slot, used);
 	for (size_t i = 0; !r && i < vm->n_threads; i++)
-		r = write_task(observer, vm, slot, &vm->threads[i], used);
+		r = observer_write_task(observer, vm, slot, &vm->threads[i], used);
 	if (r)
 		return problem_set(problem, r,
 			"the observer's maps have no room for VM %s", vm->name);
-	set_filter(observer);
+	observer_set_filter(observer);
 	observer_barrier();
 	write_cpus(observer, vm, slot, false);
 	note_change(observer);
@@ -378,10 +256,10 @@ int observer_commit(
 		if (is_listed(vm, task))
 			task->old_set = SET_NONE;
 		else
-			unindex_task(observer, i);
+			observer_unindex_task(observer, i);
 	}
 	observer_wait_for_readers();
-	erase_unindexed(observer, slot);
+	observer_erase_unindexed(observer, slot);
 	observer->vms[slot].old_set = SET_NONE;
 	observer->vms[slot].settle_until = 0;
 	note_change(observer);
@@ -407,11 +285,11 @@ int observer_forget(struct observer *observer, pid_t pid, uint64_t start_time)
 	}
 	for (u32 i = 1; i < observer->n_tasks; i++)
 		if (observer->tasks[i].tid && observer->tasks[i].vm == slot)
-			unindex_task(observer, i);
+			observer_unindex_task(observer, i);
 	observer_wait_for_readers();
-	erase_unindexed(observer, slot);
+	observer_erase_unindexed(observer, slot);
 	observer_forget_culprits(observer, slot);
-	set_filter(observer);
+	observer_set_filter(observer);
 	observer_forget_groups(observer, slot);
 	observer_forget_drift(observer, slot);
 	memset((void *)&observer->vms[slot], 0, sizeof(observer->vms[slot]));
