@@ -12,8 +12,8 @@
 #include "user/base/cleanup.h"
 #include "user/cli/check_json.h"
 #include "user/cli/cli.h"
-#include "user/host/interrupts.h"
 #include "user/cli/drift.h"
+#include "user/host/interrupts.h"
 #include "user/host/proc.h"
 #include "user/model/verdict.h"
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What `check --json` shows beside the verdict's own numbers: how much of the window was
  * watched, and who ran where he should not have. */
+#include "user/cli/check_json.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "user/base/cleanup.h"
-#include "user/cli/cli.h"
-#include "user/cli/check_json.h"
 
 enum { CULPRITS_SHOWN = 20 };
 

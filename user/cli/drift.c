@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Drift, for the verbs that show it: who changed what is the VMs'. */
+#include "user/cli/drift.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "user/base/cleanup.h"
-#include "user/cli/cli.h"
-#include "user/cli/drift.h"
 
 int cli_drift_read(const struct cycle *cycle, struct cli_drift *ret_drift)
 {

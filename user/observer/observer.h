@@ -7,8 +7,8 @@
  */
 #include "user/base/problem.h"
 #include "user/model/counters.h"
-#include "user/model/interrupts.h"
 #include "user/model/drift.h"
+#include "user/model/interrupts.h"
 #include "user/model/rules.h"
 
 #define OBSERVER_DIR "/sys/fs/bpf/cpuwarden"
