@@ -1,30 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/cli/status_parts.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "user/base/cleanup.h"
-#include "user/cli/cli.h"
 #include "user/model/coverage.h"
-#include "user/cli/drift.h"
 #include "user/model/cpulist.h"
 
-/* What the host's rows are made of. */
-struct view {
-	struct cycle cycle;
-	struct counters counters; /* zeroes without an observer */
-	bool counted;
-	struct cli_drift drift;
-	struct owners owners;
-	struct cpuset housekeeping;
-};
-
 static int view_read(
-	const struct request *request, struct view *view, struct problem *problem)
+	const struct request *request, struct status_view *view, struct problem *problem)
 {
 	int r;
 
@@ -51,7 +40,7 @@ static int view_read(
 	return 0;
 }
 
-static void view_deinit(struct view *view)
+static void view_deinit(struct status_view *view)
 {
 	owners_deinit(&view->owners);
 	cli_drift_deinit(&view->drift);
@@ -59,8 +48,7 @@ static void view_deinit(struct view *view)
 	cycle_deinit(&view->cycle);
 }
 
-/* Whether it counts at all takes two looks: that is for `check`. */
-static const char *observer_state(const struct view *view)
+const char *status_observer_state(const struct status_view *view)
 {
 	const struct coverage_input input = {.counters = &view->counters,
 		.online = &view->cycle.topology.online,
@@ -72,23 +60,15 @@ static const char *observer_state(const struct view *view)
 	return coverage_blind(&input, &reason) ? "blind" : "running";
 }
 
-/* What the table and the JSON say of a thread beside its own facts. */
-struct standing {
-	struct cpuset declared, effective;
-	char partition[REASON_SIZE + 32]; /* "" outside of our groups */
-	struct tally off_set;
-	const struct thread_tally *tally; /* NULL: it is not counted */
-};
-
-static struct standing standing_of(
-	const struct view *view, const struct desired_vm *vm, size_t index)
+struct status_standing status_standing_of(
+	const struct status_view *view, const struct desired_vm *vm, size_t index)
 {
 	const struct vm_thread *thread = &vm->vm->threads[index];
 	const struct cpuset *online = &view->cycle.topology.online;
 	const struct thread_tally *tally =
 		counters_find_thread(&view->counters, thread->tid);
 	const struct group *group = tree_find(&view->cycle.actual.tree, thread->cgroup);
-	struct standing standing = {
+	struct status_standing standing = {
 		.declared = *desired_thread_set(vm, index),
 		.effective = thread->affinity,
 	};
@@ -107,121 +87,7 @@ static struct standing standing_of(
 	return standing;
 }
 
-/* Waits on the run queue by length, as the observer saw them; the last ones have no
- * bound.
- */
-static struct json_object *waits_json(const struct thread_tally *tally)
-{
-	struct json_object *waits = json_object_new_object(),
-			   *bounds = json_object_new_array(),
-			   *counts = json_object_new_array();
-
-	for (unsigned int i = 0; i < WAIT_BUCKETS; i++) {
-		uint64_t bound = wait_bound(i);
-
-		json_object_array_add(
-			bounds, bound ? json_object_new_uint64(bound) : NULL);
-		json_object_array_add(counts, json_object_new_uint64(tally->waits[i]));
-	}
-	json_object_object_add(waits, "bounds_ns", bounds);
-	json_object_object_add(waits, "counts", counts);
-	cli_json_number(waits, "count", tally->switches);
-	cli_json_number(waits, "ns", tally->wait_ns);
-	return waits;
-}
-
-static void add_thread(const struct view *view, const struct desired_vm *vm, size_t index,
-	struct json_object *threads)
-{
-	const struct vm_thread *thread = &vm->vm->threads[index];
-	struct standing standing = standing_of(view, vm, index);
-	struct json_object *json = json_object_new_object();
-
-	cli_json_string(json, "class", thread_class_name(thread->class));
-	cli_json_number(json, "index", (uint64_t)thread->index);
-	cli_json_number(json, "tid", (uint64_t)thread->tid);
-	cli_json_string(json, "comm", thread->comm);
-	cli_json_cpus(json, "declared", &standing.declared);
-	cli_json_cpus(json, "effective", &standing.effective);
-	cli_json_number(json, "last_cpu", (uint64_t)thread->last_cpu);
-	cli_json_string(json, "cgroup", thread->cgroup);
-	cli_json_string(
-		json, "partition", *standing.partition ? standing.partition : NULL);
-	cli_json_tally(json, "off_set", &standing.off_set);
-	cli_json_number(json, "switches", thread->switches);
-	cli_json_number(json, "run_ns", thread->run_ns);
-	cli_json_number(json, "wait_ns", thread->wait_ns);
-	if (thread->class == THREAD_VCPU)
-		json_object_object_add(json, "waits",
-			standing.tally ? waits_json(standing.tally) : NULL);
-	json_object_array_add(threads, json);
-}
-
-static int add_vm(const struct view *view, size_t index, struct json_object *vms)
-{
-	const struct desired_vm *vm = &view->cycle.desired.vms[index];
-	struct json_object *json = json_object_new_object(),
-			   *threads = json_object_new_array();
-	cleanup_free char *reason = NULL;
-	enum vm_state state;
-	int r;
-
-	r = cycle_vm_state(&view->cycle, index, &state, &reason);
-	cli_json_string(json, "name", vm->vm->name);
-	cli_json_number(json, "pid", (uint64_t)vm->vm->pid);
-	cli_json_string(json, "source", vm_source_name(vm->vm->source));
-	cli_json_string(json, "layout", layout_name(vm->layout));
-	cli_json_string(json, "policy", policy_kind_name(vm->wish.policy->kind));
-	cli_json_string(json, "guard", guard_name(cycle_vm_guard(&view->cycle, index)));
-	cli_json_string(json, "state", r ? "degraded" : vm_state_name(state));
-	/* A VM that is fine can still have something to say: what could not be found out
-	 * about it. */
-	cli_json_string(json, "reason", reason ? reason : vm->vm->problem);
-	for (size_t i = 0; i < vm_born(vm->vm); i++)
-		add_thread(view, vm, i, threads);
-	json_object_object_add(
-		json, "drift", cli_drift_latest(&view->drift, vm->vm->name));
-	json_object_object_add(json, "threads", threads);
-	json_object_array_add(vms, json);
-	return r;
-}
-
-static struct json_object *host_json(const struct view *view)
-{
-	struct json_object *host = json_object_new_object(),
-			   *observer = json_object_new_object();
-	struct utsname name;
-
-	uname(&name);
-	cli_json_cpus(host, "cpus", &view->cycle.topology.online);
-	cli_json_cpus(host, "housekeeping", &view->housekeeping);
-	cli_json_cpus(host, "reserved", &view->owners.reserved);
-	cli_json_cpus(host, "isolated", &view->cycle.actual.tree.isolated);
-	cli_json_string(host, "kernel", name.release);
-	cli_json_string(observer, "state", observer_state(view));
-	cli_json_number(observer, "since_ns", view->counters.start);
-	cli_json_number(observer, "switches", view->counters.total.switches);
-	cli_json_number(observer, "lost_events", view->counters.events_lost);
-	json_object_object_add(host, "observer", observer);
-	return host;
-}
-
-static int print_json(const struct request *request, const struct view *view)
-{
-	struct json_object *json = cli_json(request), *vms = json_object_new_array();
-	int r = 0;
-
-	json_object_object_add(json, "host", host_json(view));
-	for (size_t i = 0; i < view->cycle.desired.n_vms; i++)
-		if (!request->n_args ||
-			!strcmp(view->cycle.desired.vms[i].vm->name, request->args[0]))
-			r = r ? r : add_vm(view, i, vms);
-	json_object_object_add(json, "vms", vms);
-	cli_json_print(json);
-	return r;
-}
-
-static void print_host(const struct view *view)
+static void print_host(const struct status_view *view)
 {
 	cleanup_free char *cpus = cpulist_format(&view->cycle.topology.online);
 	cleanup_free char *reserved = cpulist_format(&view->owners.reserved);
@@ -232,7 +98,7 @@ static void print_host(const struct view *view)
 	if (view->counted)
 		printf("Observer %s: %" PRIu64 " switches examined in %" PRIu64
 		       " s, %" PRIu64 " events lost\n",
-			observer_state(view), view->counters.total.switches,
+			status_observer_state(view), view->counters.total.switches,
 			(view->counters.now - view->counters.start) / 1000000000,
 			view->counters.events_lost);
 	else
@@ -274,11 +140,11 @@ static void set_waits_cell(struct libscols_line *line, const struct thread_tally
 	scols_line_set_data(line, WAITS, text);
 }
 
-static void add_row(struct libscols_table *table, const struct view *view,
+static void add_row(struct libscols_table *table, const struct status_view *view,
 	const struct desired_vm *vm, size_t index)
 {
 	const struct vm_thread *thread = &vm->vm->threads[index];
-	struct standing standing = standing_of(view, vm, index);
+	struct status_standing standing = status_standing_of(view, vm, index);
 	struct libscols_line *line = scols_table_new_line(table, NULL);
 	bool counted = thread->class == THREAD_VCPU || thread->class == THREAD_IOTHREAD;
 	char text[32];
@@ -304,7 +170,7 @@ static void add_row(struct libscols_table *table, const struct view *view,
 	scols_line_set_data(line, OFF_SET, text);
 }
 
-static int print_vm(const struct view *view, size_t index)
+static int print_vm(const struct status_view *view, size_t index)
 {
 	static const char *const names[COLUMNS] = {"THREAD", "TID", "COMM", "DECLARED",
 		"EFFECTIVE", "LAST", "PARTITION", "SWITCHES", "WAIT 99%", "OFF-SET"};
@@ -348,7 +214,8 @@ static int print_vm(const struct view *view, size_t index)
 
 enum vm_column { NAME, PID, POLICY, STATE, CPUS, VIOLATIONS, VM_COLUMNS };
 
-static int add_vm_row(struct libscols_table *table, const struct view *view, size_t index)
+static int add_vm_row(
+	struct libscols_table *table, const struct status_view *view, size_t index)
 {
 	const struct desired_vm *vm = &view->cycle.desired.vms[index];
 	const struct vm_tally *tally =
@@ -376,7 +243,7 @@ static int add_vm_row(struct libscols_table *table, const struct view *view, siz
 }
 
 /* One line a VM, before their threads. */
-static int print_vms(const struct view *view)
+static int print_vms(const struct status_view *view)
 {
 	static const char *const names[VM_COLUMNS] = {
 		"VM", "PID", "POLICY", "STATE", "CPUS", "VIOLATIONS"};
@@ -396,7 +263,7 @@ static int print_vms(const struct view *view)
 	return r;
 }
 
-static int print_text(const struct request *request, const struct view *view)
+static int print_text(const struct request *request, const struct status_view *view)
 {
 	int r = 0;
 
@@ -414,13 +281,13 @@ static int print_text(const struct request *request, const struct view *view)
 
 int verb_status(const struct request *request)
 {
-	struct view view = {.cycle.hierarchy.root = -1};
+	struct status_view view = {.cycle.hierarchy.root = -1};
 	struct problem problem = {};
 	int r;
 
 	r = view_read(request, &view, &problem);
-	if (!r &&
-		(request->json ? print_json(request, &view) : print_text(request, &view)))
+	if (!r && (request->json ? status_print_json(request, &view)
+				 : print_text(request, &view)))
 		r = problem_nomem(&problem);
 	view_deinit(&view);
 	return r ? cli_fail(&problem) : EXIT_SUCCESS;
