@@ -12,6 +12,8 @@ import time
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.path.join(REPO, "build/cpuwarden")
+# Another build of it, which takes the observer over.
+NEXT = os.path.join(REPO, "build/next/cpuwarden")
 HELPERS = os.path.join(REPO, "build/tests/vm/helpers")
 GUESTS = os.path.join(REPO, "build/tests/vm/guest")
 CGROUP = "/sys/fs/cgroup"

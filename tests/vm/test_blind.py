@@ -14,7 +14,6 @@ import maps
 import two_vms
 from account import CAUSES, difference, totals
 
-NEXT = os.path.join(os.path.dirname(host.PROGRAM), "next", "cpuwarden")
 ELSEWHERE = "/sys/fs/bpf/elsewhere"
 EVENT_BYTES = 80 + 8  # struct event and the ring's own header
 TAKEOVER = 96  # struct health
@@ -151,7 +150,7 @@ class Blind(two_vms.TwoVMs):
         """two programs that count into the same maps: UNKNOWN, unless each knows of the other"""
         subprocess.run(["bpftool", "link", "pin", "id", str(link_id("link_switch")), ELSEWHERE], check=True)
         # It waits in vain for the old one to go.
-        taking = subprocess.Popen([NEXT, "apply"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        taking = subprocess.Popen([host.NEXT, "apply"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(4)
         taking.kill()
         taking.wait()

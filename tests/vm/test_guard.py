@@ -12,7 +12,6 @@ import unittest
 import host
 from test_exec import QEMU, ask, command, named, roles, wait_for
 
-NEXT = os.path.join(os.path.dirname(host.PROGRAM), "next", "cpuwarden")
 HOST = "[host]\nhousekeeping = 0\n"
 WEB1 = "[vm]\npolicy = dedicated\nguard = %s\n[vcpupin]\n0 = 2\n1 = 3\n[emulatorpin]\ncpus = 1\n"
 GROUP = host.SLICE + "/web1"
@@ -194,15 +193,15 @@ class Guarded(Guest):
         """cpuwarden itself, also another build of it, pins and releases under deny"""
         self.apply("deny")
         before = len(guarded())
-        for program, cpu in ((host.PROGRAM, 4), (NEXT, 5)):
+        for program, cpu in ((host.PROGRAM, 4), (host.NEXT, 5)):
             done = host.run(program, "vcpupin", "web1", "1", str(cpu), "--live")
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(host.affinity(self.guest.vcpu(1)), {cpu})
             self.assertEqual([len(ids) for ids in guard_programs()], [1, 1])
-        self.assertEqual(self.apply(program=NEXT), "nothing to do\n")
-        done = host.run(NEXT, "vcpupin", "web1", "1", "r", "--live")
+        self.assertEqual(self.apply(program=host.NEXT), "nothing to do\n")
+        done = host.run(host.NEXT, "vcpupin", "web1", "1", "r", "--live")
         self.assertEqual(done.returncode, 0, done.stderr)
-        for program, args in ((host.PROGRAM, ["web1"]), (NEXT, ["web1"]), (NEXT, ["--all"])):
+        for program, args in ((host.PROGRAM, ["web1"]), (host.NEXT, ["web1"]), (host.NEXT, ["--all"])):
             self.apply("deny")
             self.assert_refused(taskset("0", self.guest.vcpu(0)))
             before += 1

@@ -13,7 +13,6 @@ import host
 import two_vms
 from account import difference, totals
 
-NEXT = os.path.join(os.path.dirname(host.PROGRAM), "next", "cpuwarden")
 
 
 def switch_programs():
@@ -68,7 +67,7 @@ class Takeover(two_vms.TwoVMs):
 
         def act(look):
             for turn in range(times):
-                done = host.run((NEXT, host.PROGRAM)[turn % 2], "apply")
+                done = host.run((host.NEXT, host.PROGRAM)[turn % 2], "apply")
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
                 self.assertIn("start the observer", done.stdout)
                 builds.add(host.health()["build"])
@@ -90,7 +89,7 @@ class Takeover(two_vms.TwoVMs):
         """killed at 10 moments of a takeover: each switch is still examined once, and the next start ends it"""
         def act(look):
             for turn in range(10):
-                process = subprocess.Popen([NEXT, "apply"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                process = subprocess.Popen([host.NEXT, "apply"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 time.sleep(0.15 * (turn + 1))
                 process.send_signal(signal.SIGKILL)
                 process.wait()
