@@ -34,7 +34,7 @@ def difference(after, before):
 
 
 def flags(tid):
-    return int(host.read("/proc/%d/stat" % tid).rpartition(")")[2].split()[6])
+    return int(host.stat_fields(tid)[6])
 
 
 def kernel_thread(tid, comm):

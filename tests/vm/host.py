@@ -147,6 +147,11 @@ class Guest:
         self.process.wait()
 
 
+def stat_fields(tid):
+    """What the kernel's line on a thread says behind its name; see proc_pid_stat(5), whose field 3 is [0]."""
+    return read("/proc/%d/stat" % tid).rpartition(")")[2].split()
+
+
 def affinity(tid):
     return os.sched_getaffinity(tid)
 

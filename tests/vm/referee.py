@@ -11,10 +11,10 @@ import time
 import host
 import two_vms
 from qmp import Qmp
-from account import ATTEMPTS, CAUSES, Reservations, difference, flags, kernel_thread, lengths_agree, totals
+from account import (ATTEMPTS, CAUSES, PF_NO_SETAFFINITY, Reservations, difference, flags, kernel_thread, lengths_agree,
+                     totals)
 
 CLONE_THREAD = 0x00010000
-PF_NO_SETAFFINITY = 0x04000000
 KTHREADD = 2
 VIOLATIONS = CAUSES + ["off_set"]
 

@@ -229,7 +229,7 @@ class Guarded(Guest):
         tid = self.guest.vcpu(0)
         other = subprocess.Popen(["sh", "-c", "read -r line; exec taskset -p -c 2 %d" % tid], stdin=subprocess.PIPE,
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        start = int(host.read("/proc/%d/stat" % other.pid).rsplit(")", 1)[1].split()[19])
+        start = int(host.stat_fields(other.pid)[19])
         register(other.pid, start)
         said = other.communicate("go\n", timeout=60)[0]
         self.assertEqual(other.returncode, 0, said)

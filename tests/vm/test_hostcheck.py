@@ -13,6 +13,7 @@ import unittest
 
 import host
 import two_vms
+from account import PF_KTHREAD, PF_NO_SETAFFINITY, flags
 
 BOOT = host.read("/proc/cmdline").split()
 DEFAULT_IRQ = "/proc/irq/default_smp_affinity"
@@ -65,11 +66,10 @@ def irqs():
 def unbound_threads():
     """CPUs of kernel threads that somebody could bind."""
     found = set()
-    for stat in glob.glob("/proc/[0-9]*/stat"):
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
         try:
-            flags = int(host.read(stat).rpartition(")")[2].split()[6])
-            if flags & 0x00200000 and not flags & 0x04000000:
-                found |= host.affinity(int(stat.split("/")[2]))
+            if flags(pid) & PF_KTHREAD and not flags(pid) & PF_NO_SETAFFINITY:
+                found |= host.affinity(pid)
         except (FileNotFoundError, ProcessLookupError):
             continue
     return found

@@ -82,8 +82,7 @@ class Placement(two_vms.TwoVMs):
         wanted = ("vcpu", int(comm[4])) if comm.startswith("CPU ") else \
             ("iothread", 1) if comm == "IO iothread1" else ("emulator", 0)
         self.assertEqual((thread["class"], thread["index"]), wanted)
-        stat = host.read("/proc/%d/task/%d/stat" % (guest.pid, tid)).rpartition(")")[2].split()
-        self.assertEqual(thread["last_cpu"], int(stat[36]))
+        self.assertEqual(thread["last_cpu"], int(host.stat_fields(tid)[36]))
         self.assertEqual(thread["off_set"], {"count": 0, "ns": 0})
         sched = host.read("/proc/%d/task/%d/schedstat" % (guest.pid, tid)).split()
         for field, now in zip(("run_ns", "wait_ns", "switches"), sched):

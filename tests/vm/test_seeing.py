@@ -5,10 +5,10 @@ import shutil
 
 import host
 import two_vms
+from account import PF_KTHREAD, PF_NO_SETAFFINITY
 
 CPUS = "/sys/devices/system/cpu"
 NODES = "/sys/devices/system/node"
-PF_KTHREAD, PF_NO_SETAFFINITY = 0x00200000, 0x04000000
 
 
 def online(cpu, value):

@@ -55,8 +55,7 @@ class Waits(two_vms.TwoVMs):
         """({tid: (wait ns, switch-ins)} by the kernel, {tid: waits} by status), nobody being about to run."""
         os.kill(guest.pid, signal.SIGSTOP)
         deadline = time.time() + 20
-        while any(host.read("/proc/%d/task/%d/stat" % (guest.pid, t)).rpartition(")")[2].split()[0] != "T"
-                  for t in guest.threads()):
+        while any(host.stat_fields(tid)[0] != "T" for tid in guest.threads()):
             self.assertLess(time.time(), deadline)
             time.sleep(0.05)
         time.sleep(0.3)
