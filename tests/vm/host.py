@@ -62,6 +62,14 @@ def run(*args, **kwargs):
     return subprocess.run(args, text=True, capture_output=True, timeout=300, **kwargs)
 
 
+def must(*args, **kwargs):
+    """The same of what has to succeed: fails with all that it said."""
+    done = run(*args, **kwargs)
+    if done.returncode:
+        raise AssertionError("%s: %s" % (" ".join(args), done.stdout + done.stderr))
+    return done
+
+
 def cpuwarden(*args, etc=ETC):
     return run(PROGRAM, *args, "--etc", etc)
 
@@ -254,10 +262,16 @@ class Trace:
         write(TRACING + "/buffer_size_kb", "64")
 
 
+def map_rows(name):
+    """A pinned map by bpftool, [(key, value)]."""
+    done = must("bpftool", "-j", "map", "dump", "pinned", os.path.join(PINS, name))
+    rows = [row["formatted"] for row in json.loads(done.stdout)]
+    return [(row["key"], row["value"]) for row in rows]
+
+
 def dump_map(name):
-    """A pinned map by bpftool, {key: value}."""
-    done = run("bpftool", "-j", "map", "dump", "pinned", os.path.join(PINS, name))
-    return {row["formatted"]["key"]: row["formatted"]["value"] for row in json.loads(done.stdout)}
+    """One whose keys are numbers, {key: value}."""
+    return dict(map_rows(name))
 
 
 def counters():

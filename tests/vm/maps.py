@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Pinned maps by the kernel's own calls: what somebody with root's rights and bad luck could do to them."""
+"""
+The observer from outside: which programs and links the kernel has, by bpftool; and pinned maps by the kernel's own
+calls, for what somebody with root's rights and bad luck could do to them.
+"""
 import ctypes
+import json
 import mmap
 import os
 import struct
@@ -11,6 +15,24 @@ SYS_BPF = 321
 LOOKUP, UPDATE, DELETE, OBJ_GET = 1, 2, 3, 7
 PAGE = 4096
 libc = ctypes.CDLL(None, use_errno=True)
+
+
+def programs(name="cpuwarden"):
+    """Those whose names begin so, as bpftool shows them. Of a name the kernel keeps 15 letters."""
+    found = json.loads(host.run("bpftool", "-j", "prog", "show").stdout)
+    return [program for program in found if program.get("name", "").startswith(name[:15])]
+
+
+def attached(name):
+    """Ids of the programs of that name, and of the links that attach them."""
+    ids = [program["id"] for program in programs(name)]
+    links = json.loads(host.run("bpftool", "-j", "link", "show").stdout)
+    return ids, [link["id"] for link in links if link.get("prog_id") in ids]
+
+
+def keep_link(name, path):
+    """Pins a pinned link once more, so that it outlives its own pin."""
+    host.must("bpftool", "link", "pin", "pinned", os.path.join(host.PINS, name), path)
 
 
 def bpf(command, attributes):

@@ -4,7 +4,6 @@
 what was lost.
 """
 import errno
-import json
 import os
 import subprocess
 import time
@@ -19,11 +18,6 @@ EVENT_BYTES = 80 + 8  # struct event and the ring's own header
 TAKEOVER = 96  # struct health
 COUNTERS_BYTES = 184  # struct task_counters
 FIRST_FREE_TID = 1 << 22  # no thread has it
-
-
-def link_id(name):
-    return json.loads(host.run("bpftool", "-j", "link", "show", "pinned",
-                               os.path.join(host.PINS, name)).stdout)["id"]
 
 
 class Blind(two_vms.TwoVMs):
@@ -125,7 +119,7 @@ class Blind(two_vms.TwoVMs):
 
     def test_3_program_gone(self):
         """the program is detached, its pin leads to another one's link: UNKNOWN"""
-        subprocess.run(["bpftool", "link", "pin", "id", str(link_id("link_exit")), ELSEWHERE], check=True)
+        maps.keep_link("link_exit", ELSEWHERE)
         os.unlink(os.path.join(host.PINS, "link_switch"))
         os.rename(ELSEWHERE, os.path.join(host.PINS, "link_switch"))
         time.sleep(0.5)
@@ -137,8 +131,7 @@ class Blind(two_vms.TwoVMs):
         """unpinned, in part or whole: UNKNOWN, although the program still runs"""
         for harm in ("link_switch", "link_exec", "fast", "culprits", None):
             with self.subTest(harm=harm):
-                subprocess.run(["bpftool", "link", "pin", "id", str(link_id("link_switch")), ELSEWHERE],
-                               check=True)
+                maps.keep_link("link_switch", ELSEWHERE)
                 if harm:
                     os.unlink(os.path.join(host.PINS, harm))
                 else:
@@ -148,7 +141,7 @@ class Blind(two_vms.TwoVMs):
 
     def test_5_second_program(self):
         """two programs that count into the same maps: UNKNOWN, unless each knows of the other"""
-        subprocess.run(["bpftool", "link", "pin", "id", str(link_id("link_switch")), ELSEWHERE], check=True)
+        maps.keep_link("link_switch", ELSEWHERE)
         # It waits in vain for the old one to go.
         taking = subprocess.Popen([host.NEXT, "apply"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(4)
@@ -269,9 +262,7 @@ class Blind(two_vms.TwoVMs):
         self.assertIn("intruder", [row["comm"] for row in host.cpuwarden_json("check")[1]["culprits"]])
         self.assertIn(" runs by that name", self.assert_check(2, "; the latest: intruder"))
         self.assertEqual(host.cpuwarden("release", "web1").returncode, 0)
-        rows = json.loads(host.run("bpftool", "-j", "map", "dump", "pinned",
-                                   os.path.join(host.PINS, "culprits")).stdout)
-        keys = [row["formatted"]["key"] for row in rows]
+        keys = [key for key, _ in host.map_rows("culprits")]
         self.assertNotIn("intruder", [key["comm"] for key in keys])
         # That of all that is left over stays.
         self.assertIn((0, 4), [(key["vm"], key["cause"]) for key in keys])

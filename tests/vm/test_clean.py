@@ -3,10 +3,10 @@
 Nothing wrong, for long: vCPUs that wake one another as fast as the host lets them. Under emulation some ten thousand
 switches a second. The long run on three kernels makes five million.
 """
-import json
 import time
 
 import host
+import maps
 import two_vms
 from account import CAUSES, difference, totals
 
@@ -20,9 +20,8 @@ class Clean(two_vms.TwoVMs):
 
     def misses(self):
         """Times that a program was not run since it was running already, and events lost."""
-        programs = json.loads(host.run("bpftool", "-j", "prog", "show").stdout)
-        ours = [program for program in programs if program.get("name", "").startswith("cpuwarden")]
-        self.assertTrue(ours, programs)
+        ours = maps.programs()
+        self.assertTrue(ours)
         return host.health()["events_lost"], sum(program.get("recursion_misses", 0) for program in ours)
 
     def run_clean(self, wanted):

@@ -128,12 +128,6 @@ def hold_lock():
     return lock
 
 
-def observers_start():
-    """When the observer was started that runs."""
-    done = host.run("bpftool", "-j", "map", "dump", "pinned", host.PINS + "/health")
-    return json.loads(done.stdout)[0]["formatted"]["value"]["start"]
-
-
 class Exec(unittest.TestCase):
     def setUp(self):
         host.forget_configuration()
@@ -409,13 +403,13 @@ class Exec(unittest.TestCase):
             flock(lock, LOCK_UN)
         two_vms.configure()
         self.assertEqual(host.cpuwarden("apply").returncode, 0)
-        started = observers_start()
+        started = host.health()["start"]
         process.send_signal(signal.SIGCONT)
         with host.Trace(range(8)) as trace:
             self.wait_until_done("web1")
         runs, _ = trace.account()
         trace.close()
-        self.assertEqual(observers_start(), started)
+        self.assertEqual(host.health()["start"], started)
         self.assert_born_in_place(runs, "web1", process.pid, two_vms.LEAVES["web1"])
         self.assert_quiet()
 

@@ -4,17 +4,18 @@
 cpuwarden itself, in any build, goes on, and so does all that QEMU and the kernel do by themselves. A kernel without
 BPF among its security modules does without it, and says so.
 """
-import json
 import os
 import subprocess
 import unittest
 
 import host
+import maps
 from test_exec import QEMU, ask, command, named, roles, wait_for
 
 HOST = "[host]\nhousekeeping = 0\n"
 WEB1 = "[vm]\npolicy = dedicated\nguard = %s\n[vcpupin]\n0 = 2\n1 = 3\n[emulatorpin]\ncpus = 1\n"
 GROUP = host.SLICE + "/web1"
+GUARD = "cpuwarden_guard"
 EPERM = "Operation not permitted"
 LOG, DENY = 2, 4  # as in enum vm_flag
 AFFINITY, MOVE = 1, 4  # as in enum drift_kind
@@ -38,14 +39,6 @@ def guarded():
     return [row for row in drifts() if row["guarded"]]
 
 
-def guard_programs():
-    """Of the guard: the kernel's programs, and the links that attach them."""
-    programs = json.loads(host.run("bpftool", "-j", "prog", "show").stdout)
-    ids = [p["id"] for p in programs if p["type"] == "lsm" and p.get("name", "").startswith("cpuwarden_guard")]
-    links = json.loads(host.run("bpftool", "-j", "link", "show").stdout)
-    return ids, [link["id"] for link in links if link.get("prog_id") in ids]
-
-
 def called(*args):
     """(pid, exit status, what it said) of a program."""
     process = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -65,10 +58,9 @@ def write_to(path, value):
 def register(pid, start):
     """Into controllers[0], as cpuwarden does for itself: the start, the process, and no libvirt."""
     value = start.to_bytes(8, "little") + pid.to_bytes(4, "little") + bytes(68)
-    done = host.run("bpftool", "map", "update", "pinned", host.PINS + "/controllers", "key", "0", "0", "0", "0",
-                    "value", *map(str, value))
-    if done.returncode:
-        raise AssertionError(done.stdout + done.stderr)
+    fd = maps.open_map("controllers")
+    maps.update(fd, bytes(4), value)
+    os.close(fd)
 
 
 class Guest(unittest.TestCase):
@@ -119,7 +111,7 @@ class Guarded(Guest):
     def test_1_off(self):
         """guard = off: nothing is attached, nothing is refused"""
         self.apply("off")
-        self.assertEqual(guard_programs(), ([], []))
+        self.assertEqual(maps.attached(GUARD), ([], []))
         self.assertFalse(os.path.exists(host.PINS + "/link_guard"))
         self.assertEqual(taskset("2", self.guest.vcpu(0))[1], 0)
         self.assertEqual(self.status()["guard"], "off")
@@ -128,7 +120,7 @@ class Guarded(Guest):
     def test_2_deny_affinity(self):
         """guard = deny: root's taskset on a vCPU is refused and noted; priorities are nobody's business"""
         self.apply("deny")
-        self.assertEqual([len(ids) for ids in guard_programs()], [1, 1])
+        self.assertEqual([len(ids) for ids in maps.attached(GUARD)], [1, 1])
         self.assertEqual((self.status()["guard"], self.status()["state"]), ("deny", "placed"))
         self.assertIn(", guard deny", host.cpuwarden("status").stdout)
         for tid, cpus in ((self.guest.vcpu(0), {2}), (self.guest.vcpu(1), {3}), (self.guest.pid, {1})):
@@ -197,7 +189,7 @@ class Guarded(Guest):
             done = host.run(program, "vcpupin", "web1", "1", str(cpu), "--live")
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(host.affinity(self.guest.vcpu(1)), {cpu})
-            self.assertEqual([len(ids) for ids in guard_programs()], [1, 1])
+            self.assertEqual([len(ids) for ids in maps.attached(GUARD)], [1, 1])
         self.assertEqual(self.apply(program=host.NEXT), "nothing to do\n")
         done = host.run(host.NEXT, "vcpupin", "web1", "1", "r", "--live")
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -211,7 +203,7 @@ class Guarded(Guest):
             self.assertEqual(taskset("0-7", self.guest.vcpu(0))[1], 0)
             if args != ["--all"]:
                 self.assertEqual(len(guarded()), before)
-        self.assertEqual(guard_programs(), ([], []))
+        self.assertEqual(maps.attached(GUARD), ([], []))
 
     def test_7_another_version(self):
         """an observer that cannot be opened: release takes its guard away first"""
@@ -221,7 +213,7 @@ class Guarded(Guest):
         done = host.cpuwarden("release", "web1")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual(host.affinity(self.guest.vcpu(0)), set(range(8)))
-        self.assertEqual(guard_programs(), ([], []))
+        self.assertEqual(maps.attached(GUARD), ([], []))
 
     def test_8_who_comes_after(self):
         """a registered process passes; who gets its number when it has ended does not"""

@@ -6,8 +6,9 @@ are ours; what libvirt does with vCPUs that it has just made goes on either way.
 import unittest
 
 import host
+import maps
 from domains import Domain, systemctl, virsh
-from test_guard import AFFINITY, DENY, EPERM, guard_programs, guarded, taskset, text
+from test_guard import AFFINITY, DENY, EPERM, GUARD, guarded, taskset, text
 from test_exec import wait_for
 
 OURS = "[vm]\npolicy = dedicated\n[vcpupin]\n0 = 4\n1 = 5\n"
@@ -61,7 +62,7 @@ class Libvirt(unittest.TestCase):
         """pins that are libvirt's: virsh vcpupin, emulatorpin and iothreadpin work, taskset does not"""
         self.apply()
         self.assert_placed([{4}, {5}])
-        self.assertEqual([len(ids) for ids in guard_programs()], [1, 1])
+        self.assertEqual([len(ids) for ids in maps.attached(GUARD)], [1, 1])
         before = len(guarded())
         virsh("vcpupin", "vm1", "1", "6", "--live")
         self.assertEqual(host.affinity(self.vm.vcpu(1)), {6})

@@ -255,10 +255,7 @@ def files_below(folder):
 
 def generation():
     """The rules' number in the observer, by bpftool; None without an observer."""
-    if not os.path.exists(host.PINS):
-        return None
-    done = host.run("bpftool", "-j", "map", "dump", "pinned", host.PINS + "/health")
-    return json.loads(done.stdout)[0]["formatted"]["value"]["generation"]
+    return host.health()["generation"] if os.path.exists(host.PINS) else None
 
 
 class Unchanged:

@@ -3,22 +3,15 @@
 Another build of the program takes the observer over, again and again, under load: no switch is missed, none is counted
 twice, and nothing that was counted is lost. ftrace is the witness.
 """
-import json
 import os
 import signal
 import subprocess
 import time
 
 import host
+import maps
 import two_vms
 from account import difference, totals
-
-
-
-def switch_programs():
-    """Ids of the observer's programs at sched_switch that the kernel has."""
-    found = json.loads(host.run("bpftool", "-j", "prog", "show").stdout)
-    return [p["id"] for p in found if p.get("name", "").startswith("cpuwarden_switc")]
 
 
 class Takeover(two_vms.TwoVMs):
@@ -29,7 +22,7 @@ class Takeover(two_vms.TwoVMs):
 
     def assert_sole(self):
         """One program, as if there had never been another, and nothing left to do."""
-        self.assertEqual(len(switch_programs()), 1)
+        self.assertEqual(len(maps.programs("cpuwarden_switch")), 1)
         self.assertEqual(host.health()["takeover"], 0)
         self.assertEqual([name for name in os.listdir(host.PINS) if name.endswith("_new")], [])
         done = host.cpuwarden("check")
