@@ -18,16 +18,11 @@ PINS = {"vm1": "<vcpupin vcpu='0' cpuset='4'/><vcpupin vcpu='1' cpuset='5'/><emu
 
 
 def virsh(*args):
-    done = host.run("virsh", *args)
-    if done.returncode:
-        raise AssertionError(done.stdout + done.stderr)
-    return done.stdout
+    return host.must("virsh", *args).stdout
 
 
 def systemctl(*args):
-    done = host.run("systemctl", *args)
-    if done.returncode:
-        raise AssertionError(done.stdout + done.stderr)
+    host.must("systemctl", *args)
 
 
 class Domain:

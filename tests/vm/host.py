@@ -74,6 +74,10 @@ def cpuwarden(*args, etc=ETC):
     return run(PROGRAM, *args, "--etc", etc)
 
 
+def apply(*options, program=PROGRAM):
+    return must(program, "apply", *options)
+
+
 def cpuwarden_json(*args):
     done = cpuwarden(*args, "--json")
     return done.returncode, json.loads(done.stdout)
@@ -293,6 +297,27 @@ def intrude(runs, busy_us, pause_us, cpu=None, cgroup_path=None, options=()):
             set_cgroup(cgroup_path, "cgroup.procs", str(os.getpid()))
     return subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             preexec_fn=enter)
+
+
+def wait_for(what, found, seconds=60):
+    """What found() says, once it is something."""
+    deadline = time.time() + seconds
+    while time.time() < deadline:
+        value = found()
+        if value:
+            return value
+        time.sleep(0.1)
+    raise AssertionError("not within %d s: %s" % (seconds, what))
+
+
+def kill_at(call, *verb):
+    """Runs the program until it is about to make that call of those that change something, the first being 1."""
+    return run(os.path.join(HELPERS, "killat"), str(call), PROGRAM, *verb)
+
+
+def calls_of(*verb):
+    """How many such calls it makes."""
+    return int(kill_at(10 ** 9, *verb).stdout.split()[-1])
 
 
 def stop_all(guests):

@@ -12,7 +12,7 @@ import struct
 import host
 
 SYS_BPF = 321
-LOOKUP, UPDATE, DELETE, OBJ_GET = 1, 2, 3, 7
+UPDATE, DELETE, PROG_LOAD, OBJ_GET, RAW_TRACEPOINT_OPEN = 2, 3, 5, 7, 17
 PAGE = 4096
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -36,7 +36,7 @@ def keep_link(name, path):
 
 
 def bpf(command, attributes):
-    """The call's result; raises OSError."""
+    """bpf(2) with the beginning of a union bpf_attr: the call's result; raises OSError."""
     buffer = ctypes.create_string_buffer(attributes, 128)
     done = libc.syscall(SYS_BPF, command, buffer, 128)
     if done < 0:

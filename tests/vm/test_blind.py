@@ -158,9 +158,7 @@ class Blind(two_vms.TwoVMs):
         fd = maps.open_map("task_counters")
         maps.delete(fd, self.guests[0].vcpu(0).to_bytes(4, "little"))
         os.close(fd)
-        deadline = time.time() + 20
-        while not host.health()["unwritten"] and time.time() < deadline:
-            time.sleep(0.2)
+        host.wait_for("what could not be written", lambda: host.health()["unwritten"], 20)
         self.assert_check(3, "no place in task_counters")
         self.assertGreater(host.cpuwarden_json("check")[1]["coverage"]["unwritten"], 0)
 
@@ -205,15 +203,14 @@ class Blind(two_vms.TwoVMs):
     def test_9_killed(self):
         """apply is killed on its way: check is OK only when there is nothing left to do"""
         calls = 0
-        killat = os.path.join(host.HELPERS, "killat")
         for point in range(10):
             self.assertEqual(host.cpuwarden("release", "--all").returncode, 0)
             subprocess.run(["rm", "-rf", host.PINS], check=True)
             if not calls:
-                calls = int(host.run(killat, "1000000000", host.PROGRAM, "apply").stdout.split()[-1])
+                calls = host.calls_of("apply")
                 continue
             with self.subTest(point=point):
-                host.run(killat, str(calls * point // 10), host.PROGRAM, "apply")
+                host.kill_at(calls * point // 10, "apply")
                 done = host.cpuwarden("check")
                 print("    %s" % done.stdout, end="", flush=True)
                 if done.returncode == 0:

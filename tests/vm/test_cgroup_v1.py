@@ -4,7 +4,6 @@ A host whose cpuset controller is on cgroup v1: a kernel that has it there, star
 (tools/vm --cgroup-v1).
 """
 import os
-import time
 
 import host
 import sentences
@@ -30,6 +29,4 @@ class CgroupV1(sentences.Sentences):
             self.assertFalse(os.path.exists(host.PINS))
         finally:
             # The controller comes back some time after the last v1 mount has gone.
-            deadline = time.time() + 30
-            while "cpuset" not in host.cgroup("", "cgroup.controllers") and time.time() < deadline:
-                time.sleep(0.1)
+            host.wait_for("cpuset", lambda: "cpuset" in host.cgroup("", "cgroup.controllers"), 30)

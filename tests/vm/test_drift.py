@@ -13,6 +13,7 @@ import time
 import unittest
 
 import host
+import maps
 import test_exec
 
 HOST = """[host]
@@ -79,10 +80,7 @@ class Drift(unittest.TestCase):
         host.cpuwarden("release", "--all")
         self.setUp()
 
-    def apply(self):
-        done = host.cpuwarden("apply")
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        return done
+    apply = staticmethod(host.apply)
 
     def since(self):
         """Others' changes since the test began, newest first."""
@@ -256,8 +254,8 @@ class Drift(unittest.TestCase):
         process = subprocess.Popen(test_exec.command("born", 1, *test_exec.named("born", True)),
                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            test_exec.wait_for("exec", lambda: host.cpuwarden("status", "born").returncode == 0)
-            test_exec.wait_for("the end of exec", lambda: not test_exec.attendants())
+            host.wait_for("exec", lambda: host.cpuwarden("status", "born").returncode == 0)
+            host.wait_for("the end of exec", lambda: not test_exec.attendants())
             self.assertEqual(host.cpuwarden_json("status", "born")[1]["vms"][0]["state"], "placed")
             moves = [d for d in host.dump_map("drifts").values() if d["kind"] == 4 and d["time"] > self.began]
             attendant = host.dump_map("controllers")[1]["tgid"]
@@ -357,15 +355,6 @@ class Crowded(unittest.TestCase):
         host.forget_configuration()
         os.rmdir(os.path.join(host.CGROUP, CULPRITS))
 
-    @staticmethod
-    def bpf(command, attributes):
-        """bpf(2), which x86-64 numbers 321"""
-        libc = ctypes.CDLL(None, use_errno=True)
-        fd = libc.syscall(321, command, ctypes.create_string_buffer(attributes), len(attributes))
-        if fd < 0:
-            raise OSError(ctypes.get_errno(), "bpf(%d)" % command)
-        return fd
-
     def function_id(self):
         types = host.run("bpftool", "btf", "dump", "file", "/sys/kernel/btf/vmlinux").stdout
         return int(re.search(r"(?m)^\[(\d+)\] FUNC '%s' " % self.FUNCTION, types).group(1))
@@ -374,13 +363,13 @@ class Crowded(unittest.TestCase):
         """Attaches programs that do nothing at the function's entry until the kernel takes no more."""
         code = ctypes.create_string_buffer(struct.pack("<QQ", 0xb7, 0x95))  # r0 = 0; exit
         name = ctypes.create_string_buffer(b"GPL")
-        # union bpf_attr for BPF_PROG_LOAD: BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, attach_btf_id at 108
+        # BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, attach_btf_id at 108
         load = struct.pack("<IIQQ44xI36xI8x", 26, 2, ctypes.addressof(code), ctypes.addressof(name), 24,
                            self.function_id())
         for _ in range(self.MOST):
-            program = self.bpf(5, load)
+            program = maps.bpf(maps.PROG_LOAD, load)
             try:
-                self.links.append(self.bpf(17, struct.pack("<QI4x", 0, program)))
+                self.links.append(maps.bpf(maps.RAW_TRACEPOINT_OPEN, struct.pack("<QI4x", 0, program)))
             except OSError as full:
                 self.assertEqual(full.errno, errno.E2BIG)
                 return

@@ -14,6 +14,7 @@ from fcntl import LOCK_EX, LOCK_UN, flock
 
 import host
 import two_vms
+from host import wait_for
 
 LONELY = """[vm]
 policy = dedicated
@@ -46,16 +47,6 @@ def command(name, vcpus, *more, given=None):
 
 def named(name, debug):
     return ["-name", "guest=%s%s" % (name, ",debug-threads=on" if debug else "")]
-
-
-def wait_for(what, found):
-    deadline = time.time() + PATIENCE
-    while time.time() < deadline:
-        value = found()
-        if value:
-            return value
-        time.sleep(0.2)
-    raise AssertionError("not within %d s: %s" % (PATIENCE, what))
 
 
 def ask(name, *commands):

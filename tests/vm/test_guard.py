@@ -10,7 +10,8 @@ import unittest
 
 import host
 import maps
-from test_exec import QEMU, ask, command, named, roles, wait_for
+from host import wait_for
+from test_exec import QEMU, ask, command, named, roles
 
 HOST = "[host]\nhousekeeping = 0\n"
 WEB1 = "[vm]\npolicy = dedicated\nguard = %s\n[vcpupin]\n0 = 2\n1 = 3\n[emulatorpin]\ncpus = 1\n"
@@ -83,9 +84,7 @@ class Guest(unittest.TestCase):
     def apply(self, guard=None, program=host.PROGRAM):
         if guard:
             host.configure("web1", WEB1 % guard)
-        done = host.run(program, "apply")
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        return done.stdout
+        return host.apply(program=program).stdout
 
     def status(self):
         return host.cpuwarden_json("status")[1]["vms"][0]

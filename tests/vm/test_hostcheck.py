@@ -354,18 +354,15 @@ class Placed(HandCheck, two_vms.TwoVMs):
     def test_5_killed_anywhere(self):
         """--fix and release --host killed before any of their changes: the next converge"""
         before = settings()
-        killat = os.path.join(host.HELPERS, "killat")
-
-        def calls_of(*verb):
-            return int(host.run(killat, "1000000000", host.PROGRAM, *verb).stdout.split()[-1])
-        calls = calls_of("hostcheck", "--fix", "--json"), calls_of("release", "--host", "--json")
+        fix, release = ("hostcheck", "--fix", "--json"), ("release", "--host", "--json")
+        calls = host.calls_of(*fix), host.calls_of(*release)
         self.assertEqual(settings(), before)
         for i in range(8):
             with self.subTest(point=i):
-                host.run(killat, str(1 + calls[0] * i // 8), host.PROGRAM, "hostcheck", "--fix", "--json")
+                host.kill_at(1 + calls[0] * i // 8, *fix)
                 if i % 2:
                     self.fix()
-                    host.run(killat, str(1 + calls[1] * i // 8), host.PROGRAM, "release", "--host", "--json")
+                    host.kill_at(1 + calls[1] * i // 8, *release)
                 self.release(before)
 
     def test_6_broken_partition(self):

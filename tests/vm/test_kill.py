@@ -27,19 +27,14 @@ class Kill(two_vms.TwoVMs):
             if thread in after[1]:
                 self.assertEqual(after[1][thread], before[1][thread], thread)
 
-    def kill_at(self, point, verb):
-        done = host.run(os.path.join(host.HELPERS, "killat"), str(point), host.PROGRAM, *verb)
-        return done.returncode == 0
-
     def kill_apply(self, points):
         before = host.dump()
-        calls = int(host.run(os.path.join(host.HELPERS, "killat"), "1000000000", host.PROGRAM,
-                             "apply").stdout.split()[-1])
+        calls = host.calls_of("apply")
         self.assert_placed()
         self.assertEqual(host.cpuwarden("release", "--all").returncode, 0)
         for i in range(points):
             with self.subTest(point=i):
-                self.kill_at(1 + calls * i // points, ["apply"])
+                host.kill_at(1 + calls * i // points, "apply")
                 self.assert_nobody_without_cpus()
                 if i % 2:
                     self.apply()
@@ -60,12 +55,11 @@ class Kill(two_vms.TwoVMs):
         self.assertEqual(host.cpuwarden("release", "--all").returncode, 0)
         before = host.dump()
         self.apply()
-        calls = int(host.run(os.path.join(host.HELPERS, "killat"), "1000000000", host.PROGRAM,
-                             "release", "--all").stdout.split()[-1])
+        calls = host.calls_of("release", "--all")
         for i in range(POINTS // 5):
             with self.subTest(point=i):
                 self.apply()
-                self.kill_at(1 + calls * i // (POINTS // 5), ["release", "--all"])
+                host.kill_at(1 + calls * i // (POINTS // 5), "release", "--all")
                 self.assert_nobody_without_cpus()
                 self.release_restores(before)
 

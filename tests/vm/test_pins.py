@@ -338,15 +338,13 @@ class Placed(Sentences):
         """As helpers/killat.c counts them."""
         with open(os.path.join(host.REPO, "tests/vm/helpers/killat.c")) as f:
             names = re.findall(r"^\s+STOP_AT\((\w+)\)", f.read(), re.M)
-        done = host.run("strace", "-y", "-e", "trace=" + ",".join(names), "-o", "/tmp/strace", *verb)
-        self.assertEqual(done.returncode, 0, done.stderr)
+        host.must("strace", "-y", "-e", "trace=" + ",".join(names), "-o", "/tmp/strace", host.PROGRAM, *verb)
         return [line for line in host.read("/tmp/strace").splitlines() if not line.startswith(("+++", "---"))]
 
     def test_6_killed_anywhere(self):
         """killed anywhere: each file is the old one or the new one, and the next command leaves no trace of it"""
         new = ONE.replace("0 = 4 ;", "0 = 2 ;")
-        killat = os.path.join(host.HELPERS, "killat")
-        verb = [host.PROGRAM, "vcpupin", "one", "0", "2", "--live", "--config"]
+        verb = ["vcpupin", "one", "0", "2", "--live", "--config"]
         calls = self.changing_calls(verb)
         self.assertEqual(text_of(file_of("one")), new)
         file = [i for i, call in enumerate(calls, 1) if "one.conf" in call]
@@ -356,7 +354,7 @@ class Placed(Sentences):
         for i in points:
             self.pin("0", "4", "--live", "--config")
             with self.subTest(point=i):
-                done = host.run(killat, str(i), *verb)
+                done = host.kill_at(i, *verb)
                 self.assertEqual(done.returncode, 0, "it was not killed")
                 text = text_of(file_of("one"))
                 self.assertIn(text, (ONE, new))

@@ -7,7 +7,6 @@ import os
 import signal
 import time
 
-import two_vms
 from qmp import Qmp
 from referee import ANY, LOUNGE, Kind, Referee, kinds
 

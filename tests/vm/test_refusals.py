@@ -3,7 +3,6 @@
 Bad inputs: whatever is wrong with what cpuwarden is told, with what it is given or with where it runs, it says one
 sentence that names it, exits as documented, and leaves cgroups, threads, observer and files as they were.
 """
-import json
 import os
 import shutil
 import signal
@@ -13,7 +12,6 @@ import subprocess
 import tempfile
 import threading
 import time
-import unittest
 from fcntl import LOCK_EX, flock
 
 import host

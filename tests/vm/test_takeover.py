@@ -60,8 +60,7 @@ class Takeover(two_vms.TwoVMs):
 
         def act(look):
             for turn in range(times):
-                done = host.run((host.NEXT, host.PROGRAM)[turn % 2], "apply")
-                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                done = host.apply(program=(host.NEXT, host.PROGRAM)[turn % 2])
                 self.assertIn("start the observer", done.stdout)
                 builds.add(host.health()["build"])
                 look()

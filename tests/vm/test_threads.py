@@ -5,7 +5,6 @@ and iothreads that are plugged into a VM that is placed.
 """
 import os
 import subprocess
-import time
 import unittest
 
 import host
@@ -30,16 +29,12 @@ class Threads(unittest.TestCase):
                                     "-qmp", "unix:/run/test.qmp,server=on,wait=off",
                                     "-bios", os.path.join(host.GUESTS, "calm.bin")], stdin=subprocess.DEVNULL)
         pid = process.pid
-        deadline = time.time() + 60
-        while before and time.time() < deadline:
-            children = host.read("/proc/%d/task/%d/children" % (pid, pid)).split()
-            if children:
-                pid = int(children[0])
-                break
+        if before:
+            children = "/proc/%d/task/%d/children" % (pid, pid)
+            pid = int(host.wait_for("its child", lambda: host.read(children).split())[0])
         self.addCleanup(process.wait)
         self.addCleanup(os.kill, pid, 9)
-        while not os.path.exists("/run/test.qmp") and time.time() < deadline:
-            time.sleep(0.1)
+        host.wait_for("QMP", lambda: os.path.exists("/run/test.qmp"))
         self.qmp = Qmp("/run/test.qmp")
         self.addCleanup(self.qmp.close)
         self.addCleanup(os.unlink, "/run/test.qmp")
@@ -56,8 +51,7 @@ class Threads(unittest.TestCase):
 
     def assert_placed(self, pid):
         """Each vCPU that QMP names is in its group, each other thread with the emulator."""
-        done = host.cpuwarden("apply")
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        host.apply()
         outer = self.outer(pid)
         leaves = {outer[cpu["thread-id"]]: ("vcpu%d" % cpu["cpu-index"], {2 + cpu["cpu-index"]})
                   for cpu in self.qmp.call("query-cpus-fast")}

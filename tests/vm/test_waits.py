@@ -54,10 +54,7 @@ class Waits(two_vms.TwoVMs):
     def stopped(self, guest, go_on=True):
         """({tid: (wait ns, switch-ins)} by the kernel, {tid: waits} by status), nobody being about to run."""
         os.kill(guest.pid, signal.SIGSTOP)
-        deadline = time.time() + 20
-        while any(host.stat_fields(tid)[0] != "T" for tid in guest.threads()):
-            self.assertLess(time.time(), deadline)
-            time.sleep(0.05)
+        host.wait_for("all stop", lambda: all(host.stat_fields(tid)[0] == "T" for tid in guest.threads()), 20)
         time.sleep(0.3)
         kernel = {}
         for index in range(guest.vcpus):
