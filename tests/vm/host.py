@@ -5,6 +5,7 @@ inside tools/vm. What is read here is read from the kernel, never from the progr
 """
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -125,8 +126,8 @@ class Guest:
     def wait_until_all_run(self):
         deadline = time.time() + 120
         while time.time() < deadline:
-            vcpus = [t for t in self.threads() if self.comm(t).startswith("CPU ")]
-            if len(vcpus) == self.vcpus and all(self.run_ns(t) > 1e6 for t in vcpus):
+            vcpus = [tid for tid in self.threads() if self.role(tid)[0] == "vcpu"]
+            if len(vcpus) == self.vcpus and all(self.run_ns(tid) > 1e6 for tid in vcpus):
                 return
             if self.process.poll() is not None:
                 raise RuntimeError("guest %s ended" % self.name)
@@ -148,11 +149,24 @@ class Guest:
     def run_ns(self, tid):
         return int(read("/proc/%d/task/%d/schedstat" % (self.pid, tid)).split()[0])
 
+    def role(self, tid):
+        """By its name: ("vcpu", 0), ("iothread", 1), or ("emulator", None)."""
+        found = re.match(r"CPU (\d+)/|IO iothread(\d+)$", self.comm(tid))
+        if not found:
+            return "emulator", None
+        return ("vcpu", int(found[1])) if found[1] else ("iothread", int(found[2]))
+
+    def leaf(self, tid, leaves):
+        """Which of these groups it belongs in: whoever has none of his own is with the emulator."""
+        kind, index = self.role(tid)
+        own = "%s%s" % (kind, index)
+        return own if own in leaves else "emulator"
+
     def vcpu(self, index):
-        return next(t for t in self.threads() if self.comm(t).startswith("CPU %d/" % index))
+        return next(tid for tid in self.threads() if self.role(tid) == ("vcpu", index))
 
     def iothread(self):
-        return next(t for t in self.threads() if self.comm(t).startswith("IO iothread1"))
+        return next(tid for tid in self.threads() if self.role(tid) == ("iothread", 1))
 
     def kill(self):
         self.process.kill()
@@ -162,6 +176,10 @@ class Guest:
 def stat_fields(tid):
     """What the kernel's line on a thread says behind its name; see proc_pid_stat(5), whose field 3 is [0]."""
     return read("/proc/%d/stat" % tid).rpartition(")")[2].split()
+
+
+def set_online(cpu, online):
+    write("/sys/devices/system/cpu/cpu%d/online" % cpu, "1" if online else "0")
 
 
 def affinity(tid):

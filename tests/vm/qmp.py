@@ -8,7 +8,11 @@ class Qmp:
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(60)
-        self.socket.connect(path)
+        try:
+            self.socket.connect(path)
+        except OSError:
+            self.socket.close()
+            raise
         self.file = self.socket.makefile("rw")
         self.file.readline()
         self.call("qmp_capabilities")
@@ -26,3 +30,12 @@ class Qmp:
     def close(self):
         self.file.close()
         self.socket.close()
+
+
+def ask(name, command, **arguments):
+    """One question to the VM of that name."""
+    monitor = Qmp("/run/%s.qmp" % name)
+    try:
+        return monitor.call(command, **arguments)
+    finally:
+        monitor.close()

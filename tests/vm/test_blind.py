@@ -219,18 +219,17 @@ class Blind(two_vms.TwoVMs):
 
     def test_a_cpu_comes_online(self):
         """a CPU that was offline when the observer started: watched as any other from its first switch"""
-        online = "/sys/devices/system/cpu/cpu6/online"
         host.cpuwarden("release", "--all")
         host.stop_all(self.guests[1:])
         os.unlink(os.path.join(host.ETC, "vms.d", "web2.conf"))
-        host.write(online, "0")
+        host.set_online(6, False)
         subprocess.run(["rm", "-rf", host.PINS], check=True)
         try:
             self.apply()
             self.assert_check(0)
             self.assertEqual(host.counters()[6]["switches"], 0)
         finally:
-            host.write(online, "1")
+            host.set_online(6, True)
             two_vms.configure()
             self.guests[1] = host.Guest("web2", 3, self.mode)
         self.apply()
@@ -249,9 +248,9 @@ class Blind(two_vms.TwoVMs):
         self.assertGreaterEqual(outer["switches"], switches[6])
         self.assert_check(0)
         # And one that goes takes the promise with it.
-        host.write(online, "0")
+        host.set_online(6, False)
         self.assertNotEqual(host.cpuwarden("check").returncode, 0)
-        host.write(online, "1")
+        host.set_online(6, True)
 
     def test_b_culprits_go_with_their_vm(self):
         """who ran on a VM's CPUs is forgotten with the VM: its slot will be another's"""

@@ -3,10 +3,8 @@
 `cpuwarden exec`: a QEMU whose vCPUs run nowhere else from their first moment. ftrace looks at all CPUs from before
 QEMU is started; which thread is which vCPU, QEMU itself tells, by QMP.
 """
-import json
 import os
 import signal
-import socket
 import subprocess
 import time
 import unittest
@@ -15,6 +13,7 @@ from fcntl import LOCK_EX, LOCK_UN, flock
 import host
 import two_vms
 from host import wait_for
+from qmp import ask
 
 LONELY = """[vm]
 policy = dedicated
@@ -49,30 +48,11 @@ def named(name, debug):
     return ["-name", "guest=%s%s" % (name, ",debug-threads=on" if debug else "")]
 
 
-def ask(name, *commands):
-    """What that QEMU answers on its QMP socket."""
-    with socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(PATIENCE)
-        link.connect("/run/%s.qmp" % name)
-        lines = link.makefile("rw")
-        lines.readline()
-        answers = []
-        for execute in ("qmp_capabilities",) + commands:
-            order = execute if isinstance(execute, dict) else {"execute": execute}
-            lines.write(json.dumps(order) + "\n")
-            lines.flush()
-            answer = json.loads(lines.readline())
-            while "return" not in answer:
-                answer = json.loads(lines.readline())
-            answers.append(answer["return"])
-        return answers[1:]
-
-
 def roles(name):
     """{leaf: tid}, once QEMU answers"""
     def answer():
         try:
-            return ask(name, "query-cpus-fast", "query-iothreads")
+            return ask(name, "query-cpus-fast"), ask(name, "query-iothreads")
         except (FileNotFoundError, ConnectionRefusedError):
             return None
     vcpus, iothreads = wait_for("QMP of " + name, answer)

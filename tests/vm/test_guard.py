@@ -11,7 +11,8 @@ import unittest
 import host
 import maps
 from host import wait_for
-from test_exec import QEMU, ask, command, named, roles
+from qmp import ask
+from test_exec import QEMU, command, named, roles
 
 HOST = "[host]\nhousekeeping = 0\n"
 WEB1 = "[vm]\npolicy = dedicated\nguard = %s\n[vcpupin]\n0 = 2\n1 = 3\n[emulatorpin]\ncpus = 1\n"
@@ -237,23 +238,20 @@ class Guarded(Guest):
         self.apply("deny")
         before = len(guarded())
         for cpu in (5, 3):
-            host.write("/sys/devices/system/cpu/cpu%d/online" % cpu, "0")
-            host.write("/sys/devices/system/cpu/cpu%d/online" % cpu, "1")
+            host.set_online(cpu, False)
+            host.set_online(cpu, True)
         host.cpuwarden("apply")
         self.assertEqual((self.status()["state"], self.status()["reason"]), ("placed", None))
-        slots = ask("web1", "query-hotpluggable-cpus")[0]
+        slots = ask("web1", "query-hotpluggable-cpus")
         free = next(slot for slot in slots if "qom-path" not in slot)
-        self.assertEqual(self.tell("object-add", {"qom-type": "iothread", "id": "iothread2"}), {})
-        self.assertEqual(self.tell("device_add", dict(free["props"], driver=free["type"], id="cpu2")), {})
-        wait_for("vCPU 2", lambda: len(ask("web1", "query-cpus-fast")[0]) == 3)
+        self.assertEqual(ask("web1", "object-add", **{"qom-type": "iothread", "id": "iothread2"}), {})
+        self.assertEqual(ask("web1", "device_add", **free["props"], driver=free["type"], id="cpu2"), {})
+        wait_for("vCPU 2", lambda: len(ask("web1", "query-cpus-fast")) == 3)
         self.apply()
         tid = roles("web1")["vcpu2"]
         self.assertEqual(host.thread_cgroup(self.guest.pid, tid), GROUP + "/vcpu2")
         self.assertEqual(len(guarded()), before)
         self.assert_refused(taskset("0", tid))
-
-    def tell(self, execute, arguments):
-        return ask("web1", {"execute": execute, "arguments": arguments})[0]
 
 
 @unittest.skipIf(WITHOUT, "this kernel was booted without BPF among its security modules")

@@ -14,7 +14,6 @@ import host
 from domains import PINS, Domain, systemctl, virsh
 
 BARE = "[vm]\npolicy = dedicated\n[vcpupin]\n0 = 2\n[emulatorpin]\ncpus = 1\n"
-SWITCH = "/sys/devices/system/cpu/cpu5/online"
 # A step, and the file that it writes.
 FILES = {"set-cpus": "cpuset.cpus", "set-exclusive": "cpuset.cpus.exclusive", "set-partition": "cpuset.cpus.partition",
          "move-thread": "cgroup.threads", "move-process": "cgroup.procs", "give-cpuset": "cgroup.subtree_control",
@@ -22,9 +21,9 @@ FILES = {"set-cpus": "cpuset.cpus", "set-exclusive": "cpuset.cpus.exclusive", "s
 
 
 def offline():
-    host.write(SWITCH, "0")
+    host.set_online(5, False)
     time.sleep(0.2)
-    host.write(SWITCH, "1")
+    host.set_online(5, True)
 
 
 class Domains(unittest.TestCase):

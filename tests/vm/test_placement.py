@@ -78,10 +78,8 @@ class Placement(two_vms.TwoVMs):
         self.assertEqual(thread["partition"], host.cgroup(path, "cpuset.cpus.partition"))
         self.assertEqual(thread["partition"], partition)
         self.assertEqual(thread["comm"], guest.comm(tid))
-        comm = guest.comm(tid)
-        wanted = ("vcpu", int(comm[4])) if comm.startswith("CPU ") else \
-            ("iothread", 1) if comm == "IO iothread1" else ("emulator", 0)
-        self.assertEqual((thread["class"], thread["index"]), wanted)
+        kind, index = guest.role(tid)
+        self.assertEqual((thread["class"], thread["index"]), (kind, index or 0))
         self.assertEqual(thread["last_cpu"], int(host.stat_fields(tid)[36]))
         self.assertEqual(thread["off_set"], {"count": 0, "ns": 0})
         sched = host.read("/proc/%d/task/%d/schedstat" % (guest.pid, tid)).split()
@@ -145,10 +143,9 @@ class Placement(two_vms.TwoVMs):
 
     def test_9_cpu_goes_offline(self):
         """a vCPU's CPU goes offline: its VM is degraded and says why, the other goes on; online again, apply mends it"""
-        switch = "/sys/devices/system/cpu/cpu3/online"
-        self.addCleanup(host.write, switch, "1")
+        self.addCleanup(host.set_online, 3, True)
         self.apply()
-        host.write(switch, "0")
+        host.set_online(3, False)
         states = {vm["name"]: vm for vm in host.cpuwarden_json("status")[1]["vms"]}
         self.assertEqual(states["web1"]["state"], "degraded")
         self.assertRegex(states["web1"]["reason"], "3")
@@ -164,7 +161,7 @@ class Placement(two_vms.TwoVMs):
         for guest in self.guests:
             for tid in guest.threads():
                 self.assertTrue(host.affinity(tid))
-        host.write(switch, "1")
+        host.set_online(3, True)
         self.apply()
         self.assert_placed()
         self.assertEqual(host.cpuwarden("plan").returncode, 0)

@@ -8,10 +8,8 @@ import os
 import time
 
 import host
-from qmp import Qmp
+from qmp import ask
 from referee import ANY, LOUNGE, Kind, Referee, kinds
-
-CPU3 = "/sys/devices/system/cpu/cpu3/online"
 
 
 def cpu_off_and_on(test):
@@ -19,9 +17,9 @@ def cpu_off_and_on(test):
     test.broken.add(("web1", "open"))
     process = host.intrude(200, 2000, 3000, None, test.group_of(3))
     time.sleep(0.3)
-    host.write(CPU3, "0")
+    host.set_online(3, False)
     time.sleep(0.3)
-    host.write(CPU3, "1")
+    host.set_online(3, True)
     process.communicate()
 
 
@@ -132,17 +130,13 @@ def to_thread(test, tid, maker):
 def add_iothread(test):
     """One that the observer knows by its number."""
     web1 = test.guest("web1")
-    monitor = Qmp("/run/web1.qmp")
-    monitor.call("object-add", **{"qom-type": "iothread", "id": "iothread2"})
-    monitor.close()
+    ask("web1", "object-add", **{"qom-type": "iothread", "id": "iothread2"})
     test.apply()
     test.former = next(tid for tid in web1.threads() if web1.comm(tid) == "IO iothread2")
 
 
 def end_iothread(test):
-    monitor = Qmp("/run/web1.qmp")
-    monitor.call("object-del", id="iothread2")
-    monitor.close()
+    ask("web1", "object-del", id="iothread2")
     return test.former
 
 

@@ -7,10 +7,9 @@ import os
 import signal
 import time
 
-from qmp import Qmp
-from referee import ANY, LOUNGE, Kind, Referee, kinds
-
 import host
+from qmp import Qmp
+from referee import LOUNGE, Kind, Referee, kinds
 
 
 def astray(tid_of, cpu, then):

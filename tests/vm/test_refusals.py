@@ -438,7 +438,7 @@ class Refusals(sentences.Sentences):
 
     def test_09_policies(self):
         """policies that cannot be had: the VM stays as it is, check says degraded"""
-        host.write("/sys/devices/system/cpu/cpu7/online", "0")
+        host.set_online(7, False)
         try:
             with Unchanged(self):
                 for name, policy, words in CLAIMS:
@@ -448,7 +448,7 @@ class Refusals(sentences.Sentences):
                         self.assertEqual((done.returncode, done.stderr), (1, ""), done.stdout)
                         self.assertRegex(done.stdout, "^WARNING - no violation, yet web1 is degraded: ")
         finally:
-            host.write("/sys/devices/system/cpu/cpu7/online", "1")
+            host.set_online(7, True)
         # A CPU that comes back takes kernel threads of its node out of their bindings (kcompactd).
         self.assertEqual(host.cpuwarden("apply").returncode, 0)
 

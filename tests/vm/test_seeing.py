@@ -11,10 +11,6 @@ CPUS = "/sys/devices/system/cpu"
 NODES = "/sys/devices/system/node"
 
 
-def online(cpu, value):
-    host.write("%s/cpu%d/online" % (CPUS, cpu), value)
-
-
 def numbered(file):
     """{CPU: number}: sets of CPUs that share something, numbered by their lowest."""
     of_cpu = {cpu: host.cpus(host.read("%s/cpu%d/%s" % (CPUS, cpu, file)))
@@ -109,14 +105,14 @@ class Seeing(two_vms.TwoVMs):
         self.assertEqual({row["role"] for row in rows.values()}, {"housekeeping"})
         self.assertEqual({(row["owner"], row["partition"], row["cgroup"]) for row in rows.values()},
                          {(None, None, None)})
-        online(5, "0")
+        host.set_online(5, False)
         try:
             rows = self.rows()
             self.check_places(rows)
             self.assertEqual([cpu for cpu, row in rows.items() if row["role"] == "offline"], [5])
             self.assertEqual(rows[4]["siblings"], "4")
         finally:
-            online(5, "1")
+            host.set_online(5, True)
         self.check_places(self.rows())
 
     def test_2_owners_and_partitions(self):
@@ -175,10 +171,8 @@ class Seeing(two_vms.TwoVMs):
         for guest in self.guests:
             for tid in guest.threads():
                 leaf = two_vms.leaf_of(guest, tid)
-                comm, (cpu, task) = guest.comm(tid), seen[tid]
-                wanted = ("vcpu", int(comm[4])) if comm.startswith("CPU ") else \
-                    ("iothread", 1) if comm == "IO iothread1" else ("emulator", None)
-                self.assertEqual((task["vm"], task["class"], task["index"]), (guest.name,) + wanted)
+                cpu, task = seen[tid]
+                self.assertEqual((task["vm"], task["class"], task["index"]), (guest.name,) + guest.role(tid))
                 # The others sleep, maybe since before they were moved.
                 if task["class"] == "vcpu":
                     self.assertEqual({cpu}, host.cpus(two_vms.LEAVES[guest.name][leaf][0]))
@@ -233,12 +227,12 @@ class Seeing(two_vms.TwoVMs):
     def test_7_a_vcpus_cpu_goes_offline(self):
         """a reserved CPU that is offline: still its owner's, with the kernel's word on the partition"""
         self.apply()
-        online(2, "0")
+        host.set_online(2, False)
         try:
             row = self.check_placed()[2]
             self.assertIn("invalid", row["partition"])
             self.assertEqual(row["owner"], {"vm": "web1", "vcpu": 0})
         finally:
-            online(2, "1")
+            host.set_online(2, True)
         self.apply()
         self.assert_placed()

@@ -68,7 +68,7 @@ class Shared(unittest.TestCase):
         """`cpus`: by leaf. Every thread of the VM is in one, and may run where that says."""
         guest = self.guests[name]
         for tid in guest.threads():
-            leaf = thread_leaf(guest, tid)
+            leaf = guest.leaf(tid, cpus)
             self.assertEqual(host.thread_cgroup(guest.pid, tid), "%s/%s" % (top, leaf))
             self.assertEqual(host.affinity(tid), host.cpus(cpus[leaf]), (name, leaf))
 
@@ -177,11 +177,6 @@ class Shared(unittest.TestCase):
         self.assertEqual({k: v for k, v in after[1].items() if k in self.before[1]},
                          {k: v for k, v in self.before[1].items() if k in after[1]})
         self.assertEqual(os.listdir(host.RUN), ["lock"])
-
-
-def thread_leaf(guest, tid):
-    comm = guest.comm(tid)
-    return "vcpu" + comm[4:].split("/")[0] if comm.startswith("CPU ") else "emulator"
 
 
 def comm_and_pid(guest):

@@ -306,13 +306,11 @@ def wrong_threads(guest, leaves, bound):
     """Which threads are not where they should be, in words; `bound`: {tid: CPUs} where the VM is not placed"""
     root, wrong = host.cpus(host.cgroup("", "cpuset.cpus.effective")), []
     for tid, found in whereabouts(guest).items():
-        comm = guest.comm(tid)
-        leaf = "vcpu" + comm[4] if comm.startswith("CPU ") else \
-            "iothread1" if comm == "IO iothread1" and "iothread1" in leaves else "emulator"
+        leaf = guest.leaf(tid, leaves)
         wanted = ("%s/%s/%s" % (host.SLICE, guest.name, leaf), sorted(host.cpus(leaves[leaf]))) if leaves else \
             ("", sorted(bound.get(tid, root)))
         if found != wanted:
-            wrong.append("%s should be in /%s on %s and is in /%s on %s" % ((comm,) + wanted + found))
+            wrong.append("%s should be in /%s on %s and is in /%s on %s" % ((guest.comm(tid),) + wanted + found))
     return wrong
 
 
@@ -378,7 +376,7 @@ class States(unittest.TestCase):
         elif "@" in word:
             self.bind(*word.split("@"))
         elif left.startswith("cpu"):
-            host.write("/sys/devices/system/cpu/%s/online" % left, {"on": "1", "off": "0"}[value])
+            host.set_online(int(left[3:]), {"on": True, "off": False}[value])
         elif left == "policy":
             self.set_policy(value)
         elif left == "rm":

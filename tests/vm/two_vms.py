@@ -49,12 +49,7 @@ def configure():
 
 
 def leaf_of(guest, tid):
-    comm = guest.comm(tid)
-    if comm.startswith("CPU "):
-        return "vcpu" + comm[4:].split("/")[0]
-    if comm == "IO iothread1" and "iothread1" in LEAVES[guest.name]:
-        return "iothread1"
-    return "emulator"
+    return guest.leaf(tid, LEAVES[guest.name])
 
 
 def group(guest, leaf=None):
