@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "tests/unit/write_file.h"
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
@@ -34,15 +35,6 @@ static int leave(void **state)
 {
 	(void)state;
 	return chdir("/") || rmdir(dir);
-}
-
-static void write_bytes(const char *path, const char *bytes, size_t size)
-{
-	FILE *file = fopen(path, "w");
-
-	assert_non_null(file);
-	assert_int_equal(fwrite(bytes, 1, size, file), size);
-	assert_int_equal(fclose(file), 0);
 }
 
 static void test_numbers(void **state)

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "tests/unit/cpu_lists.h"
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
 #include "user/model/cpulist.h"
@@ -41,24 +42,6 @@ static inline void *must(void *memory)
 	if (!memory)
 		abort();
 	return memory;
-}
-
-static inline struct cpuset cpus(const char *list)
-{
-	struct cpuset set;
-
-	assert_int_equal(cpulist_parse_kernel(list, &set), 0);
-	return set;
-}
-
-static inline void expect_cpus(const struct cpuset *set, const char *expected)
-{
-	cleanup_free char *text = NULL;
-
-	assert_non_null(set);
-	text = cpulist_format(set);
-	assert_non_null(text);
-	assert_string_equal(text, expected);
 }
 
 static inline void host_init(

@@ -15,9 +15,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "tests/unit/cpu_lists.h"
 #include "tests/unit/scratch.h"
+#include "tests/unit/write_file.h"
 #include "user/base/cleanup.h"
-#include "user/model/cpulist.h"
 #include "user/store/config.h"
 
 #define N_ELEMENTS(array) (sizeof(array) / sizeof(*(array)))
@@ -48,29 +49,11 @@ static inline int leave(void **state)
 	return 0;
 }
 
-static inline void write_bytes(const char *path, const char *bytes, size_t size)
-{
-	FILE *file;
-
-	unlink(path); /* to truncate it would make ext4 wait for the disk */
-	file = fopen(path, "w");
-
-	assert_non_null(file);
-	assert_int_equal(fwrite(bytes, 1, size, file), size);
-	assert_int_equal(fclose(file), 0);
-}
-
-static inline void write_file(const char *path, const char *text)
-{
-	write_bytes(path, text, strlen(text));
-}
-
 static inline int read_config(void)
 {
 	const struct config_source source = {.etc_dir = "etc", .run_dir = "run"};
-	struct cpuset present;
+	struct cpuset present = cpus("0-7");
 
-	assert_int_equal(cpulist_parse_kernel("0-7", &present), 0);
 	config_deinit(&config);
 	return config_read(&source, &present, &config, &problem);
 }
@@ -79,15 +62,6 @@ static inline void expect_ok(void)
 {
 	if (read_config())
 		fail_msg("%s", problem.text);
-}
-
-static inline void expect_cpus(const struct cpuset *set, const char *expected)
-{
-	cleanup_free char *text = NULL;
-
-	assert_non_null(set);
-	text = cpulist_format(set);
-	assert_string_equal(text, expected);
 }
 
 #define config_test(f) cmocka_unit_test_setup_teardown(f, enter, leave)

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/unit/cpu_lists.h"
 #include "tests/unit/hosts.h"
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
@@ -68,13 +69,6 @@ static void expect_refusal(const char *xml, int error, const char *said)
 	if (!strstr(problem.text, said))
 		fail_msg("'%s' lacks '%s'", problem.text, said);
 	assert_memory_equal(&topology, &before, sizeof(topology));
-}
-
-static void expect_set(const struct cpuset *set, const char *wanted)
-{
-	cleanup_free char *text = cpulist_format(set);
-
-	assert_string_equal(text, wanted);
 }
 
 static void expect_place(const struct topology *topology, unsigned int cpu, int node,
@@ -222,7 +216,7 @@ static void packages_in_one_node(void **state)
 	assert_int_equal(topology.n_nodes, 1);
 	assert_int_equal(topology.n_packages, 2);
 	expect_place(&topology, 3, 0, 1, 1, 3);
-	expect_set(&topology.first_cores, "0");
+	expect_cpus(&topology.first_cores, "0");
 	assert_int_equal(topology.node_memory[0], 4096);
 }
 
@@ -238,11 +232,11 @@ static void memory_without_cpus(void **state)
 	assert_int_equal(topology.n_nodes, 5);
 	expect_place(&topology, 1, 0, 0, 0, 1);
 	expect_place(&topology, 2, 2, 1, 1, 2);
-	expect_set(&topology.with_memory, "0-4");
+	expect_cpus(&topology.with_memory, "0-4");
 	assert_int_equal(topology.node_memory[1], 3000);
 	assert_int_equal(topology.node_memory[2], 2000);
 	assert_int_equal(topology.node_memory[4], 1000);
-	expect_set(&topology.first_cores, "0,2");
+	expect_cpus(&topology.first_cores, "0,2");
 }
 
 /* hwloc's descriptions know of none. */
@@ -261,9 +255,9 @@ static void a_node_without_memory(void **state)
 	assert_int_equal(topology.n_nodes, 9);
 	expect_place(&topology, 1, 0, 0, 0, 1);
 	expect_place(&topology, 2, 8, 1, 1, 2);
-	expect_set(&topology.with_memory, "8");
+	expect_cpus(&topology.with_memory, "8");
 	nodes = topology_nodes(&topology, &topology.online);
-	expect_set(&nodes, "8");
+	expect_cpus(&nodes, "8");
 }
 
 /* hwloc writes the whole node that is cut out here; what is left is near no memory. */
@@ -280,7 +274,7 @@ static void cpus_near_no_node(void **state)
 		(size_t)(strstr(second, "</object>") - second) + strlen("</object>"));
 	read_xml(xml, &topology);
 	expect_place(&topology, 1, 0, 1, 1, 1);
-	expect_set(&topology.first_cores, "0");
+	expect_cpus(&topology.first_cores, "0");
 }
 
 /* Bounds ------------------------------------------------------------------------------
@@ -375,8 +369,8 @@ static void a_cpu_offline_and_most_not_ours(void **state)
 
 	(void)state;
 	read_captured("two-packages-cpu5-offline.xml", &topology);
-	expect_set(&topology.possible, "0-7");
-	expect_set(&topology.online, "0-4,6-7");
+	expect_cpus(&topology.possible, "0-7");
+	expect_cpus(&topology.online, "0-4,6-7");
 	assert_int_equal(topology.n_packages, 2);
 	assert_int_equal(topology.n_nodes, 2);
 	assert_int_equal(topology.n_caches, 2);
@@ -387,11 +381,11 @@ static void a_cpu_offline_and_most_not_ours(void **state)
 		TOPOLOGY_UNKNOWN);
 	expect_place(&topology, 7, 1, 1, 1, 3);
 	siblings = topology_siblings(&topology, 4);
-	expect_set(&siblings, "4");
+	expect_cpus(&siblings, "4");
 	siblings = topology_siblings(&topology, 6);
-	expect_set(&siblings, "6-7");
-	expect_set(&topology.first_cores, "0-1,4");
-	expect_set(&topology.with_memory, "0-1");
+	expect_cpus(&siblings, "6-7");
+	expect_cpus(&topology.first_cores, "0-1,4");
+	expect_cpus(&topology.with_memory, "0-1");
 	assert_int_equal(topology.node_memory[0], UINT64_C(1583128576));
 	assert_int_equal(topology.node_memory[1], UINT64_C(1544552448));
 }

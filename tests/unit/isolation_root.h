@@ -18,11 +18,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/unit/cpu_lists.h"
 #include "tests/unit/remove_tree.h"
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
 #include "user/host/isolation.h"
-#include "user/model/cpulist.h"
 
 static char root[] = "/tmp/cpuwarden-root-XXXXXX";
 static struct host_facts facts;
@@ -160,11 +160,4 @@ static inline void read_facts(void)
 {
 	host_facts_deinit(&facts);
 	assert_int_equal(host_facts_read_at(root, &facts, &problem), 0);
-}
-
-static inline void assert_cpus(const struct cpuset *set, const char *wanted)
-{
-	cleanup_free char *text = cpulist_format(set);
-
-	assert_string_equal(text, wanted);
 }

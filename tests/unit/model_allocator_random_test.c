@@ -11,13 +11,6 @@
 /* What there is to choose among stays small enough to be looked at in full. */
 enum { SMALL = 10, VMS_MAX = 8 };
 
-static unsigned long from_environment(const char *name, unsigned long otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoul(text, NULL, 10) : otherwise;
-}
-
 /* Cores of one width: then the fewest nodes are the fewest for `isolate` as well. */
 static bool is_even(const struct topology *topology)
 {

@@ -15,13 +15,6 @@ enum { SEEDS = 10000 };
 
 enum { ROUNDS = 4 };
 
-static unsigned long from_environment(const char *name, unsigned long otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoul(text, NULL, 10) : otherwise;
-}
-
 static void check_same_vm(const struct desired_vm *a, const struct desired_vm *b)
 {
 	const char *name = a->vm->name;

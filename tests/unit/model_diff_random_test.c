@@ -15,13 +15,6 @@ enum { SEEDS = 200 };
 enum { SEEDS = 800 };
 #endif
 
-static unsigned long from_environment(const char *name, unsigned long otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoul(text, NULL, 10) : otherwise;
-}
-
 /* Whoever is no longer to be placed gives up its groups, as a cycle does before all else.
  */
 static size_t clear(struct fake *fake, const char *what)

@@ -13,8 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/base/cleanup.h"
-#include "user/model/cpulist.h"
+#include "tests/unit/cpu_lists.h"
 #include "user/model/hostcheck.h"
 
 static struct host_facts facts;
@@ -26,17 +25,9 @@ static struct cpuset spans[8];
 static struct cpu_power power[8];
 static struct node_memory nodes[2];
 
-static struct cpuset set_of(const char *list)
-{
-	struct cpuset set;
-
-	assert_int_equal(cpulist_parse_kernel(list, &set), 0);
-	return set;
-}
-
 static struct fact_cpus known(const char *list)
 {
-	return (struct fact_cpus){.state = FACT_KNOWN, .cpus = set_of(list)};
+	return (struct fact_cpus){.state = FACT_KNOWN, .cpus = cpus(list)};
 }
 
 static struct fact_text word(const char *text)
@@ -49,7 +40,7 @@ static struct fact_text word(const char *text)
 
 static void reserve(const char *isolated, const char *root)
 {
-	reserved = (struct reserved){.isolated = set_of(isolated), .root = set_of(root)};
+	reserved = (struct reserved){.isolated = cpus(isolated), .root = cpus(root)};
 	reserved.cpus = reserved.isolated;
 	cpuset_or(&reserved.cpus, &reserved.root);
 }
@@ -59,16 +50,16 @@ static void put_irq(size_t i, unsigned int number, const char *allowed,
 {
 	irqs[i] = (struct irq){.number = number,
 		.fixed = fixed,
-		.allowed = set_of(allowed),
-		.effective = set_of(effective)};
+		.allowed = cpus(allowed),
+		.effective = cpus(effective)};
 	snprintf(irqs[i].actions, sizeof(irqs[i].actions), "dev%u", number);
 	facts.n_irqs = i + 1;
 }
 
 static void put_topology(void)
 {
-	topology.online = topology.present = topology.possible = set_of("0-7");
-	topology.first_cores = set_of("0,4");
+	topology.online = topology.present = topology.possible = cpus("0-7");
+	topology.first_cores = cpus("0,4");
 	for (int cpu = 0; cpu < 8; cpu++)
 		topology.places[cpu].node = (uint16_t)(cpu / 4);
 }
@@ -83,7 +74,7 @@ static int enter(void **state)
 	for (int cpu = 0; cpu < 8; cpu++) {
 		bool alone = cpu >= 4 && cpu <= 6;
 
-		spans[cpu] = set_of(alone ? "" : "0-3,7");
+		spans[cpu] = cpus(alone ? "" : "0-3,7");
 		power[cpu] = (struct cpu_power){.governor = "performance",
 			.offers_performance = true,
 			.idle_name = "C1",
@@ -140,16 +131,16 @@ static void judge(void)
 }
 
 /* The row of a subject that is about just these CPUs. */
-static const struct check_row *row_of(const char *subject, const char *cpus)
+static const struct check_row *row_of(const char *subject, const char *list)
 {
 	for (size_t i = 0; i < check.n_rows; i++) {
 		const struct check_row *row = &check.rows[i];
-		struct cpuset wanted = set_of(cpus);
+		struct cpuset wanted = cpus(list);
 
 		if (!strcmp(row->subject, subject) && cpuset_equal(&row->cpus, &wanted))
 			return row;
 	}
-	fail_msg("no row %s %s", subject, cpus);
+	fail_msg("no row %s %s", subject, list);
 	return NULL;
 }
 
@@ -207,7 +198,7 @@ static void test_load_balancing(void **state)
 {
 	(void)state;
 	reserve("4", "5-6");
-	spans[5] = spans[6] = set_of("5-6");
+	spans[5] = spans[6] = cpus("5-6");
 	judge();
 	expect("load_balancing", "4", CHECK_OK, "in no sched domain", NULL);
 	expect("load_balancing", "5-6", CHECK_OK,
@@ -267,7 +258,7 @@ static void test_timers(void **state)
 	facts.timer_pull = PULL_IN_DOMAIN;
 	judge();
 	expect("timers", "5-6", CHECK_OK, "the partition keeps them off", NULL);
-	spans[6] = set_of("0-3,6");
+	spans[6] = cpus("0-3,6");
 	judge();
 	expect("timers", "6", CHECK_WARNING, "timers of idle CPUs come here",
 		"`cpuwarden apply`");
@@ -291,7 +282,7 @@ static void test_timers_of_boot_isolated_cpus(void **state)
 static void test_would_be(void **state)
 {
 	(void)state;
-	reserved = (struct reserved){.cpus = set_of("1-3"), .would_be = true};
+	reserved = (struct reserved){.cpus = cpus("1-3"), .would_be = true};
 	facts.nohz_full = known("");
 	judge();
 	expect("partition", "1-3", CHECK_NOT_APPLICABLE, "no partition yet", NULL);

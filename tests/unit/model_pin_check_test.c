@@ -8,17 +8,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "user/base/cleanup.h"
-#include "user/model/cpulist.h"
+#include "tests/unit/cpu_lists.h"
 #include "user/model/pin_check.h"
-
-static struct cpuset cpus(const char *list)
-{
-	struct cpuset set;
-
-	assert_int_equal(cpulist_parse_kernel(list, &set), 0);
-	return set;
-}
 
 static void expect(const char *reason, const char *expected)
 {

@@ -6,6 +6,14 @@
  */
 #include "tests/unit/fake_classes.h"
 
+/* How many seeds, and which. */
+static inline unsigned long from_environment(const char *name, unsigned long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoul(text, NULL, 10) : otherwise;
+}
+
 struct dice {
 	uint64_t state;
 };
