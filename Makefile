@@ -218,7 +218,7 @@ install: $(PROGRAM) ## install below DESTDIR, PREFIX=/usr
 	install -d -m 0755 $(DESTDIR)/etc/cpuwarden/vms.d
 	install -D -m 0644 docs/cpuwarden.conf $(DESTDIR)$(PREFIX)/share/doc/cpuwarden/cpuwarden.conf
 
-check: ## all tests, as CI runs them (root)
+check: ## the tests, as CI runs them (root)
 	tools/check
 
 demo: ## the story on a throwaway host (root)
