@@ -63,9 +63,9 @@ def run(*args, **kwargs):
     return subprocess.run(args, text=True, capture_output=True, timeout=300, **kwargs)
 
 
-def must(*args, **kwargs):
+def must(*args):
     """The same of what has to succeed: fails with all that it said."""
-    done = run(*args, **kwargs)
+    done = run(*args)
     if done.returncode:
         raise AssertionError("%s: %s" % (" ".join(args), done.stdout + done.stderr))
     return done
@@ -157,7 +157,7 @@ class Guest:
         return ("vcpu", int(found[1])) if found[1] else ("iothread", int(found[2]))
 
     def leaf(self, tid, leaves):
-        """Which of these groups it belongs in: whoever has none of his own is with the emulator."""
+        """Which of these groups it belongs in: what has none of its own is with the emulator."""
         kind, index = self.role(tid)
         own = "%s%s" % (kind, index)
         return own if own in leaves else "emulator"
@@ -216,6 +216,14 @@ def dump():
         except (FileNotFoundError, ProcessLookupError):
             continue
     return groups, threads
+
+
+def assert_given_back(test, before):
+    """All is as dump() said before, threads aside that have come or gone since."""
+    groups, threads = dump()
+    test.assertEqual(groups, before[0])
+    test.assertEqual({thread: facts for thread, facts in threads.items() if thread in before[1]},
+                     {thread: facts for thread, facts in before[1].items() if thread in threads})
 
 
 class Trace:

@@ -19,14 +19,14 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 def programs(name="cpuwarden"):
     """Those whose names begin so, as bpftool shows them. Of a name the kernel keeps 15 letters."""
-    found = json.loads(host.run("bpftool", "-j", "prog", "show").stdout)
+    found = json.loads(host.must("bpftool", "-j", "prog", "show").stdout)
     return [program for program in found if program.get("name", "").startswith(name[:15])]
 
 
 def attached(name):
     """Ids of the programs of that name, and of the links that attach them."""
     ids = [program["id"] for program in programs(name)]
-    links = json.loads(host.run("bpftool", "-j", "link", "show").stdout)
+    links = json.loads(host.must("bpftool", "-j", "link", "show").stdout)
     return ids, [link["id"] for link in links if link.get("prog_id") in ids]
 
 

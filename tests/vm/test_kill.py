@@ -21,11 +21,7 @@ class Kill(two_vms.TwoVMs):
     def release_restores(self, before):
         done = host.cpuwarden("release", "--all")
         self.assertEqual(done.returncode, 0, done.stderr)
-        after = host.dump()
-        self.assertEqual(after[0], before[0])
-        for thread in before[1]:
-            if thread in after[1]:
-                self.assertEqual(after[1][thread], before[1][thread], thread)
+        host.assert_given_back(self, before)
 
     def kill_apply(self, points):
         before = host.dump()

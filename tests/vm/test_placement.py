@@ -276,10 +276,7 @@ class Placement(two_vms.TwoVMs):
             self.assertEqual(host.thread_cgroup(self.guests[0].pid, self.guests[0].pid), "guests")
             done = host.cpuwarden("release", "--all")
             self.assertEqual(done.returncode, 0, done.stderr)
-            after = host.dump()
-            self.assertEqual(after[0], before[0])
-            self.assertEqual({k: v for k, v in after[1].items() if k in before[1]},
-                             {k: v for k, v in before[1].items() if k in after[1]})
+            host.assert_given_back(self, before)
             self.assertFalse(os.path.exists(host.PINS))
             self.assertEqual(os.listdir(host.RUN), ["lock"])
         finally:

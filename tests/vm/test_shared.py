@@ -172,10 +172,7 @@ class Shared(unittest.TestCase):
         done = host.cpuwarden("release", "--all")
         self.assertEqual(done.returncode, 0, done.stderr)
         time.sleep(0.2)
-        after = host.dump()
-        self.assertEqual(after[0], self.before[0])
-        self.assertEqual({k: v for k, v in after[1].items() if k in self.before[1]},
-                         {k: v for k, v in self.before[1].items() if k in after[1]})
+        host.assert_given_back(self, self.before)
         self.assertEqual(os.listdir(host.RUN), ["lock"])
 
 
