@@ -122,7 +122,8 @@ static void write_cpu(
 /* A run that is on and wrong by a new rule would otherwise count only when it ends. */
 static void look_at(int look, u32 cpu)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .flags = BPF_F_TEST_RUN_ON_CPU, .cpu = cpu);
+	struct bpf_test_run_opts opts = {
+		.sz = sizeof(opts), .flags = BPF_F_TEST_RUN_ON_CPU, .cpu = cpu};
 
 	if (look >= 0)
 		bpf_prog_test_run_opts(look, &opts);
