@@ -96,22 +96,24 @@ static __always_inline bool are_kthreads_loose(void)
  * Can the kernel thread run nowhere else? Neither the flag nor the number alone would do:
  * unbound workqueues' threads (kworker/uN:M) have the flag, and as few CPUs as their mask
  * leaves them; a cpuset of one CPU narrows any thread. On 6.1 vhost's are kernel threads
- * in their VM's group, and have no other place than that.
+ * in their VM's group, and have no other place than that. A worker has its name before
+ * PF_WQ_WORKER, which it sets in its first run.
  */
 static __noinline bool is_bound(struct task_struct *p)
 {
-	static const char vhost[] = "vhost-";
+	/* One array of both: of several, clang 14 gets their places wrong. */
+	static const char begins[2][10] = {"kworker/u", "vhost-"};
+	bool fixed = p->flags & PF_NO_SETAFFINITY;
 	char comm[ABI_COMM] = {};
+	const char *begin = begins[fixed ? 0 : 1];
 
 	if (p->nr_cpus_allowed != 1)
 		return false;
 	bpf_core_read_str(comm, sizeof(comm), &p->comm);
-	if (p->flags & PF_NO_SETAFFINITY)
-		return !(p->flags & PF_WQ_WORKER && comm[sizeof("kworker/") - 1] == 'u');
-	for (u32 i = 0; i < sizeof(vhost) - 1; i++)
-		if (comm[i] != vhost[i])
-			return false;
-	return true;
+	for (u32 i = 0; i < sizeof(*begins) && begin[i]; i++)
+		if (comm[i] != begin[i])
+			return fixed;
+	return !fixed;
 }
 
 /*

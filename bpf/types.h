@@ -128,6 +128,5 @@ struct task_struct {
 
 /* include/linux/sched.h */
 #define PF_EXITING 0x00000004
-#define PF_WQ_WORKER 0x00000020
 #define PF_KTHREAD 0x00200000
 #define PF_NO_SETAFFINITY 0x04000000
