@@ -5,10 +5,10 @@
  * names are part of the interface: `bpftool map dump pinned` prints them. A changed
  * layout is a new ABI_VERSION, and an observer of another version is replaced, not read.
  *
- * Who writes what: rules (cpu_rules, fast, tasks' and vms' identity, task_index,
- * cpu_sets, groups, controllers) are written by user space only, counters by BPF only. A
- * CPU's slots are written by that CPU alone, a thread's by the CPU that runs it, so that
- * neither needs an atomic; vms and health are shared and do.
+ * Who writes what: rules (cpu_rules, cpu_fast, filter, tasks' and vms' identity,
+ * task_index, cpu_sets, groups, controllers) are written by user space only, counters by
+ * BPF only. A CPU's slots are written by that CPU alone, a thread's by the CPU that runs
+ * it, so that neither needs an atomic; vms and health are shared and do.
  */
 #ifdef __bpf__
 typedef unsigned char u8;
@@ -23,7 +23,7 @@ typedef uint64_t u64;
 typedef int32_t s32;
 #endif
 
-#define ABI_VERSION 3
+#define ABI_VERSION 4
 
 #define ABI_SIZE(type, size) \
 	_Static_assert(sizeof(type) == (size), #type " has another size")
@@ -34,7 +34,7 @@ enum {
 	ABI_NAME = 128,		 /* as VM_NAME_SIZE */
 	ABI_NONE = 0xffffffff,	 /* cpu_rule.vcpu: the VM as a whole owns the CPU */
 	ABI_BUCKET = 8,		 /* entries of a task_index bucket: one cache line */
-	ABI_FILTER_WORDS = 1024, /* of fast.tgid_filter: 65,536 bits */
+	ABI_FILTER_WORDS = 1024, /* of `filter`: 65,536 bits */
 	ABI_WAIT_BUCKETS = 16,	 /* see struct task_counters */
 	ABI_FLUSH = 64, /* runs after which a thread's own figures reach task_counters */
 	ABI_SETTLE_RUNS = 4096, /* of a VM that one change excuses */
@@ -48,7 +48,7 @@ enum {
 /* Causes of class `foreign`: indexes of foreign[]. */
 enum foreign_cause { CAUSE_USER, CAUSE_OTHER_VM, CAUSE_OWN_VM, CAUSE_KTHREAD, CAUSES };
 
-/* What is known of a run while it lasts. A run gets its class when it starts. */
+/* What is known of a run while it lasts. */
 enum run_class {
 	RUN_NONE, /* nothing to count: idle, or a task that is no concern of ours here */
 	RUN_IN_ORDER, /* a tracked thread where it may be, other than a CPU's owner */
@@ -93,44 +93,51 @@ enum {
 };
 
 /*
- * fast.cpus[CPU]: what a switch on the CPU needs as long as all is well, in a cache line
- * of its own. `vm` is that of cpu_rules, set after it and cleared before; where it and
- * `on` are 0 nothing more is looked at. BPF writes `on`, `examined` and `seconded`,
- * clears `tid`, and has `task` to itself while `vm` is 0.
+ * What a switch on the CPU needs as long as all is well. `vm` is that of cpu_rules, set
+ * after it and cleared before; where `state` is 0 nothing more is looked at. BPF writes
+ * `on`, `examined` and `seconded`, clears `tid`, and has `task` to itself while `vm` is
+ * 0.
  */
 struct cpu_fast {
-	u32 vm;	      /* with CPU_TAKEOVER */
-	u32 on;	      /* enum cpu_on */
+	union {
+		struct {
+			u32 vm; /* with CPU_TAKEOVER */
+			u32 on; /* enum cpu_on */
+		};
+		u64 state; /* both at once */
+	};
 	u32 tid;      /* the owning vCPU's thread; 0 after its exit and for the VM as a
 			 whole */
 	u32 task;     /* the owning vCPU's slot in tasks */
 	u64 examined; /* in a takeover: which switch was the latest, see is_examined() */
 	u32 seconded; /* and how many the other one had examined */
-	u32 pad[9];
+	u32 pad;
 };
-ABI_SIZE(struct cpu_fast, 64);
+ABI_SIZE(struct cpu_fast, 32);
 
 /*
- * The program's own memory, pinned as `fast`: reached without a lookup. tgid_filter has a
- * bit for each process that could be a VM, by tgid modulo its size.
- */
-struct fast {
-	struct cpu_fast cpus[ABI_CPUS];
-	u64 tgid_filter[ABI_FILTER_WORDS];
-};
-ABI_SIZE(struct fast, ABI_CPUS * 64 + ABI_FILTER_WORDS * 8);
-
-/* cpu_counters[CPU]: everything that ended on this CPU since the observer was attached.
+ * cpu_counters[CPU]: everything that ended on this CPU since the observer was attached;
+ * and `fast`, so that almost every switch takes one lookup and one cache line.
  */
 struct cpu_counters {
 	u64 switches; /* examined, whether reserved or not */
+	struct cpu_fast fast;
 	struct count foreign[CAUSES];
 	struct count off_set;
 	struct count bound_kthread;
 	struct count settling;
-	u64 pad[1];
+	u64 pad[13];
 };
-ABI_SIZE(struct cpu_counters, 128);
+ABI_SIZE(struct cpu_counters, 256);
+
+/*
+ * The program's own memory, pinned as `filter`: reached without a lookup. A bit for each
+ * process that could be a VM, by tgid modulo its size.
+ */
+struct filter {
+	u64 words[ABI_FILTER_WORDS];
+};
+ABI_SIZE(struct filter, ABI_FILTER_WORDS * 8);
 
 /*
  * task_counters[tid]. Waits are from runnable to running; waits[0] holds those below
@@ -255,7 +262,7 @@ struct health {
 	u64 drifts;	   /* noted so far; the latest ABI_DRIFTS stand in drifts */
 	u64 culprits_full; /* runs that had no place of their own in culprits */
 	u32 wanted;	   /* enum part, as bits: asked for */
-	u32 parts;	   /* of those, attached */
+	u32 parts;	   /* of those, attached at the start */
 	u32 takeover;	   /* one was begun and has not come to its end */
 	u32 groups_full;   /* groups of VMs for which `groups` had no room */
 	u64 missed; /* switches that programs before this one were not called for */

@@ -18,7 +18,7 @@
 #include "bpf/drift.h"
 
 /* For so long libvirt may place a thread that it has made. */
-#define YOUNG_NS (10 * 1000000000ULL)
+#define YOUNG_NS (60 * 1000000000ULL)
 
 /* What is being done to a VM's thread; DRIFT_NONE: nothing that we guard. */
 static __always_inline u32 kind_of_call(void)
@@ -57,18 +57,21 @@ static __noinline bool is_libvirt(void)
 	return false;
 }
 
-/* libvirt gives the threads that it has just made their places, whoever owns the pins
- * then. */
+/*
+ * libvirt gives the threads that it has just made their places, whoever owns the pins
+ * then: those that are not known yet, and those that became known before it came to that.
+ */
 static __always_inline bool is_young(struct task_struct *p)
 {
 	return bpf_ktime_get_boot_ns() - p->start_boottime < YOUNG_NS;
 }
 
-static __always_inline bool may_touch(const struct vm_slot *vm, struct task_struct *p)
+static __always_inline bool may_touch(
+	const struct vm_slot *vm, const struct task *known, struct task_struct *p)
 {
 	if (bpf_get_current_task_btf()->flags & PF_KTHREAD || is_controller())
 		return true;
-	return (vm->flags & VM_LIBVIRT_PINS || is_young(p)) && is_libvirt();
+	return (vm->flags & VM_LIBVIRT_PINS || !known || is_young(p)) && is_libvirt();
 }
 
 static __noinline void note_guarded(
@@ -129,7 +132,7 @@ int BPF_PROG(cpuwarden_guard, struct task_struct *p, int ret)
 	if (!flags)
 		return 0;
 	kind = kind_of_call();
-	if (kind == DRIFT_NONE || may_touch(vm, p))
+	if (kind == DRIFT_NONE || may_touch(vm, id.known, p))
 		return 0;
 	result = flags & VM_GUARD_DENY ? -EPERM : 0;
 	tell(p, id.vm, kind, flags, result);

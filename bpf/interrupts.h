@@ -12,7 +12,8 @@
 
 static __always_inline bool is_measured(u32 cpu)
 {
-	u32 vm = *(volatile u32 *)&fast.cpus[cpu % ABI_CPUS].vm;
+	struct cpu_counters *counters = bpf_map_lookup_elem(&cpu_counters, &cpu);
+	u32 vm = counters ? *(volatile u32 *)&counters->fast.vm : 0;
 
 	return vm && !(vm & CPU_TAKEOVER);
 }

@@ -4,7 +4,7 @@
  * What a thread or VM owned ends in the kernel, whoever watches: at its exit, before the
  * tid is free for reuse, and when it executes another program. For observer.bpf.c alone.
  */
-#include "bpf/classify.h"
+#include "bpf/count.h"
 
 struct exit_context {
 	u32 tid;
@@ -12,10 +12,12 @@ struct exit_context {
 
 static int forget_owner(u32 cpu, struct exit_context *context)
 {
-	struct cpu_fast *at = &fast.cpus[cpu % ABI_CPUS];
+	struct cpu_counters *counters = bpf_map_lookup_elem(&cpu_counters, &cpu);
 
-	if (at->vm && at->tid == context->tid)
-		at->tid = 0;
+	if (!counters)
+		return 1; /* that was the last CPU */
+	if (counters->fast.tid == context->tid)
+		counters->fast.tid = 0;
 	return 0;
 }
 
@@ -39,6 +41,8 @@ int BPF_PROG(cpuwarden_exit, struct task_struct *p)
 
 	if (!id.vm)
 		return 0;
+	if (id.known && id.known->marked)
+		flush(id.known, p);
 	end_task(id.task, p->pid);
 	vm = bpf_map_lookup_elem(&vms, &id.vm);
 	/* The last thread of the process: signal->live was already taken down. */

@@ -39,7 +39,7 @@ FLAT_MAP(controllers, struct controllers);
 FLAT_MAP(drifts, struct drift);
 FLAT_MAP(interrupts, struct interrupts);
 
-struct fast fast;
+struct filter filter;
 
 #define HASH_MAP(map, key_type, value_type)      \
 	struct {                                 \
@@ -74,7 +74,7 @@ static __always_inline struct health *get_health(void)
 /* May the process be a VM? One bit, shared by tgids that are 65,536 apart. */
 static __always_inline bool filter_has(u32 tgid)
 {
-	return fast.tgid_filter[tgid / 64 % ABI_FILTER_WORDS] >> (tgid % 64) & 1;
+	return filter.words[tgid / 64 % ABI_FILTER_WORDS] >> (tgid % 64) & 1;
 }
 
 static __always_inline bool set_has(u32 set, u32 cpu)

@@ -4,8 +4,8 @@
  * switch-out) that matters once, in one class.
  *
  * A run gets its class when the task is switched in and is counted when it is switched
- * out, on the same CPU. What almost every switch takes is short, and stands in the
- * program's own memory (struct fast): who owns the CPU, one compare; on an unreserved CPU
+ * out, on the same CPU. What almost every switch takes is short, and stands beside the
+ * CPU's counters (struct cpu_fast): who owns the CPU, one compare; on an unreserved CPU
  * one bit that tells whether the process could be a VM. A run that is neither the owner's
  * nor nobody's is carried by cpu_runs[CPU] from its beginning to its end. Only once
  * something is wrong come the clock, hashes and the ring buffer. Nothing is allocated
@@ -74,7 +74,7 @@ static __always_inline void begin_unreserved(
 }
 
 /*
- * Is the run that is on wrong by the CPU's new rule? Attached nowhere: user space has the
+ * Is the run that is on wrong by rules that are new? Attached nowhere: user space has the
  * kernel call it on that CPU, in an interrupt, so at no switch.
  */
 SEC("raw_tp/sched_switch")
@@ -82,19 +82,21 @@ int cpuwarden_look(u64 *ctx)
 {
 	struct task_struct *p = bpf_get_current_task_btf();
 	u32 cpu = bpf_get_smp_processor_id();
-	struct cpu_fast *at = &fast.cpus[cpu % ABI_CPUS];
+	struct cpu_counters *counters = bpf_map_lookup_elem(&cpu_counters, &cpu);
 	struct cpu_run *run = bpf_map_lookup_elem(&cpu_runs, &cpu);
 	struct cpu_rule *rule = bpf_map_lookup_elem(&cpu_rules, &cpu);
+	struct cpu_fast *at;
 
-	if (!run || !rule || !p->pid)
+	if (!counters || !run || !rule || !p->pid)
 		return 0;
+	at = &counters->fast;
 	/* What is counted stays what it was when it began. */
 	if (at->on == ON_RUN && run->class > RUN_IN_ORDER)
 		return 0;
 	classify(run, p, cpu);
 	if (run->class > RUN_IN_ORDER) {
 		run->tid = p->pid;
-		run->start = rule->since;
+		run->start = run->class == RUN_OFF_SET ? bpf_ktime_get_ns() : rule->since;
 		at->on = ON_RUN;
 	} else if (at->on != ON_RUN) {
 		run->class = RUN_NONE;
@@ -131,32 +133,25 @@ static __noinline bool is_examined(struct cpu_fast *at, struct task_struct *prev
 #define PREV(ctx) ((struct task_struct *)(ctx)[1])
 #define NEXT(ctx) ((struct task_struct *)(ctx)[2])
 
-/*
- * The way of a task that is no concern of ours, of a CPU's owner, and of a VM's thread in
- * its set has no call in it: where returns are guarded against speculation (x86's return
- * thunks), each costs about half as much as a whole such way. What is rare is out of
- * line, which also keeps the stack below the 64 bytes from which the kernel sets up a
- * private one.
- */
-SEC("tp_btf/sched_switch")
-int cpuwarden_switch(u64 *ctx)
+static __always_inline void count_switch(struct cpu_counters *counters)
 {
-	u32 cpu = bpf_get_smp_processor_id(), vm, on;
-	struct cpu_counters *counters = bpf_map_lookup_elem(&cpu_counters, &cpu);
-	struct cpu_fast *at = &fast.cpus[cpu % ABI_CPUS];
+	if (!(++counters->switches % ABI_FLUSH))
+		count_switches();
+}
+
+/* On a CPU that is reserved, or where a run ends that matters. */
+static __always_inline void switch_here(
+	u64 *ctx, struct cpu_fast *at, struct cpu_counters *counters, u32 cpu)
+{
+	u32 vm = at->vm, on = at->on;
 	struct task_struct *next;
 
-	if (!counters)
-		return 0;
-	vm = at->vm;
-	on = at->on;
 	if (unlikely(vm & CPU_TAKEOVER)) {
 		vm &= ~CPU_TAKEOVER;
 		if (is_examined(at, PREV(ctx)))
-			return 0;
+			return;
 	}
-	if (!(++counters->switches % ABI_FLUSH))
-		count_switches();
+	count_switch(counters);
 	if (on == ON_KNOWN) {
 		at->on = ON_OTHER;
 		account_thread(at->task, PREV(ctx));
@@ -164,13 +159,40 @@ int cpuwarden_switch(u64 *ctx)
 		end_run(at, PREV(ctx), cpu);
 	}
 	next = NEXT(ctx);
-	if (likely(!vm)) {
-		if (unlikely(filter_has(next->tgid)) && next->pid)
+	if (!vm) {
+		if (filter_has(next->tgid) && next->pid)
 			begin_unreserved(at, next, cpu);
 	} else if ((u32)next->pid == at->tid && next->pid) {
 		at->on = ON_KNOWN;
 	} else if (next->pid) {
 		begin_run(at, next, cpu);
 	}
+}
+
+/*
+ * The way of a task that is no concern of ours has no call in it and hardly a register to
+ * save: where returns are guarded against speculation (x86's return thunks), each call
+ * costs about half as much as this way as a whole. All else is out of line, which also
+ * keeps the stack below the 64 bytes from which the kernel sets up a private one.
+ */
+SEC("tp_btf/sched_switch")
+int cpuwarden_switch(u64 *ctx)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	struct cpu_counters *counters = bpf_map_lookup_elem(&cpu_counters, &cpu);
+	struct task_struct *next;
+	struct cpu_fast *at;
+
+	if (!counters)
+		return 0;
+	at = &counters->fast;
+	if (unlikely(at->state)) {
+		switch_here(ctx, at, counters, cpu);
+		return 0;
+	}
+	count_switch(counters);
+	next = NEXT(ctx);
+	if (unlikely(filter_has(next->tgid)) && next->pid)
+		begin_unreserved(at, next, cpu);
 	return 0;
 }

@@ -122,11 +122,26 @@ static void test_a_vm_that_became_known_late(void **state)
 	input.only = "web2";
 	expect_blind(0, "");
 	input.only = NULL;
-	vms[0].started = 80 * SECOND;
+	vms[0].started = 85 * SECOND;
 	expect_blind(0, "");
 	vms[0].started = 10 * SECOND;
 	vms[0].ended = true;
 	expect_blind(0, "");
+}
+
+/* For one that was started within the window some moments are allowed, not all of it. */
+static void test_a_vm_that_was_found_late(void **state)
+{
+	(void)state;
+	counters.n_reserved = 0;
+	input.window_ns = 60 * SECOND;
+	vms[0].started = 50 * SECOND;
+	vms[0].since = 60 * SECOND;
+	expect_blind(0, "");
+	vms[0].since = 61 * SECOND;
+	expect_blind(11 * SECOND, "the observer has not known web1 for the whole window");
+	vms[0].since = 98 * SECOND;
+	expect_blind(48 * SECOND, "the observer has not known web1 for the whole window");
 }
 
 static void test_a_window_longer_than_the_observers_life(void **state)
@@ -192,6 +207,7 @@ int main(void)
 		cmocka_unit_test_setup(
 			test_a_vm_of_the_window_was_not_there_before, enter),
 		cmocka_unit_test_setup(test_a_vm_that_became_known_late, enter),
+		cmocka_unit_test_setup(test_a_vm_that_was_found_late, enter),
 		cmocka_unit_test_setup(
 			test_a_window_longer_than_the_observers_life, enter),
 		cmocka_unit_test_setup(test_doubts_are_of_the_whole_window, enter),

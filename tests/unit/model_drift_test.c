@@ -50,7 +50,7 @@ static void test_what_explains_nothing_is_passed_over(void **state)
 	init(notes);
 	notes[0].own = true;
 	assert_ptr_equal(find(notes, N, "web1", 0), &notes[1]);
-	notes[1].settled = true;
+	notes[1].own = true;
 	assert_ptr_equal(find(notes, N, "web1", 0), &notes[2]);
 	notes[2].result = -1;
 	assert_null(find(notes, N, "web1", 0));
@@ -89,6 +89,28 @@ static void test_what_came_later_explains_nothing(void **state)
 	assert_null(drift_find(notes, N, &question));
 	question.time = 0;
 	assert_ptr_equal(drift_find(notes, N, &question), &notes[0]);
+}
+
+/* What came before the rules in force was mended with them, whoever's it was. */
+static void test_what_the_rules_have_outlived(void **state)
+{
+	struct drift_note notes[N];
+	struct drift_question question = {.vm = "web1", .since = 20};
+
+	(void)state;
+	init(notes);
+	for (int i = 0; i < N; i++)
+		notes[i].time = notes[i].number * 10; /* 30, 20, 10 */
+	notes[0].own = true;
+	assert_ptr_equal(drift_find(notes, N, &question), &notes[1]);
+	question.since = 21;
+	assert_null(drift_find(notes, N, &question));
+	*notes[2].vm = '\0';
+	notes[2].shared = true;
+	assert_null(drift_find(notes, N, &question));
+	question.since = 10;
+	notes[1].own = true;
+	assert_ptr_equal(drift_find(notes, N, &question), &notes[2]);
 }
 
 static void test_what_is_shared_is_anybodys(void **state)
@@ -179,6 +201,7 @@ int main(void)
 		cmocka_unit_test(test_what_explains_nothing_is_passed_over),
 		cmocka_unit_test(test_of_a_thread_only_what_reaches_it),
 		cmocka_unit_test(test_what_came_later_explains_nothing),
+		cmocka_unit_test(test_what_the_rules_have_outlived),
 		cmocka_unit_test(test_what_is_shared_is_anybodys),
 		cmocka_unit_test(test_what_is_beside_has_to_do_with_its_cpus),
 		cmocka_unit_test(test_names),

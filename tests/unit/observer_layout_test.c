@@ -64,10 +64,10 @@ static void test_what_is_masked_is_a_power_of_two(void **state)
 static void test_offsets(void **state)
 {
 	(void)state;
-	assert_int_equal(offsetof(struct cpu_counters, foreign), 8);
-	assert_int_equal(offsetof(struct cpu_counters, off_set), 72);
-	assert_int_equal(offsetof(struct cpu_counters, bound_kthread), 88);
-	assert_int_equal(offsetof(struct cpu_counters, settling), 104);
+	assert_int_equal(offsetof(struct cpu_counters, foreign), 40);
+	assert_int_equal(offsetof(struct cpu_counters, off_set), 104);
+	assert_int_equal(offsetof(struct cpu_counters, bound_kthread), 120);
+	assert_int_equal(offsetof(struct cpu_counters, settling), 136);
 	assert_int_equal(offsetof(struct task_counters, switches), 16);
 	assert_int_equal(offsetof(struct task_counters, waits), 56);
 	assert_int_equal(offsetof(struct vm_slot, pid), 128);

@@ -129,7 +129,7 @@ class Blind(two_vms.TwoVMs):
 
     def test_4_pins_gone(self):
         """unpinned, in part or whole: UNKNOWN, although the program still runs"""
-        for harm in ("link_switch", "link_exec", "fast", "culprits", None):
+        for harm in ("link_switch", "link_exec", "prog_look", "filter", "culprits", None):
             with self.subTest(harm=harm):
                 maps.keep_link("link_switch", ELSEWHERE)
                 if harm:

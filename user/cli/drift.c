@@ -144,17 +144,21 @@ struct json_object *cli_drift_list(const struct cli_drift *drift, const char *on
 static const struct drift_note *find_note(
 	const struct cli_drift *drift, const struct drift_question *question)
 {
-	const struct actual *actual = &drift->cycle->actual;
-	struct drift_question with_cpus = *question;
+	struct drift_question with_rules = *question;
+	const struct actual *actual;
 	struct cpuset cpus;
 
+	if (!drift->n)
+		return NULL; /* perhaps nothing was read */
+	actual = &drift->cycle->actual;
 	for (size_t i = 0; i < actual->n_vms; i++)
 		if (actual->vms[i].rules_known &&
 			!strcmp(actual->vms[i].rules.name, question->vm)) {
-			rule_vm_cpus(&actual->vms[i].rules, &cpus);
-			with_cpus.cpus = &cpus;
+			rule_vm_owned(&actual->vms[i].rules, &cpus);
+			with_rules.cpus = &cpus;
+			with_rules.since = actual->vms[i].rules.since;
 		}
-	return drift_find(drift->notes, drift->n, &with_cpus);
+	return drift_find(drift->notes, drift->n, &with_rules);
 }
 
 struct json_object *cli_drift_latest(const struct cli_drift *drift, const char *vm)

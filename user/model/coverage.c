@@ -81,13 +81,19 @@ static bool find_doubt(const struct coverage_input *input, struct problem *ret_r
 	return true;
 }
 
-/* How long a VM ran in the window before that time. */
+/* How long a VM ran in the window before that time. To find one that has just been
+ * started takes a moment, which is not held against anybody. */
 static uint64_t ran_before(
 	const struct coverage_input *input, const struct vm_tally *vm, uint64_t since)
 {
 	uint64_t from = window_start(input);
 
-	return since <= from || vm->started >= from ? 0 : since - from;
+	if (vm->started >= from) {
+		if (since <= vm->started + COVERAGE_BIRTH_NS)
+			return 0;
+		from = vm->started;
+	}
+	return since <= from ? 0 : since - from;
 }
 
 /* Of reasons the first one is told. */

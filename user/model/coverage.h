@@ -8,12 +8,16 @@
  * nobody's, and how long it has been the owner's is told as its share. Who asks for a
  * window asks about all of it: there a VM that ran in the window before its CPU's rule
  * was in force, or before it was known at all, was not watched for so long, and no
- * verdict is OK. A VM that was started within the window had no such time.
+ * verdict is OK. Of one that was started within the window the first moments do not
+ * count.
  *
  * Lost events are told and blind nobody: a verdict comes from counters.
  */
 #include "user/base/problem.h"
 #include "user/model/counters.h"
+
+/* For so long a VM that has just been started may be unknown. */
+#define COVERAGE_BIRTH_NS (UINT64_C(10) * 1000 * 1000 * 1000)
 
 struct coverage_input {
 	const struct counters *counters;

@@ -58,8 +58,8 @@ const struct drift_note *drift_find(const struct drift_note *notes, size_t n_not
 	const struct drift_question *question)
 {
 	for (size_t i = 0; i < n_notes; i++)
-		if (!notes[i].own && !notes[i].result && !notes[i].settled &&
-			concerns(&notes[i], question))
+		if (!notes[i].own && !notes[i].result &&
+			notes[i].time >= question->since && concerns(&notes[i], question))
 			return &notes[i];
 	return NULL;
 }

@@ -33,7 +33,6 @@ struct drift_note {
 	enum drift_change change;
 	int result;	       /* 0, or the -errno of the guard's refusal */
 	bool own;	       /* it was cpuwarden */
-	bool settled;	       /* the VM's rules have been written anew since */
 	char vm[VM_NAME_SIZE]; /* "": of no single one, or of one that is gone */
 	bool shared;	       /* of no single one */
 	bool beside;	       /* of a group that no VM is in, next to the VMs' */
@@ -61,7 +60,9 @@ struct drift_question {
 	const char *vm;
 	pid_t tid, tgid; /* who ran where he should not have; 0: nobody in particular */
 	uint64_t time;	 /* CLOCK_MONOTONIC ns; 0: now */
-	const struct cpuset *cpus; /* the VM's; NULL: not known */
+	/* Of the VM's rules: its own CPUs (NULL: not known), and since when they hold. */
+	const struct cpuset *cpus;
+	uint64_t since; /* CLOCK_MONOTONIC ns */
 };
 
 /*

@@ -10,12 +10,12 @@ void rule_vm_deinit(struct rule_vm *vm)
 	memset(vm, 0, sizeof(*vm));
 }
 
-void rule_vm_cpus(const struct rule_vm *vm, struct cpuset *ret_cpus)
+void rule_vm_owned(const struct rule_vm *vm, struct cpuset *ret_cpus)
 {
-	*ret_cpus = vm->set;
-	cpuset_or(ret_cpus, &vm->owned);
+	*ret_cpus = vm->owned;
 	for (size_t i = 0; i < vm->n_threads; i++)
-		cpuset_or(ret_cpus, &vm->threads[i].set);
+		if (vm->threads[i].owns)
+			cpuset_or(ret_cpus, &vm->threads[i].set);
 }
 
 static bool thread_equal(const struct rule_thread *a, const struct rule_thread *b)

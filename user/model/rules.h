@@ -26,8 +26,9 @@ struct rule_vm {
 		owned; /* CPUs that the VM as a whole owns (a vCPU's are not in it) */
 	bool unborn;   /* it is being started: to execute another program is not its end
 			*/
-	enum guard guard;	     /* of its threads */
-	bool libvirt_pins;	     /* with a guard: libvirt may pin them, too */
+	enum guard guard;  /* of its threads */
+	bool libvirt_pins; /* with a guard: libvirt may pin them, too */
+	uint64_t since;	   /* those in force: CLOCK_MONOTONIC ns of the latest change */
 	struct rule_thread *threads; /* ascending by tid */
 	size_t n_threads;
 };
@@ -40,8 +41,8 @@ struct program_file {
 
 void rule_vm_deinit(struct rule_vm *vm);
 
-/* All CPUs that its rules name. */
-void rule_vm_cpus(const struct rule_vm *vm, struct cpuset *ret_cpus);
+/* The CPUs that are its own, or its vCPUs'. */
+void rule_vm_owned(const struct rule_vm *vm, struct cpuset *ret_cpus);
 
 /*
  * Are the rules in force as good as those wanted? The emulator's lesser threads (workers,

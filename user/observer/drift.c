@@ -9,7 +9,6 @@
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
 #include "user/observer/maps.h"
-#include "user/observer/parts.h"
 
 _Static_assert((int)ABI_TEXT == (int)DRIFT_TEXT_SIZE, "one bound");
 
@@ -56,16 +55,11 @@ static void to_text(char to[DRIFT_TEXT_SIZE], const char *text)
 static void to_note(struct drift_note *note, const struct observer *observer,
 	const struct drift *drift)
 {
-	u64 since = drift->vm && drift->vm < observer->n_vms
-			    ? observer->vms[drift->vm].rules_since
-			    : observer->health->rules_changed;
-
 	note->number = drift->number;
 	note->time = drift->time;
 	note->change = to_change(drift);
 	note->result = drift->result;
 	note->own = drift->own;
-	note->settled = drift->time < since;
 	note->shared = !drift->vm;
 	observer_name_vm(observer, drift->vm, note->vm);
 	to_task(&note->by, &drift->by);
@@ -200,11 +194,10 @@ int observer_watch_groups(struct observer *observer, pid_t pid, uint64_t start_t
 		 * that are come back with the next change of their VMs. */
 		if (r == -ENOSPC) {
 			erase_groups(observer, 0, groups, n);
+			observer->health->groups_full++;
 			r = write_group(observer, slot, &groups[i]);
 		}
-		if (r == -ENOSPC)
-			observer->health->groups_full++;
-		else if (r)
+		if (r && r != -ENOSPC)
 			return r;
 	}
 	return 0;

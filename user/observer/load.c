@@ -121,12 +121,12 @@ static bool is_whole(const struct observer *observer)
 	       !(observer->n_task_index & (observer->n_task_index - 1));
 }
 
-static int open_links(const char *dir)
+static int open_programs(const char *dir)
 {
-	static const char *const links[] = {LINK_EXIT, LINK_EXEC, LINK_SWITCH};
+	static const char *const pins[] = {PROG_LOOK, LINK_EXIT, LINK_EXEC, LINK_SWITCH};
 
-	for (size_t i = 0; i < sizeof(links) / sizeof(*links); i++) {
-		cleanup_close int fd = observer_open_pin(dir, links[i]);
+	for (size_t i = 0; i < sizeof(pins) / sizeof(*pins); i++) {
+		cleanup_close int fd = observer_open_pin(dir, pins[i]);
 
 		if (fd < 0)
 			return fd;
@@ -146,7 +146,7 @@ static int open_whole(const char *dir, struct observer **ret_observer)
 	observer->dir = strdup(dir);
 	r = observer->dir ? map_all(observer, dir) : -ENOMEM;
 	if (!r)
-		r = open_links(dir);
+		r = open_programs(dir);
 	if (!r && !is_whole(observer))
 		r = -ESTALE;
 	if (r) {

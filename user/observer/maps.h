@@ -8,13 +8,14 @@
 #include "user/observer/observer.h"
 
 /* One row a flat map: field and map name, element type. */
-#define FLAT_MAPS(row)                                                                   \
-	row(cpu_rules, struct cpu_rule) row(cpu_counters, struct cpu_counters) row(      \
-		cpu_runs, struct cpu_run) row(cpu_sets, struct cpu_set_words) row(tasks, \
-		struct task) row(task_index, struct task_bucket) row(fast, struct fast)  \
-		row(vms, struct vm_slot) row(health, struct health)                      \
-			row(controllers, struct controllers) row(drifts, struct drift)   \
-				row(interrupts, struct interrupts)
+#define FLAT_MAPS(row)                                                                  \
+	row(cpu_rules, struct cpu_rule) row(cpu_counters, struct cpu_counters) row(     \
+		cpu_runs, struct cpu_run) row(cpu_sets, struct cpu_set_words)           \
+		row(tasks, struct task) row(task_index, struct task_bucket) row(        \
+			filter, struct filter) row(vms, struct vm_slot)                 \
+			row(health, struct health) row(controllers, struct controllers) \
+				row(drifts, struct drift)                               \
+					row(interrupts, struct interrupts)
 
 struct observer {
 #define FIELD(map, type) volatile type *map;

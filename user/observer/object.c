@@ -88,7 +88,7 @@ static void size_maps(struct observer_bpf *skel, u32 cpus)
 static const char *pin_name(const struct observer_bpf *skel, const struct bpf_map *map)
 {
 	if (map == skel->maps.bss)
-		return "fast";
+		return "filter";
 	return bpf_map__is_internal(map) ? NULL : bpf_map__name(map);
 }
 

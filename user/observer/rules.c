@@ -15,7 +15,6 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/membarrier.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -97,7 +96,7 @@ static void write_cpu(
 	struct observer *observer, u32 cpu, const struct owner *owner, u32 flags)
 {
 	volatile struct cpu_rule *rule = &observer->cpu_rules[cpu];
-	volatile struct cpu_fast *fast = &observer->fast->cpus[cpu];
+	volatile struct cpu_fast *fast = &observer->cpu_counters[cpu].fast;
 	u32 takeover = fast->vm & CPU_TAKEOVER;
 
 	/* While `vm` is 0 the CPU has no rule: no reader sees half of one. */
@@ -114,19 +113,34 @@ static void write_cpu(
 	observer_barrier();
 	fast->vm = owner->vm | takeover;
 	/* Its exit may have come before it was written here, and is not told twice. */
+	observer_barrier();
 	if (owner->task && observer->tasks[owner->task].exited)
 		fast->tid = 0;
 	mark_reserved(observer, cpu, owner->vm);
 }
 
-/* A run that is on and wrong by a new rule would otherwise count only when it ends. */
-static void look_at(int look, u32 cpu)
+/*
+ * A run that is on and wrong by new rules would otherwise count only when it ends. On
+ * other VMs' CPUs nobody's class has changed, and they are left alone.
+ */
+static int look_at_runs(const struct observer *observer, u32 vm_slot)
 {
+	cleanup_close int look = observer_open_pin(observer->dir, PROG_LOOK);
 	struct bpf_test_run_opts opts = {
-		.sz = sizeof(opts), .flags = BPF_F_TEST_RUN_ON_CPU, .cpu = cpu};
+		.sz = sizeof(opts), .flags = BPF_F_TEST_RUN_ON_CPU};
 
-	if (look >= 0)
-		bpf_prog_test_run_opts(look, &opts);
+	if (look < 0)
+		return look;
+	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
+		u32 owner = observer->cpu_rules[cpu].vm;
+
+		opts.cpu = cpu;
+		/* ENXIO: it is offline. */
+		if ((!owner || owner == vm_slot) && bpf_prog_test_run_opts(look, &opts) &&
+			errno != ENXIO)
+			return -errno;
+	}
+	return 0;
 }
 
 static void write_cpus(
@@ -138,7 +152,7 @@ static void write_cpus(
 
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
 		volatile struct cpu_rule *rule = &observer->cpu_rules[cpu];
-		volatile struct cpu_fast *fast = &observer->fast->cpus[cpu];
+		volatile struct cpu_fast *fast = &observer->cpu_counters[cpu].fast;
 		bool wanted = owner_of(observer, vm, vm_slot, cpu, &owner);
 
 		if (!wanted && rule->vm == vm_slot)
@@ -149,9 +163,6 @@ static void write_cpus(
 			write_cpu(observer, cpu, &owner, commit ? 0 : CPU_SETTLING);
 		else if (wanted && commit && rule->flags)
 			rule->flags = 0;
-		else
-			continue;
-		look_at(look, cpu);
 	}
 }
 
@@ -244,6 +255,7 @@ int observer_commit(
 	struct observer *observer, const struct rule_vm *vm, struct problem *problem)
 {
 	u32 slot = observer_find_vm(observer, vm->pid, vm->start_time);
+	int r;
 
 	if (!slot)
 		return problem_set(
@@ -264,7 +276,10 @@ int observer_commit(
 	observer->vms[slot].old_set = SET_NONE;
 	observer->vms[slot].settle_until = 0;
 	note_change(observer);
-	return 0;
+	r = look_at_runs(observer, slot);
+	return r ? problem_set(problem, r, "the observer cannot look at who runs: %s",
+			   strerror(-r))
+		 : 0;
 }
 
 int observer_forget(struct observer *observer, pid_t pid, uint64_t start_time)

@@ -54,7 +54,7 @@ static bool owns_set(
 {
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++)
 		if (observer->cpu_rules[cpu].vm == slot &&
-			observer->fast->cpus[cpu].tid == task->tid)
+			observer->cpu_counters[cpu].fast.tid == task->tid)
 			return true;
 	return false;
 }
@@ -107,6 +107,7 @@ int observer_get_vm(const struct observer *observer, pid_t pid, uint64_t start_t
 		   : flags & VM_GUARD_LOG ? GUARD_LOG
 					  : GUARD_OFF;
 	vm.libvirt_pins = flags & VM_LIBVIRT_PINS;
+	vm.since = observer->vms[slot].rules_since;
 	settling = observer->vms[slot].settle_until;
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
 		if (observer->cpu_rules[cpu].vm == slot &&

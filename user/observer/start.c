@@ -89,12 +89,12 @@ static int start_new(
 
 static void tell_takeover(struct observer *observer, bool takeover)
 {
-	for (u32 cpu = 0; cpu < ABI_CPUS; cpu++) {
-		u32 vm = observer->fast->cpus[cpu].vm & ~CPU_TAKEOVER;
+	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
+		u32 vm = observer->cpu_counters[cpu].fast.vm & ~CPU_TAKEOVER;
 
 		/* Of the one before, nothing counts. */
-		observer->fast->cpus[cpu].examined = 0;
-		observer->fast->cpus[cpu].vm = vm | (takeover ? CPU_TAKEOVER : 0);
+		observer->cpu_counters[cpu].fast.examined = 0;
+		observer->cpu_counters[cpu].fast.vm = vm | (takeover ? CPU_TAKEOVER : 0);
 	}
 	observer_wait_for_readers();
 }
@@ -121,7 +121,7 @@ static u64 count_seconded(const struct observer *observer)
 	u64 sum = 0;
 
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++)
-		sum += observer->fast->cpus[cpu].seconded;
+		sum += observer->cpu_counters[cpu].fast.seconded;
 	return sum;
 }
 

@@ -83,13 +83,13 @@ void observer_set_filter(struct observer *observer)
 
 		if (!observer->tasks[i].tid)
 			continue;
-		observer->fast->tgid_filter[tgid / 64 % ABI_FILTER_WORDS] |= UINT64_C(1)
-									     << tgid % 64;
+		observer->filter->words[tgid / 64 % ABI_FILTER_WORDS] |= UINT64_C(1)
+									 << tgid % 64;
 		if (words)
 			words[tgid / 64 % ABI_FILTER_WORDS] |= UINT64_C(1) << tgid % 64;
 	}
 	for (u32 i = 0; words && i < ABI_FILTER_WORDS; i++)
-		observer->fast->tgid_filter[i] = words[i];
+		observer->filter->words[i] = words[i];
 	free(words);
 }
 
