@@ -170,9 +170,10 @@ static __always_inline void switch_here(
 }
 
 /*
- * The way of a task that is no concern of ours has no call in it and hardly a register to
- * save: where returns are guarded against speculation (x86's return thunks), each call
- * costs about half as much as this way as a whole. All else is out of line, which also
+ * The way of a task that is no concern of ours comes first, for it is the common one.
+ * That of a CPU's owner and that of a VM's thread in its set have no call in them either:
+ * where returns are guarded against speculation (x86's return thunks), each call costs
+ * about as much as that first way as a whole. What is rare is out of line, which also
  * keeps the stack below the 64 bytes from which the kernel sets up a private one.
  */
 SEC("tp_btf/sched_switch")

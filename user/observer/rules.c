@@ -146,8 +146,6 @@ static int look_at_runs(const struct observer *observer, u32 vm_slot)
 static void write_cpus(
 	struct observer *observer, const struct rule_vm *vm, u32 vm_slot, bool commit)
 {
-	cleanup_close int look =
-		commit ? observer_open_pin(observer->dir, PROG_LOOK) : -1;
 	struct owner owner;
 
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
