@@ -189,33 +189,38 @@ static __always_inline u64 stamp(struct cpu_run *run, const struct cpu_counters 
 }
 
 /*
- * A violation. The clock is read as late at a run's end as at its beginning, after about
- * as much looking up: what the observer itself takes is then no part of the length.
+ * A violation. The clock is read as late at a run's end as at its beginning, after the
+ * looking up: what the observer itself takes is then no part of the length.
  */
 static __noinline void count_violation(struct cpu_run *run, struct task_struct *p,
 	u32 cpu, struct cpu_counters *counters)
 {
-	struct culprit_runs *culprit = find_culprit(run, p, cpu);
-	u32 tid = run->tid, cause = run->cause % CAUSES;
-	u64 ns = stamp(run, counters);
 	struct vm_slot *vm = bpf_map_lookup_elem(&vms, &run->vm);
+	u32 tid = run->tid, cause = run->cause % CAUSES;
 	struct task_counters *task = NULL;
+	struct culprit_runs *culprit;
 	struct event *event;
+	u64 ns;
 
 	if (run->class == RUN_OFF_SET && run->task)
 		task = bpf_map_lookup_elem(&task_counters, &tid);
 	describe(&run->last, run, p, cpu);
-	run->last.time = run->end;
-	run->last.ns = ns;
+	culprit = find_culprit(run, p, cpu);
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	/* One test only: the verifier of 6.1 forgets its outcome, and misses the submit.
 	 */
 	if (event) {
 		*event = run->last;
+		ns = stamp(run, counters);
+		event->time = run->end;
+		event->ns = ns;
 		bpf_ringbuf_submit(event, 0);
 	} else {
 		count_lost_event();
+		ns = stamp(run, counters);
 	}
+	run->last.time = run->end;
+	run->last.ns = ns;
 	count_culprit(culprit, run, ns);
 	if (run->class == RUN_FOREIGN) {
 		count_here(&counters->foreign[cause], ns);
