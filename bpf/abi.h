@@ -23,7 +23,7 @@ typedef uint64_t u64;
 typedef int32_t s32;
 #endif
 
-#define ABI_VERSION 4
+#define ABI_VERSION 6
 
 #define ABI_SIZE(type, size) \
 	_Static_assert(sizeof(type) == (size), #type " has another size")
@@ -38,6 +38,7 @@ enum {
 	ABI_WAIT_BUCKETS = 16,	 /* see struct task_counters */
 	ABI_FLUSH = 64, /* runs after which a thread's own figures reach task_counters */
 	ABI_SETTLE_RUNS = 4096, /* of a VM that one change excuses */
+	ABI_ARRIVAL_S = 10,	/* for a thread in a group of its own to be met */
 	ABI_DRIFTS = 256,	/* latest ones that are kept */
 	ABI_MASK_WORDS = 16,	/* of a CPU set in struct drift: the first 1,024 CPUs */
 	ABI_TEXT = 64,
@@ -236,14 +237,6 @@ struct vm_slot {
 };
 ABI_SIZE(struct vm_slot, 288);
 
-/* Does a change to a VM excuse a run at `now` still? Within its bounds, of time and
- * number. `loose` is health.loose_until for what that excuses, otherwise 0. */
-static inline int abi_excuses(const volatile struct vm_slot *vm, u64 loose, u64 now)
-{
-	return vm->settling.count - vm->settle_base < ABI_SETTLE_RUNS &&
-	       (now <= vm->settle_until || now <= loose);
-}
-
 /* health[0]. */
 struct health {
 	u64 switches; /* examined on all CPUs; each adds its portion of 64, cpu_counters
@@ -264,11 +257,12 @@ struct health {
 	u32 wanted;	   /* enum part, as bits: asked for */
 	u32 parts;	   /* of those, attached at the start */
 	u32 takeover;	   /* one was begun and has not come to its end */
-	u32 groups_full;   /* groups of VMs for which `groups` had no room */
+	u32 groups_full;   /* times that `groups` was full, and shared ones gave way */
 	u64 missed; /* switches that programs before this one were not called for */
 	u64 unwritten_time; /* CLOCK_MONOTONIC ns: of the latest of `unwritten` */
+	u64 news_lost;	    /* no room in the ring buffer `news` */
 };
-ABI_SIZE(struct health, 120);
+ABI_SIZE(struct health, 128);
 
 /* What the observer does beside counting runs: each as far as the kernel has the hook. */
 enum part {
@@ -397,6 +391,34 @@ struct event {
 };
 ABI_SIZE(struct event, 80);
 
+enum settling {
+	SETTLING_NOT,
+	SETTLING_CHANGE, /* a change was being made */
+	/* Somebody, as libvirt does when a vCPU is plugged in, has just made a group
+	 * below the VM's for a thread that is known by its process only. */
+	SETTLING_ARRIVAL,
+};
+
+enum news_kind {
+	NEWS_PROGRAM, /* a process has become another program, by whose name it may be a
+			 VM, or was one */
+	NEWS_BORN,    /* a VM's thread was made */
+	NEWS_NAMED,   /* a VM's thread has another name */
+	NEWS_EXIT,    /* a VM's thread exits */
+	NEWS_DRIFT,   /* `drifts` has one more that is not our own */
+	NEWS_KINDS,
+};
+
+/* An entry of the ring buffer `news`: what may call for the controller. */
+struct news {
+	u64 time; /* CLOCK_MONOTONIC ns */
+	u32 kind; /* enum news_kind */
+	u32 vm;	  /* VM slot, 0: none, or not known yet */
+	u32 tid, tgid;
+	char comm[ABI_COMM];
+};
+ABI_SIZE(struct news, 40);
+
 /* cpu_runs[CPU]: the run that is on unless it is the owner's or nobody's, and the last
  * violation that ended. */
 struct cpu_run {
@@ -406,10 +428,24 @@ struct cpu_run {
 	u32 vcpu;
 	u32 task; /* slot in tasks of a tracked thread, or 0 */
 	u32 tid;
-	u32 settling;	/* began while a change was being made that could excuse it */
+	u32 settling;	/* enum settling: what could excuse it when it began */
 	u32 end_switch; /* low half of the CPU's switches when `end` was read */
 	u64 start;	/* CLOCK_MONOTONIC ns; only for the classes that count ns */
 	struct event last;
 	u64 end; /* of the latest one that counted ns, CLOCK_MONOTONIC ns */
 };
 ABI_SIZE(struct cpu_run, 128);
+
+/* Does a change excuse a run at `now` still? Within its bounds, of time and number.
+ * `loose_until` is health's. */
+static inline int abi_excuses(const volatile struct vm_slot *vm,
+	const struct cpu_run *run, u64 loose_until, u64 now)
+{
+	if (vm->settling.count - vm->settle_base >= ABI_SETTLE_RUNS)
+		return 0;
+	if (run->settling == SETTLING_ARRIVAL)
+		return now <= run->start + ABI_ARRIVAL_S * 1000000000ULL;
+	return now <= vm->settle_until ||
+	       (run->class == RUN_FOREIGN && run->cause == CAUSE_KTHREAD &&
+		       now <= loose_until);
+}

@@ -5,10 +5,20 @@
 
 enum { NS_A_TICK = 10000000 }; /* of /proc/PID/stat: USER_HZ is 100 everywhere */
 
-/* The id of its cgroup v2. */
-static __always_inline u64 group_of(struct task_struct *p)
+/* Each of its fields is read by an instruction, which takes a tenth of the time of a
+ * helper's call: TASK_COMM_LEN is two words. */
+static __always_inline void copy_comm(char comm[ABI_COMM], struct task_struct *p)
 {
-	return BPF_CORE_READ(p, cgroups, dfl_cgrp, kn, id);
+	((u64 *)comm)[0] = ((u64 *)p->comm)[0];
+	((u64 *)comm)[1] = ((u64 *)p->comm)[1];
+}
+
+static __always_inline void describe_task(struct who *who, struct task_struct *p)
+{
+	who->tid = p->pid;
+	who->tgid = p->tgid;
+	who->cgroup = p->cgroups->dfl_cgrp->kn->id;
+	copy_comm(who->comm, p);
 }
 
 /* What is known of a running task: its slot in tasks (0: not known itself), and its VM
@@ -34,8 +44,7 @@ static __noinline u32 find_process_vm(u32 tgid)
 	return vm && !vm->ended ? vm_slot : 0;
 }
 
-/* Of a thread that has exited: is this its last breath, or another one with its number?
- */
+/* Of a thread that has exited: its last breath, or another one with its number? */
 static __noinline bool is_last_breath(const struct task *task, struct task_struct *p)
 {
 	return p->flags & PF_EXITING &&
@@ -68,21 +77,47 @@ static __always_inline struct identity identify(struct task_struct *p)
 	return filter_has(p->tgid) ? identify_candidate(p) : nobody;
 }
 
+static __always_inline struct kernfs_node *parent_of(struct kernfs_node *node)
+{
+	if (bpf_core_field_exists(node->parent))
+		return BPF_CORE_READ(node, parent);
+	return BPF_CORE_READ((struct kernfs_node___rcu *)node, __parent);
+}
+
+/* Is it young, and in a group that nobody knows yet, just below one of its VM's? */
+static __noinline bool is_arriving(struct task_struct *p, u32 vm)
+{
+	struct kernfs_node *node = p->cgroups->dfl_cgrp->kn;
+	u64 id = BPF_CORE_READ(node, id);
+	struct group_rule *rule;
+
+	if (bpf_ktime_get_boot_ns() - p->start_boottime > ABI_ARRIVAL_S * 1000000000ULL ||
+		bpf_map_lookup_elem(&groups, &id))
+		return false;
+	id = BPF_CORE_READ(parent_of(node), id);
+	rule = bpf_map_lookup_elem(&groups, &id);
+	return rule && rule->vm == vm;
+}
+
 /* Is a change being made before which the CPU was in the set? */
 static __noinline bool is_settling(const struct vm_slot *vm, u32 old_set, u32 cpu)
 {
 	return vm->settle_until && set_has(old_set, cpu);
 }
 
-/* The class of a VM's thread on a CPU that is not foreign to it. task may be NULL. */
-static __always_inline void classify_thread(
-	struct cpu_run *run, u32 cpu, struct vm_slot *vm, const struct task *task)
+/* The class of a VM's thread on a CPU that is not foreign to it. */
+static __always_inline void classify_thread(struct cpu_run *run, struct task_struct *p,
+	u32 cpu, struct vm_slot *vm, const struct identity *id)
 {
+	const struct task *task = id->known;
+
 	run->class = RUN_IN_ORDER;
 	if (set_has(task ? task->set : vm->set, cpu))
 		return;
 	run->class = RUN_OFF_SET;
 	run->settling = is_settling(vm, task ? task->old_set : vm->old_set, cpu);
+	if (!task && !run->settling && is_arriving(p, id->vm))
+		run->settling = SETTLING_ARRIVAL;
 }
 
 static __always_inline bool are_kthreads_loose(void)
@@ -92,28 +127,48 @@ static __always_inline bool are_kthreads_loose(void)
 	return h && h->loose_until;
 }
 
+/* Unrolled, so that `with` becomes numbers in the code: clang 14 gets the places of
+ * several strings wrong. */
+static __always_inline bool has_beginning(const char *comm, const char *with, u32 n)
+{
+	bool has = true;
+
+#pragma unroll
+	for (u32 i = 0; i < ABI_COMM; i++)
+		if (i < n)
+			has &= comm[i] == with[i];
+	return has;
+}
+
 /*
  * Can the kernel thread run nowhere else? Neither the flag nor the number alone would do:
  * unbound workqueues' threads (kworker/uN:M) have the flag, and as few CPUs as their mask
- * leaves them; a cpuset of one CPU narrows any thread. On 6.1 vhost's are kernel threads
- * in their VM's group, and have no other place than that. A worker has its name before
+ * leaves them; a cpuset of one CPU narrows any thread. A worker has its name before
  * PF_WQ_WORKER, which it sets in its first run.
  */
 static __noinline bool is_bound(struct task_struct *p)
 {
-	/* One array of both: of several, clang 14 gets their places wrong. */
-	static const char begins[2][10] = {"kworker/u", "vhost-"};
-	bool fixed = p->flags & PF_NO_SETAFFINITY;
-	char comm[ABI_COMM] = {};
-	const char *begin = begins[fixed ? 0 : 1];
+	char comm[ABI_COMM] __attribute__((aligned(8)));
 
-	if (p->nr_cpus_allowed != 1)
+	if (p->nr_cpus_allowed != 1 || !(p->flags & PF_NO_SETAFFINITY))
 		return false;
-	bpf_core_read_str(comm, sizeof(comm), &p->comm);
-	for (u32 i = 0; i < sizeof(*begins) && begin[i]; i++)
-		if (comm[i] != begin[i])
-			return fixed;
-	return !fixed;
+	copy_comm(comm, p);
+	return !has_beginning(comm, "kworker/u", 9);
+}
+
+/* Before 6.4 vhost's workers are kernel threads, `vhost-PID` of their VM's process, and
+ * in its group. The VM, or 0. */
+static __noinline u32 find_vhost_vm(struct task_struct *p)
+{
+	char comm[ABI_COMM] __attribute__((aligned(8)));
+	u32 pid = 0;
+
+	copy_comm(comm, p);
+	if (!has_beginning(comm, "vhost-", 6))
+		return 0;
+	for (u32 i = 6; i < ABI_COMM && comm[i] >= '0' && comm[i] <= '9'; i++)
+		pid = 10 * pid + (u32)(comm[i] - '0');
+	return find_process_vm(pid);
 }
 
 /*
@@ -134,12 +189,14 @@ static __always_inline void classify_reserved(struct cpu_run *run, struct task_s
 	if (!owner || owner->ended)
 		return;
 	id = identify(p);
+	if (p->flags & PF_KTHREAD)
+		id.vm = find_vhost_vm(p);
 	run->task = id.task;
 	run->vm = vm;
 	run->vcpu = vcpu;
 	run->settling = (flags & CPU_SETTLING) && owner->settle_until;
 	if (id.vm == vm && vcpu == ABI_NONE) {
-		classify_thread(run, cpu, owner, id.known);
+		classify_thread(run, p, cpu, owner, &id);
 		return;
 	}
 	if (id.vm == vm) {
@@ -178,7 +235,7 @@ static __always_inline void classify_unreserved(
 	run->task = id.task;
 	run->vm = id.vm;
 	run->vcpu = ABI_NONE;
-	classify_thread(run, cpu, vm, id.known);
+	classify_thread(run, p, cpu, vm, &id);
 }
 
 /* Gives the run of p on this CPU its class by the rules as they are now. */

@@ -110,22 +110,22 @@ static __always_inline void count_shared(struct count *count, u64 ns)
 	__sync_fetch_and_add(&count->ns, ns);
 }
 
-/* Who it was, all but when and how long. */
+/* All but when and how long. */
 static __always_inline void describe(
-	struct event *event, const struct cpu_run *run, struct task_struct *p, u32 cpu)
+	struct event *event, const struct cpu_run *run, const struct who *who, u32 cpu)
 {
 	struct health *h = get_health();
 
-	event->cgroup = group_of(p);
+	event->cgroup = who->cgroup;
 	event->generation = h ? h->generation : 0;
 	event->class = run->class;
 	event->cause = run->cause;
 	event->cpu = cpu;
 	event->vm = run->vm;
 	event->vcpu = run->vcpu;
-	event->tid = p->pid;
-	event->tgid = p->tgid;
-	bpf_core_read_str(event->comm, sizeof(event->comm), &p->comm);
+	event->tid = who->tid;
+	event->tgid = who->tgid;
+	__builtin_memcpy(event->comm, who->comm, ABI_COMM);
 }
 
 /*
@@ -133,14 +133,19 @@ static __always_inline void describe(
  * is one of the rest.
  */
 static __noinline struct culprit_runs *find_culprit(
-	const struct cpu_run *run, struct task_struct *p, u32 cpu)
+	const struct cpu_run *run, const struct who *who, u32 cpu)
 {
 	struct culprit_key key = {.vm = run->vm, .class = run->class};
 	struct culprit_runs first = {}, *to;
+	bool more = true;
 
 	if (run->class == RUN_FOREIGN)
 		key.cause = run->cause;
-	bpf_core_read_str(key.comm, sizeof(key.comm), &p->comm);
+	/* Of a kernel thread of each CPU one name is enough: without the CPU. */
+	for (u32 i = 0; i < ABI_COMM; i++) {
+		more &= run->class != RUN_BOUND_KTHREAD || who->comm[i] != '/';
+		key.comm[i] = more ? who->comm[i] : 0;
+	}
 	to = bpf_map_lookup_elem(&culprits, &key);
 	if (!to) {
 		bpf_map_update_elem(&culprits, &key, &first, BPF_NOEXIST);
@@ -156,9 +161,9 @@ static __noinline struct culprit_runs *find_culprit(
 	}
 	if (!to)
 		return NULL;
-	to->cgroup = group_of(p);
-	to->tid = p->pid;
-	to->tgid = p->tgid;
+	to->cgroup = who->cgroup;
+	to->tid = who->tid;
+	to->tgid = who->tgid;
 	to->cpu = cpu;
 	return to;
 }
@@ -200,27 +205,24 @@ static __noinline void count_violation(struct cpu_run *run, struct task_struct *
 	struct task_counters *task = NULL;
 	struct culprit_runs *culprit;
 	struct event *event;
+	struct who who;
 	u64 ns;
 
 	if (run->class == RUN_OFF_SET && run->task)
 		task = bpf_map_lookup_elem(&task_counters, &tid);
-	describe(&run->last, run, p, cpu);
-	culprit = find_culprit(run, p, cpu);
+	describe_task(&who, p);
+	culprit = find_culprit(run, &who, cpu);
+	describe(&run->last, run, &who, cpu);
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	/* One test only: the verifier of 6.1 forgets its outcome, and misses the submit.
-	 */
+	ns = stamp(run, counters);
+	run->last.time = run->end;
+	run->last.ns = ns;
 	if (event) {
 		*event = run->last;
-		ns = stamp(run, counters);
-		event->time = run->end;
-		event->ns = ns;
 		bpf_ringbuf_submit(event, 0);
 	} else {
 		count_lost_event();
-		ns = stamp(run, counters);
 	}
-	run->last.time = run->end;
-	run->last.ns = ns;
 	count_culprit(culprit, run, ns);
 	if (run->class == RUN_FOREIGN) {
 		count_here(&counters->foreign[cause], ns);
@@ -241,6 +243,7 @@ static __noinline void count_run(struct cpu_run *run, struct task_struct *p, u32
 	struct cpu_counters *counters = bpf_map_lookup_elem(&cpu_counters, &cpu);
 	struct culprit_runs *culprit = NULL;
 	struct vm_slot *vm;
+	struct who who;
 	u64 ns;
 
 	if (!counters)
@@ -249,8 +252,10 @@ static __noinline void count_run(struct cpu_run *run, struct task_struct *p, u32
 		count_violation(run, p, cpu, counters);
 		return;
 	}
-	if (run->class == RUN_BOUND_KTHREAD)
-		culprit = find_culprit(run, p, cpu);
+	if (run->class == RUN_BOUND_KTHREAD) {
+		describe_task(&who, p);
+		culprit = find_culprit(run, &who, cpu);
+	}
 	ns = stamp(run, counters);
 	if (run->class == RUN_BOUND_KTHREAD) {
 		count_here(&counters->bound_kthread, ns);
@@ -267,11 +272,8 @@ static __always_inline bool is_excused(
 	const struct vm_slot *vm, const struct cpu_run *run, u64 now)
 {
 	struct health *h = get_health();
-	u64 loose = h && run->class == RUN_FOREIGN && run->cause == CAUSE_KTHREAD
-			    ? h->loose_until
-			    : 0;
 
-	return vm && abi_excuses(vm, loose, now);
+	return vm && abi_excuses(vm, run, h ? h->loose_until : 0, now);
 }
 
 /* Is a change that excused the run when it began still being made, or did it do away with

@@ -12,7 +12,7 @@
  *
  * Only changes that the kernel made are noted: one that it refused has changed nothing.
  */
-#include "bpf/classify.h"
+#include "bpf/news.h"
 
 static const struct drift no_drift;
 
@@ -25,14 +25,6 @@ static __always_inline void describe_current(struct who *who)
 	who->tgid = id >> 32;
 	who->cgroup = bpf_get_current_cgroup_id();
 	bpf_get_current_comm(who->comm, sizeof(who->comm));
-}
-
-static __always_inline void describe_task(struct who *who, struct task_struct *p)
-{
-	who->tid = p->pid;
-	who->tgid = p->tgid;
-	who->cgroup = group_of(p);
-	bpf_core_read_str(who->comm, sizeof(who->comm), &p->comm);
 }
 
 /* Is it cpuwarden itself that runs at present? */
@@ -125,4 +117,6 @@ static __always_inline void note_change(struct drift *change)
 	__builtin_memcpy(drift, change, sizeof(*drift));
 	barrier();
 	drift->number = number;
+	if (!change->own && !change->result)
+		announce(NEWS_DRIFT, change->vm, bpf_get_current_task_btf());
 }

@@ -93,13 +93,6 @@ int BPF_PROG(cpuwarden_affinity_end, int pid, const struct cpumask *mask, long r
 
 /* ---- files of a group ---- */
 
-static __always_inline struct kernfs_node *parent_of(struct kernfs_node *node)
-{
-	if (bpf_core_field_exists(node->parent))
-		return BPF_CORE_READ(node, parent);
-	return BPF_CORE_READ((struct kernfs_node___rcu *)node, __parent);
-}
-
 static __always_inline struct kernfs_node *group_node(struct kernfs_open_file *of)
 {
 	return parent_of(BPF_CORE_READ(of, kn));

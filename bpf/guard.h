@@ -57,15 +57,15 @@ static __noinline bool is_libvirt(void)
 	return false;
 }
 
-/*
- * libvirt gives the threads that it has just made their places, whoever owns the pins
- * then: those that are not known yet, and those that became known before it came to that.
- */
 static __always_inline bool is_young(struct task_struct *p)
 {
 	return bpf_ktime_get_boot_ns() - p->start_boottime < YOUNG_NS;
 }
 
+/*
+ * libvirt gives the threads that it has just made their places, whoever owns the pins
+ * then: those that are not known yet, and those that became known before it came to that.
+ */
 static __always_inline bool may_touch(
 	const struct vm_slot *vm, const struct task *known, struct task_struct *p)
 {

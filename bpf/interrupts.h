@@ -54,8 +54,10 @@ int cpuwarden_softirq_begin(u64 *ctx)
 	struct interrupts *here = bpf_map_lookup_elem(&interrupts, &cpu);
 
 	if (here && is_measured(cpu)) {
-		here->inside = 0;
+		/* In this order: what an interrupt between the two took is not taken off
+		 * a softirq that had not begun. */
 		here->softirq_start = bpf_ktime_get_ns();
+		here->inside = 0;
 	}
 	return 0;
 }

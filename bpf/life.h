@@ -5,6 +5,7 @@
  * tid is free for reuse, and when it executes another program. For observer.bpf.c alone.
  */
 #include "bpf/count.h"
+#include "bpf/news.h"
 
 struct exit_context {
 	u32 tid;
@@ -41,6 +42,7 @@ int BPF_PROG(cpuwarden_exit, struct task_struct *p)
 
 	if (!id.vm)
 		return 0;
+	/* What is outstanding, but for this last run. */
 	if (id.known && id.known->marked)
 		flush(id.known, p);
 	end_task(id.task, p->pid);
@@ -48,6 +50,7 @@ int BPF_PROG(cpuwarden_exit, struct task_struct *p)
 	/* The last thread of the process: signal->live was already taken down. */
 	if (vm && vm->pid == (u32)p->tgid && !p->signal->live.counter)
 		vm->ended = 1;
+	announce(NEWS_EXIT, id.vm, p);
 	return 0;
 }
 
@@ -61,6 +64,8 @@ int BPF_PROG(cpuwarden_exec, struct task_struct *p, int old_tid)
 	struct vm_slot *vm;
 	u32 slot, vm_slot;
 
+	if (unlikely(may_be_qemu(p)))
+		announce(NEWS_PROGRAM, 0, p);
 	if (likely(!filter_has(p->tgid)))
 		return 0;
 	vm_slot = find_process_vm(p->tgid);
@@ -73,5 +78,6 @@ int BPF_PROG(cpuwarden_exec, struct task_struct *p, int old_tid)
 	if (old_tid != p->tgid)
 		end_task(slot, old_tid);
 	vm->ended = 1;
+	announce(NEWS_PROGRAM, vm_slot, p);
 	return 0;
 }

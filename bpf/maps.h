@@ -64,6 +64,11 @@ struct {
 	__uint(max_entries, 4096);
 } events SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} news SEC(".maps");
+
 static __always_inline struct health *get_health(void)
 {
 	u32 key = 0;

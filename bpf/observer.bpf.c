@@ -155,6 +155,9 @@ static __always_inline void switch_here(
 	if (on == ON_KNOWN) {
 		at->on = ON_OTHER;
 		account_thread(at->task, PREV(ctx));
+		/* The CPU became another's under it. */
+		if (unlikely((u32)PREV(ctx)->pid != at->tid) && vm)
+			end_early_run(PREV(ctx), cpu);
 	} else if (unlikely(on | vm)) {
 		end_run(at, PREV(ctx), cpu);
 	}

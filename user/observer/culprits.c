@@ -20,8 +20,7 @@ static void to_tally(struct culprit_tally *to, const struct observer *observer,
 	observer_name_vm(observer, key->vm, to->vm);
 	to->kind = kinds[key->class % (sizeof(kinds) / sizeof(*kinds))];
 	to->cause = key->cause < CAUSE_COUNT ? (enum cause)key->cause : CAUSE_COUNT;
-	memcpy(to->comm, key->comm, COMM_SIZE);
-	to->comm[COMM_SIZE - 1] = '\0';
+	observer_copy_comm(to->comm, key->comm);
 	to->runs = (struct tally){.count = runs->runs.count, .ns = runs->runs.ns};
 	to->time = runs->time;
 	to->cgroup = runs->cgroup;

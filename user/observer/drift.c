@@ -19,8 +19,7 @@ static void to_task(struct drift_task *to, const struct who *who)
 	to->tid = (pid_t)who->tid;
 	to->tgid = (pid_t)who->tgid;
 	to->cgroup = who->cgroup;
-	memcpy(to->comm, who->comm, COMM_SIZE);
-	to->comm[COMM_SIZE - 1] = '\0';
+	observer_copy_comm(to->comm, who->comm);
 }
 
 static void to_set(struct cpuset *to, const u64 words[ABI_MASK_WORDS])
@@ -139,8 +138,7 @@ static u32 vms_known(const struct observer *observer)
 	return n;
 }
 
-/* Erases the groups of a VM (0: shared ones) that are not wanted; with no VM left, all.
- */
+/* Erases groups of a VM (0: shared ones) that are not wanted; with no VM left, all. */
 static void erase_groups(
 	struct observer *observer, u32 slot, const struct watched_group *groups, size_t n)
 {

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "user/base/cleanup.h"
 #include "user/observer/parts.h"
@@ -28,12 +27,11 @@ static int silent(enum libbpf_print_level level, const char *format, va_list arg
 	return 0;
 }
 
-uint64_t observer_now(void)
+void observer_copy_comm(char to[ABI_COMM], const char from[ABI_COMM])
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	for (u32 i = 0; i < ABI_COMM - 1; i++)
+		to[i] = !from[i] || (from[i] >= 0x20 && from[i] < 0x7f) ? from[i] : '?';
+	to[ABI_COMM - 1] = '\0';
 }
 
 int observer_pin_path(char path[PATH_MAX], const char *dir, const char *name)
@@ -42,15 +40,22 @@ int observer_pin_path(char path[PATH_MAX], const char *dir, const char *name)
 								       : -ENAMETOOLONG;
 }
 
-int observer_open_pin(const char *dir, const char *name)
+static int open_pin(const char *dir, const char *name, u32 flags)
 {
+	const struct bpf_obj_get_opts options = {
+		.sz = sizeof(options), .file_flags = flags};
 	char path[PATH_MAX];
 	int fd, r = observer_pin_path(path, dir, name);
 
 	if (r)
 		return r;
-	fd = bpf_obj_get(path);
+	fd = bpf_obj_get_opts(path, &options);
 	return fd < 0 ? -errno : fd;
+}
+
+int observer_open_pin(const char *dir, const char *name)
+{
+	return open_pin(dir, name, 0);
 }
 
 static size_t map_bytes(u32 entries, size_t size)
@@ -60,9 +65,13 @@ static size_t map_bytes(u32 entries, size_t size)
 	return (entries * size + page - 1) / page * page;
 }
 
-/* Maps a pinned flat map whose elements must have that size. */
-static int map_pin(const char *dir, const char *name, size_t size, void **ret_memory,
-	u32 *ret_entries)
+/*
+ * Maps a pinned flat map whose elements must have that size. What is mapped to be read
+ * the kernel lets nobody make writable (bpf_map_mmap(), kernel/bpf/syscall.c); opened to
+ * be read it cannot be mapped.
+ */
+static int map_pin(const char *dir, const char *name, size_t size, bool to_read,
+	void **ret_memory, u32 *ret_entries)
 {
 	struct bpf_map_info info = {};
 	u32 len = sizeof(info);
@@ -76,8 +85,8 @@ static int map_pin(const char *dir, const char *name, size_t size, void **ret_me
 	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size != size ||
 		!info.max_entries)
 		return -ESTALE;
-	memory = mmap(NULL, map_bytes(info.max_entries, size), PROT_READ | PROT_WRITE,
-		MAP_SHARED, fd, 0);
+	memory = mmap(NULL, map_bytes(info.max_entries, size),
+		PROT_READ | (to_read ? 0 : PROT_WRITE), MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
 		return -errno;
 	*ret_memory = memory;
@@ -85,35 +94,61 @@ static int map_pin(const char *dir, const char *name, size_t size, void **ret_me
 	return 0;
 }
 
-static int map_all(struct observer *observer, const char *dir)
+/* What of it is wanted. All that is mapped counts as the process's memory. */
+enum extent {
+	WHOLE,
+	TO_READ,
+	TO_HEAR, /* who VMs are, and what was lost; and the ring buffer */
+};
+
+static bool is_heard(const char *map)
 {
-	void *memory;
+	return !strcmp(map, "health") || !strcmp(map, "vms");
+}
+
+static int map_all(struct observer *observer, const char *dir, enum extent extent)
+{
+	u32 flags = extent == TO_READ ? BPF_F_RDONLY : 0;
+	void *memory = NULL;
 	int r;
 
-#define MAP(map, type)                                                     \
-	r = map_pin(dir, #map, sizeof(type), &memory, &observer->n_##map); \
-	if (r)                                                             \
-		return r;                                                  \
-	observer->map = memory;
+#define MAP(map, type)                                                         \
+	if (extent != TO_HEAR || is_heard(#map)) {                             \
+		r = map_pin(dir, #map, sizeof(type), extent != WHOLE, &memory, \
+			&observer->n_##map);                                   \
+		if (r)                                                         \
+			return r;                                              \
+		observer->map = memory;                                        \
+	}
 	FLAT_MAPS(MAP)
 #undef MAP
 	observer->n_cpus = observer->n_cpu_rules;
-#define OPEN(map)                                     \
-	observer->map = observer_open_pin(dir, #map); \
-	if (observer->map < 0)                        \
+#define OPEN(map)                                   \
+	observer->map = open_pin(dir, #map, flags); \
+	if (observer->map < 0)                      \
 		return observer->map;
-	OPEN(task_counters)
-	OPEN(culprits)
-	OPEN(groups)
-	OPEN(events)
+	if (extent != TO_HEAR) {
+		OPEN(task_counters)
+	}
+	if (extent == WHOLE) {
+		OPEN(culprits)
+		OPEN(groups)
+	}
+	if (extent != TO_READ) {
+		OPEN(events)
+	}
 #undef OPEN
 	return 0;
 }
 
+static bool is_ours(const struct observer *observer)
+{
+	return observer->health->abi == ABI_VERSION && observer->health->start;
+}
+
 static bool is_whole(const struct observer *observer)
 {
-	return observer->health->abi == ABI_VERSION && observer->health->start &&
-	       observer->n_cpu_runs >= observer->n_cpus &&
+	return is_ours(observer) && observer->n_cpu_runs >= observer->n_cpus &&
 	       observer->n_cpu_counters >= observer->n_cpus &&
 	       observer->n_interrupts >= observer->n_cpus &&
 	       observer->n_drifts >= ABI_DRIFTS &&
@@ -123,7 +158,8 @@ static bool is_whole(const struct observer *observer)
 
 static int open_programs(const char *dir)
 {
-	static const char *const pins[] = {PROG_LOOK, LINK_EXIT, LINK_EXEC, LINK_SWITCH};
+	static const char *const pins[] = {
+		PROG_LOOK, LINK_EXIT, LINK_EXEC, LINK_BORN, LINK_NAMED, LINK_SWITCH};
 
 	for (size_t i = 0; i < sizeof(pins) / sizeof(*pins); i++) {
 		cleanup_close int fd = observer_open_pin(dir, pins[i]);
@@ -134,7 +170,7 @@ static int open_programs(const char *dir)
 	return 0;
 }
 
-static int open_whole(const char *dir, struct observer **ret_observer)
+static int open_parts(const char *dir, enum extent extent, struct observer **ret_observer)
 {
 	struct observer *observer = calloc(1, sizeof(*observer));
 	int r;
@@ -144,10 +180,10 @@ static int open_whole(const char *dir, struct observer **ret_observer)
 	observer->task_counters = observer->culprits = observer->groups =
 		observer->events = -1;
 	observer->dir = strdup(dir);
-	r = observer->dir ? map_all(observer, dir) : -ENOMEM;
+	r = observer->dir ? map_all(observer, dir, extent) : -ENOMEM;
 	if (!r)
 		r = open_programs(dir);
-	if (!r && !is_whole(observer))
+	if (!r && !(extent == TO_HEAR ? is_ours(observer) : is_whole(observer)))
 		r = -ESTALE;
 	if (r) {
 		observer_close(observer);
@@ -157,8 +193,8 @@ static int open_whole(const char *dir, struct observer **ret_observer)
 	return 0;
 }
 
-int observer_open(
-	const char *dir, struct observer **ret_observer, struct problem *problem)
+static int open_observer(const char *dir, enum extent extent,
+	struct observer **ret_observer, struct problem *problem)
 {
 	struct stat st;
 	int r;
@@ -169,7 +205,7 @@ int observer_open(
 			return problem_set(problem, -ENOENT, "no observer is running");
 		return problem_set(problem, -errno, "%s: %s", dir, strerror(errno));
 	}
-	r = open_whole(dir, ret_observer);
+	r = open_parts(dir, extent, ret_observer);
 	if (r == -ESTALE)
 		return problem_set(problem, r,
 			"the observer in %s is incomplete or of another version", dir);
@@ -177,6 +213,24 @@ int observer_open(
 		return problem_set(problem, r, "cannot open the observer in %s: %s", dir,
 			strerror(-r));
 	return 0;
+}
+
+int observer_open(
+	const char *dir, struct observer **ret_observer, struct problem *problem)
+{
+	return open_observer(dir, WHOLE, ret_observer, problem);
+}
+
+int observer_open_to_read(
+	const char *dir, struct observer **ret_observer, struct problem *problem)
+{
+	return open_observer(dir, TO_READ, ret_observer, problem);
+}
+
+int observer_open_to_hear(
+	const char *dir, struct observer **ret_observer, struct problem *problem)
+{
+	return open_observer(dir, TO_HEAR, ret_observer, problem);
 }
 
 void observer_close(struct observer *observer)

@@ -79,10 +79,18 @@ void observer_name_vm(
 /* Adds the map `culprits` to what was read. -ENOMEM. */
 int observer_read_culprits(const struct observer *observer, struct counters *counters);
 
+/* As observer_open(), for what listen.h needs alone. */
+int observer_open_to_hear(
+	const char *dir, struct observer **ret_observer, struct problem *problem);
+
 /* Takes away those of a VM, whose slot is to be another's. */
 void observer_forget_culprits(const struct observer *observer, u32 slot);
 
-uint64_t observer_now(void);
+/* A comm is anybody's choice, and may have been cut within a character. */
+void observer_copy_comm(char to[ABI_COMM], const char from[ABI_COMM]);
+
+void observer_to_culprit(const struct observer *observer, const struct event *event,
+	struct culprit *culprit);
 
 /* Before the slot is another VM's: what was noted of this one stays, without its name. */
 void observer_forget_drift(struct observer *observer, u32 slot);

@@ -11,6 +11,7 @@
 
 #include "build/bpf/observer.skel.h"
 #include "user/base/cleanup.h"
+#include "user/base/clock.h"
 #include "user/observer/maps.h"
 #include "user/observer/parts.h"
 
@@ -20,6 +21,7 @@
 
 enum {
 	RING_BYTES = 256 * 1024,
+	NEWS_BYTES = 64 * 1024,
 	CHANGES = 256, /* tasks that are changing something at a time */
 	DRIFT = PART_AFFINITY | PART_CPUSET | PART_PARTITION | PART_MOVE,
 };
@@ -61,8 +63,8 @@ static u32 clamp(u32 value, u32 low, u32 high)
  * thread. */
 static void size_maps(struct observer_bpf *skel, u32 cpus)
 {
-	u32 n_tasks = clamp(64 * cpus, 4096, 65536), n_buckets = 1,
-	    n_vms = clamp(4 * cpus, 64, 4096) + 1;
+	u32 n_tasks = clamp(64 * cpus, 8192, 65536), n_buckets = 1,
+	    n_vms = clamp(4 * cpus, 1024, 4096) + 1;
 
 	while (n_buckets * ABI_BUCKET < 4 * n_tasks)
 		n_buckets *= 2;
@@ -81,6 +83,7 @@ static void size_maps(struct observer_bpf *skel, u32 cpus)
 	bpf_map__set_max_entries(skel->maps.changes, CHANGES);
 	bpf_map__set_max_entries(skel->maps.controllers, ABI_CONTROLLERS);
 	bpf_map__set_max_entries(skel->maps.events, RING_BYTES);
+	bpf_map__set_max_entries(skel->maps.news, NEWS_BYTES);
 	skel->rodata->index_mask = n_buckets - 1;
 }
 
@@ -158,12 +161,6 @@ static void drop_part(struct object *object, u32 part)
 	}
 }
 
-/* By user space, and attached nowhere. */
-static bool is_called(const struct object *object, const struct bpf_program *program)
-{
-	return program == object->skel->progs.cpuwarden_look;
-}
-
 int object_attach(struct object *object)
 {
 	struct bpf_program *program;
@@ -174,7 +171,7 @@ int object_attach(struct object *object)
 	{
 		if (i >= PROGRAMS_MAX)
 			return -E2BIG;
-		if (bpf_program__autoload(program) && !is_called(object, program)) {
+		if (bpf_program__autoload(program) && !program_is_called(program)) {
 			part = program_part(program);
 			object->links[i] = bpf_program__attach(program);
 			if (!object->links[i] && !part)
@@ -213,7 +210,7 @@ int object_init_maps(struct object *object, const struct observer_wish *wish)
 		.cpus = wish->cpus,
 		.build = object_build(),
 		.wanted = object_parts(wish),
-		.start = observer_now()};
+		.start = clock_now_ns()};
 	const struct culprit_key rest = {.cause = CAUSES};
 	const struct culprit_runs none = {};
 	struct cpu_set_words all;
@@ -263,8 +260,7 @@ int object_pin_maps(struct object *object)
 	return 0;
 }
 
-/* Calls `act` for each program that is attached or called, the one at sched_switch last.
- */
+/* Calls `act` for each program that is to be pinned, the one at sched_switch last. */
 static int for_each_pin(struct object *object,
 	int (*act)(const struct object *, struct bpf_program *, struct bpf_link *))
 {
@@ -279,7 +275,7 @@ static int for_each_pin(struct object *object,
 
 		if (program == object->skel->progs.cpuwarden_switch)
 			last = link;
-		else if ((link || is_called(object, program)) &&
+		else if ((link || program_is_called(program)) &&
 			 (r = act(object, program, link)))
 			return r;
 	}
@@ -348,7 +344,7 @@ void object_unpin_missing(const struct object *object)
 
 	bpf_object__for_each_program(program, object->skel->obj)
 	{
-		if (!object->links[i++] && !is_called(object, program))
+		if (!object->links[i++] && !program_is_called(program))
 			unpin(object, program, "");
 	}
 }

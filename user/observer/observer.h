@@ -23,6 +23,11 @@ struct observer;
 int observer_open(
 	const char *dir, struct observer **ret_observer, struct problem *problem);
 
+/* As observer_open(), for observer_read_mapped() alone: nothing can be written through
+ * it, whoever has it. */
+int observer_open_to_read(
+	const char *dir, struct observer **ret_observer, struct problem *problem);
+
 /* What is asked of it. */
 struct observer_wish {
 	unsigned int cpus; /* possible ones of the host */
@@ -115,6 +120,17 @@ int observer_list_vms(
 /* All counters. The caller owns the result: counters_deinit(). */
 int observer_read(const struct observer *observer, struct counters *ret_counters);
 
+/*
+ * What a view that is open already shows to anybody, also without privileges: all but
+ * what the kernel knows of the programs (those misses, their number, whether interrupts
+ * are measured), who the culprits were, and runs that are still on, so that no figure
+ * ever gets less. The caller owns: counters_deinit().
+ */
+int observer_read_mapped(const struct observer *observer, struct counters *ret_counters);
+
+/* Switches examined so far, on all CPUs. */
+uint64_t observer_examined(const struct observer *observer);
+
 /* A cgroup whose files and members matter. */
 struct watched_group {
 	uint64_t id;
@@ -123,8 +139,8 @@ struct watched_group {
 
 /*
  * Drift is noted of these groups, and no longer of others of that VM. Forgotten with the
- * VM; shared ones with the last VM. Those for which there is no room are counted, see
- * struct counters. -ENOENT: the VM is not known.
+ * VM; shared ones with the last VM. How often there was no room for all is counted,
+ * see struct counters. -ENOENT: the VM is not known.
  */
 int observer_watch_groups(struct observer *observer, pid_t pid, uint64_t start_time,
 	const struct watched_group *groups, size_t n);

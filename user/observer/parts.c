@@ -55,6 +55,8 @@ static const struct {
 	{PART_GUARD, "guard", "drift is repaired, not refused"},
 };
 
+_Static_assert(PARTS_ALL == (1 << OBSERVER_PARTS) - 1, "a name for each part");
+
 static const char *name_of(const struct bpf_program *program)
 {
 	return bpf_program__name(program) + strlen(PREFIX);
@@ -152,31 +154,31 @@ u32 parts_supported(void)
 	return parts;
 }
 
-static int pin_of(
-	const char *name, const char *dir, const char *suffix, char ret_path[PATH_MAX])
+bool program_is_called(const struct bpf_program *program)
 {
-	const char *kind = strcmp(name, "look") ? "link" : "prog";
-	int n = snprintf(ret_path, PATH_MAX, "%s/%s_%s%s", dir, kind, name, suffix);
-
-	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+	return !strcmp(name_of(program), "look");
 }
 
 int program_pin(const struct bpf_program *program, const char *dir, const char *suffix,
 	char ret_path[PATH_MAX])
 {
-	return pin_of(name_of(program), dir, suffix, ret_path);
+	const char *kind = program_is_called(program) ? "prog" : "link";
+	int n = snprintf(
+		ret_path, PATH_MAX, "%s/%s_%s%s", dir, kind, name_of(program), suffix);
+
+	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
 u32 parts_attached(const struct observer *observer)
 {
 	u32 parts = observer->health->parts;
-	char path[PATH_MAX];
+	char name[64], path[PATH_MAX];
 
-	for (size_t i = 0; i < ROWS; i++)
-		if (parts & rows[i].part &&
-			(pin_of(rows[i].program, observer->dir, "", path) ||
-				access(path, F_OK)))
+	for (size_t i = 0; i < ROWS; i++) {
+		snprintf(name, sizeof(name), "link_%s", rows[i].program);
+		if (observer_pin_path(path, observer->dir, name) || access(path, F_OK))
 			parts &= ~(u32)rows[i].part;
+	}
 	return parts;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "user/base/array.h"
+#include "user/base/clock.h"
 #include "user/observer/parts.h"
 #include "user/observer/programs.h"
 
@@ -47,8 +48,8 @@ static struct vm_tally *vm_of_slot(
 	return NULL;
 }
 
-static void to_culprit(struct culprit *culprit, const struct observer *observer,
-	const struct event *event)
+void observer_to_culprit(const struct observer *observer, const struct event *event,
+	struct culprit *culprit)
 {
 	culprit->cpu = event->cpu;
 	culprit->off_set = event->class == RUN_OFF_SET;
@@ -57,8 +58,7 @@ static void to_culprit(struct culprit *culprit, const struct observer *observer,
 	culprit->vcpu = event->vcpu == ABI_NONE ? -1 : (int)event->vcpu;
 	culprit->tid = (pid_t)event->tid;
 	culprit->tgid = (pid_t)event->tgid;
-	memcpy(culprit->comm, event->comm, COMM_SIZE);
-	culprit->comm[COMM_SIZE - 1] = '\0';
+	observer_copy_comm(culprit->comm, event->comm);
 	culprit->cgroup = event->cgroup;
 	culprit->time = event->time;
 	culprit->ns = event->ns;
@@ -77,17 +77,6 @@ static bool is_still_wrong(
 	return !(observer->cpu_sets[set % observer->n_cpu_sets].words[cpu / 64] >>
 			 cpu % 64 &
 		 1);
-}
-
-/* As settle() in the observer. */
-static bool is_excused(
-	const struct observer *observer, const struct cpu_run *run, uint64_t now)
-{
-	u64 loose = run->class == RUN_FOREIGN && run->cause == CAUSE_KTHREAD
-			    ? observer->health->loose_until
-			    : 0;
-
-	return abi_excuses(&observer->vms[run->vm % observer->n_vms], loose, now);
 }
 
 /*
@@ -117,11 +106,15 @@ static int add_current(
 		return 0;
 	tally = (struct tally){.count = 1, .ns = counters->now - run.start};
 	vm = vm_of_slot(counters, observer, run.vm);
+	/* Its length is added at its end: of the stopper, under which a CPU went offline,
+	 * nobody knows one. */
 	if (run.class == RUN_BOUND_KTHREAD) {
-		add_tally(&at->bound_kthread, &tally);
+		at->bound_kthread.count++;
 		return 0;
 	}
-	if (run.settling && is_excused(observer, &run, counters->now)) {
+	/* As settle() in the observer. */
+	if (run.settling && abi_excuses(&observer->vms[run.vm % observer->n_vms], &run,
+				    observer->health->loose_until, counters->now)) {
 		add_tally(&at->settling, &tally);
 		if (vm)
 			add_tally(&vm->settling, &tally);
@@ -153,7 +146,8 @@ static int add_current(
 	return 0;
 }
 
-static int read_cpus(struct counters *counters, const struct observer *observer)
+static int read_cpus(
+	struct counters *counters, const struct observer *observer, bool running)
 {
 	counters->cpus = calloc(observer->n_cpus, sizeof(*counters->cpus));
 	if (!counters->cpus)
@@ -175,7 +169,7 @@ static int read_cpus(struct counters *counters, const struct observer *observer)
 		to->softirqs = to_tally(&observer->interrupts[cpu].softirq);
 		to->base = (struct cpu_interrupts){observer->interrupts[cpu].irq_base,
 			observer->interrupts[cpu].softirq_base};
-		if (add_current(counters, observer, cpu))
+		if (running && add_current(counters, observer, cpu))
 			return -ENOMEM;
 		add_cpu(&counters->total, to);
 		if (!last.time)
@@ -183,7 +177,7 @@ static int read_cpus(struct counters *counters, const struct observer *observer)
 		culprit = array_push(&counters->culprits, &counters->n_culprits);
 		if (!culprit)
 			return -ENOMEM;
-		to_culprit(culprit, observer, &last);
+		observer_to_culprit(observer, &last, culprit);
 	}
 	return 0;
 }
@@ -272,6 +266,10 @@ static void read_thread(
 			break;
 	}
 	to->tid = (pid_t)tid;
+	to->class = (enum thread_class)(task->class % THREAD_CLASSES);
+	to->index = (int)task->index;
+	to->exited = task->exited;
+	to->run_ns = counters.run_ns;
 	to->switches = counters.switches + pending.switches;
 	to->wait_ns = counters.wait_ns + pending.delay - pending.delay_mark;
 	for (int i = 0; i < WAIT_BUCKETS; i++)
@@ -283,6 +281,7 @@ static int read_threads(struct counters *counters, const struct observer *observ
 {
 	for (u32 slot = 1; slot < observer->n_tasks; slot++) {
 		struct thread_tally *to;
+		struct vm_tally *vm;
 
 		if (!observer->tasks[slot].tid)
 			continue;
@@ -290,6 +289,8 @@ static int read_threads(struct counters *counters, const struct observer *observ
 		if (!to)
 			return -ENOMEM;
 		read_thread(to, observer, slot);
+		vm = vm_of_slot(counters, observer, observer->tasks[slot].vm);
+		to->vm = vm ? (size_t)(vm - counters->vms) : SIZE_MAX;
 	}
 	if (counters->n_threads)
 		qsort(counters->threads, counters->n_threads, sizeof(*counters->threads),
@@ -319,10 +320,20 @@ static int read_programs(struct counters *counters, const struct observer *obser
 	return 0;
 }
 
-int observer_read(const struct observer *observer, struct counters *ret_counters)
+uint64_t observer_examined(const struct observer *observer)
+{
+	uint64_t n = 0;
+
+	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++)
+		n += observer->cpu_counters[cpu].switches;
+	return n;
+}
+
+static int read_mapped(
+	const struct observer *observer, bool running, struct counters *ret_counters)
 {
 	struct counters counters = {
-		.now = observer_now(),
+		.now = clock_now_ns(),
 		.start = observer->health->start,
 		.rules_changed = observer->health->rules_changed,
 		.generation = observer->health->generation,
@@ -331,24 +342,19 @@ int observer_read(const struct observer *observer, struct counters *ret_counters
 		.unwritten_time = observer->health->unwritten_time,
 		.culprits_full = observer->health->culprits_full,
 		.groups_full = observer->health->groups_full,
-		.measures = parts_attached(observer) & PART_INTERRUPTS,
+		.recursion_misses = observer->health->missed,
+		.programs = 1,
+		.measures = observer->health->parts & PART_INTERRUPTS,
 	};
 	int r;
 
-	r = program_misses(observer->dir, &counters.recursion_misses);
-	counters.recursion_misses += observer->health->missed;
-	if (!r)
-		r = read_vms(&counters, observer);
+	r = read_vms(&counters, observer);
 	if (!r)
 		r = read_reserved(&counters, observer);
 	if (!r)
-		r = read_cpus(&counters, observer);
+		r = read_cpus(&counters, observer, running);
 	if (!r)
 		r = read_threads(&counters, observer);
-	if (!r)
-		r = observer_read_culprits(observer, &counters);
-	if (!r)
-		r = read_programs(&counters, observer);
 	if (r) {
 		counters_deinit(&counters);
 		return r;
@@ -358,4 +364,32 @@ int observer_read(const struct observer *observer, struct counters *ret_counters
 			compare_culprits);
 	*ret_counters = counters;
 	return 0;
+}
+
+int observer_read_mapped(const struct observer *observer, struct counters *ret_counters)
+{
+	return read_mapped(observer, false, ret_counters);
+}
+
+int observer_read(const struct observer *observer, struct counters *ret_counters)
+{
+	struct counters counters;
+	uint64_t misses;
+	int r;
+
+	r = program_misses(observer->dir, &misses);
+	if (!r)
+		r = read_mapped(observer, true, &counters);
+	if (r)
+		return r;
+	counters.recursion_misses += misses;
+	counters.measures = parts_attached(observer) & PART_INTERRUPTS;
+	r = observer_read_culprits(observer, &counters);
+	if (!r)
+		r = read_programs(&counters, observer);
+	if (r)
+		counters_deinit(&counters);
+	else
+		*ret_counters = counters;
+	return r;
 }

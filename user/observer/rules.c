@@ -16,11 +16,12 @@
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "user/base/cleanup.h"
+#include "user/base/clock.h"
 #include "user/observer/parts.h"
 
 u32 observer_find_vm(const struct observer *observer, pid_t pid, uint64_t start_time)
@@ -53,7 +54,7 @@ void observer_wait_for_readers(void)
 static void note_change(struct observer *observer)
 {
 	observer->health->generation++;
-	observer->health->rules_changed = observer_now();
+	observer->health->rules_changed = clock_now_ns();
 }
 
 struct owner {
@@ -105,7 +106,7 @@ static void write_cpu(
 	observer_barrier();
 	rule->vcpu = owner->vcpu;
 	rule->flags = flags;
-	rule->since = observer_now();
+	rule->since = clock_now_ns();
 	fast->tid = owner->tid;
 	fast->task = owner->task;
 	observer_barrier();
@@ -186,6 +187,11 @@ static int write_vm(
 	u32 set = observer_intern_set(observer, used, &vm->set);
 	volatile struct vm_slot *to;
 
+	/* It was another program for a while: what it owned has ended. */
+	if (slot && observer->vms[slot].ended) {
+		observer_forget(observer, vm->pid, vm->start_time);
+		slot = 0;
+	}
 	if (!slot)
 		slot = free_vm(observer);
 	if (!slot || !set)
@@ -195,14 +201,14 @@ static int write_vm(
 		memset((void *)to, 0, sizeof(*to));
 		to->old_set = SET_ALL;
 		to->start_ticks = vm->start_time;
-		to->since = observer_now();
+		to->since = clock_now_ns();
 	} else if (to->set != set) {
 		to->old_set = to->set;
 	}
 	memcpy((void *)to->name, vm->name, sizeof(to->name));
 	to->flags = flags_of(vm);
 	to->set = set;
-	to->rules_since = observer_now();
+	to->rules_since = clock_now_ns();
 	to->settle_base = to->settling.count;
 	to->settle_until = excuse_end(to->rules_since);
 	observer_barrier();
@@ -237,7 +243,7 @@ void observer_loosen(struct observer *observer, bool loose)
 {
 	for (u32 slot = 1; loose && slot < observer->n_vms; slot++)
 		observer->vms[slot].settle_base = observer->vms[slot].settling.count;
-	observer->health->loose_until = loose ? excuse_end(observer_now()) : 0;
+	observer->health->loose_until = loose ? excuse_end(clock_now_ns()) : 0;
 }
 
 static bool is_listed(const struct rule_vm *vm, const volatile struct task *task)

@@ -95,7 +95,10 @@ int observer_get_vm(const struct observer *observer, pid_t pid, uint64_t start_t
 	bool settling;
 	int r;
 
-	if (!slot)
+	/* Of one that has ended no rule is in force, though the process may be a VM
+	 * again.
+	 */
+	if (!slot || observer->vms[slot].ended)
 		return -ENOENT;
 	observer_name_vm(observer, slot, vm.name);
 	cpuset_from_words(

@@ -10,7 +10,6 @@
  * killed on the way leaves either program or both attached, each switch examined once,
  * and `takeover` set: the next start goes on from there.
  */
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -92,8 +91,10 @@ static void tell_takeover(struct observer *observer, bool takeover)
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
 		u32 vm = observer->cpu_counters[cpu].fast.vm & ~CPU_TAKEOVER;
 
-		/* Of the one before, nothing counts. */
-		observer->cpu_counters[cpu].fast.examined = 0;
+		/* Of the one before, nothing counts; but of one that was begun and not
+		 * finished both programs may be at a switch. */
+		if (!(observer->cpu_counters[cpu].fast.vm & CPU_TAKEOVER))
+			observer->cpu_counters[cpu].fast.examined = 0;
 		observer->cpu_counters[cpu].fast.vm = vm | (takeover ? CPU_TAKEOVER : 0);
 	}
 	observer_wait_for_readers();
