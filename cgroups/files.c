@@ -99,7 +99,7 @@ const char *children_next(DIR *children)
 {
 	struct dirent *entry;
 
-	while ((entry = readdir(children)))
+	while ((errno = 0, entry = readdir(children)))
 		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
 			return entry->d_name;
 	return NULL;

@@ -2,6 +2,8 @@
 #pragma once
 /* Private to this room: single files of a group, and the groups next below one. */
 #include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
 
 #include "cgroups/hierarchy.h"
 
@@ -26,9 +28,15 @@ int cpus_read(int dir, const char *file, struct cpuset *ret_cpus);
 /* `cpuset.cpus.partition`. -EINVAL: it is something else. */
 int partition_read(int dir, struct partition_state *ret_state);
 
+/* A group that somebody has just removed says so. */
+static inline bool is_gone(int r)
+{
+	return r == -ENOENT || r == -ENODEV;
+}
+
 /* To list the groups next below one, which is given as to group_open(). NULL with errno.
  * The caller owns: closedir(). */
 DIR *children_open(int above, const char *path);
 
-/* The next one's name, NULL after the last. */
+/* The next one's name; NULL with errno 0 after the last, and with another on failure. */
 const char *children_next(DIR *children);

@@ -25,6 +25,27 @@ static void keep_silent(void *data, int level, const char *format, va_list args)
 	(void)data, (void)level, (void)format, (void)args;
 }
 
+/* The errno behind a result of libcgroup, -EIO where it kept none. */
+static int to_errno(int result)
+{
+	int last = result == ECGOTHER ? cgroup_get_last_errno() : 0;
+
+	if (last)
+		return -last;
+	switch (result) {
+	case ECGROUPNOTALLOWED:
+	case ECGROUPNOTOWNER:
+		return -EACCES;
+	case ECGROUPNOTEXIST:
+	case ECGROUPVALUENOTEXIST:
+		return -ENOENT;
+	case ECGNONEMPTY:
+		return -EBUSY;
+	default:
+		return -EIO;
+	}
+}
+
 static int no_hierarchy(struct problem *problem)
 {
 	return problem_set(problem, -EOPNOTSUPP,
@@ -40,9 +61,16 @@ int hierarchy_open(struct hierarchy *ret_hierarchy, struct problem *problem)
 	cleanup_close int root = -1;
 	char controllers[1024];
 	struct statfs fs;
+	ssize_t n;
+	int result;
 
 	cgroup_set_logger(keep_silent, CGROUP_LOG_ERROR, NULL);
-	if (cgroup_init() || cgroup_get_subsys_mount_point("cpuset", &mount))
+	result = cgroup_init();
+	if (result == ECGOTHER)
+		return problem_set(problem, to_errno(result),
+			"cannot look for the cgroup hierarchies: %s",
+			strerror(-to_errno(result)));
+	if (result || cgroup_get_subsys_mount_point("cpuset", &mount))
 		return no_hierarchy(problem);
 	if (snprintf(hierarchy.mount, sizeof(hierarchy.mount), "%s", mount) >=
 		(int)sizeof(hierarchy.mount))
@@ -54,9 +82,12 @@ int hierarchy_open(struct hierarchy *ret_hierarchy, struct problem *problem)
 			problem, -errno, "cannot open %s: %s", mount, strerror(errno));
 	if (fs.f_type != CGROUP2_SUPER_MAGIC)
 		return no_hierarchy(problem);
-	if (file_read_at(root, "cgroup.controllers", controllers, sizeof(controllers)) <
-			0 ||
-		!strstr(controllers, "cpuset"))
+	n = file_read_at(root, "cgroup.controllers", controllers, sizeof(controllers));
+	if (n < 0)
+		return problem_set(problem, (int)n,
+			"cannot read %s/cgroup.controllers: %s", mount,
+			strerror((int)-n));
+	if (!strstr(controllers, "cpuset"))
 		return no_hierarchy(problem);
 	hierarchy.root = take_fd(&root);
 	*ret_hierarchy = hierarchy;
@@ -92,30 +123,18 @@ static struct cgroup *new_cgroup(
 	return cgroup;
 }
 
-/* The errno behind a result of libcgroup, -EIO where it kept none. */
-static int to_errno(int result)
+/* 1: it is there, 0: it is not, a negative errno: it cannot be told. */
+static int exists(const struct hierarchy *hierarchy, const char *path)
 {
-	int last = result == ECGOTHER ? cgroup_get_last_errno() : 0;
-
-	if (last)
-		return -last;
-	switch (result) {
-	case ECGROUPNOTALLOWED:
-	case ECGROUPNOTOWNER:
-		return -EACCES;
-	case ECGROUPNOTEXIST:
-	case ECGROUPVALUENOTEXIST:
-		return -ENOENT;
-	case ECGNONEMPTY:
-		return -EBUSY;
-	default:
-		return -EIO;
-	}
+	if (!faccessat(hierarchy->root, *path ? path : ".", F_OK, AT_SYMLINK_NOFOLLOW))
+		return 1;
+	return errno == ENOENT ? 0 : -errno;
 }
 
-static bool exists(const struct hierarchy *hierarchy, const char *path)
+static int cannot_look(const char *path, int r, struct problem *problem)
 {
-	return !faccessat(hierarchy->root, *path ? path : ".", F_OK, AT_SYMLINK_NOFOLLOW);
+	return problem_set(
+		problem, r, "cannot look at the cgroup /%s: %s", path, strerror(-r));
 }
 
 int group_make(
@@ -123,15 +142,18 @@ int group_make(
 {
 	struct cgroup_controller *controller;
 	cleanup_cgroup struct cgroup *cgroup = NULL;
-	int result;
+	int result, r = exists(hierarchy, path);
 
-	if (exists(hierarchy, path))
-		return 0;
+	if (r)
+		return r > 0 ? 0 : cannot_look(path, r, problem);
 	cgroup = new_cgroup(path, &controller);
 	if (!cgroup)
 		return problem_nomem(problem);
 	result = cgroup_create_cgroup(cgroup, 1);
-	if (result || !exists(hierarchy, path))
+	r = result ? 0 : exists(hierarchy, path);
+	if (r < 0)
+		return cannot_look(path, r, problem);
+	if (!r)
 		return problem_set(problem, to_errno(result),
 			"cannot make the cgroup /%s: %s", path,
 			result == ECGOTHER ? strerror(cgroup_get_last_errno())
@@ -154,16 +176,17 @@ int group_remove(
 {
 	struct cgroup_controller *controller;
 	cleanup_cgroup struct cgroup *cgroup = NULL;
-	int result;
+	int result, r = exists(hierarchy, path);
 
-	if (!exists(hierarchy, path))
-		return 0;
+	if (r <= 0)
+		return r ? cannot_look(path, r, problem) : 0;
 	cgroup = new_cgroup(path, &controller);
 	if (!cgroup)
 		return problem_nomem(problem);
 	result = cgroup_delete_cgroup_ext(cgroup, CGFLAG_DELETE_EMPTY_ONLY);
-	if (!exists(hierarchy, path))
-		return 0;
+	r = exists(hierarchy, path);
+	if (r <= 0)
+		return r ? cannot_look(path, r, problem) : 0;
 	return problem_set(problem, result ? to_errno(result) : -EBUSY,
 		"cannot remove the cgroup /%s: it is in use", path);
 }

@@ -42,7 +42,7 @@ int group_give_cpuset(const struct hierarchy *hierarchy, const char *path, bool 
 	struct problem *problem);
 
 /* Does any group below the root, but our slice, set CPUs or memory nodes or hand cpuset
- * on? */
+ * on? True also when it cannot be told. */
 bool hierarchy_uses_cpuset(const struct hierarchy *hierarchy);
 
 /*
@@ -100,6 +100,14 @@ int group_read(const struct hierarchy *hierarchy, const char *path,
  */
 int tree_read(const struct hierarchy *hierarchy, char *const *tops, size_t n_tops,
 	struct tree *ret_tree, struct problem *problem);
+
+/*
+ * Reads the root, that group with all below it, and those above it again; what else the
+ * tree knows stays. A group that is gone is there no more. On failure only
+ * tree_deinit() is left to do.
+ */
+int tree_read_again(const struct hierarchy *hierarchy, const char *top, struct tree *tree,
+	struct problem *problem);
 
 /* The number of a group, as BPF reports it. -ENOENT: there is none. */
 int group_id(const struct hierarchy *hierarchy, const char *path, uint64_t *ret_id);

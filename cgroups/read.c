@@ -116,6 +116,12 @@ char *group_rival(
 	return rival;
 }
 
+static int cannot_list(const char *path, struct problem *problem)
+{
+	return problem_set(problem, -errno, "cannot list the cgroups below /%s: %s", path,
+		strerror(errno));
+}
+
 /* Adds the group and all below. One that vanishes meanwhile is left out. */
 static int read_below(const struct hierarchy *hierarchy, const char *path,
 	unsigned int depth, struct tree *tree, struct problem *problem)
@@ -127,7 +133,7 @@ static int read_below(const struct hierarchy *hierarchy, const char *path,
 
 	r = group_read(hierarchy, path, &group, problem);
 	if (r)
-		return r == -ENOENT || r == -ENODEV ? 0 : r;
+		return is_gone(r) ? 0 : r;
 	if (tree_take(tree, &group)) {
 		group_deinit(&group);
 		return problem_nomem(problem);
@@ -136,7 +142,7 @@ static int read_below(const struct hierarchy *hierarchy, const char *path,
 		return 0;
 	children = children_open(hierarchy->root, path);
 	if (!children)
-		return errno == ENOMEM ? problem_nomem(problem) : 0;
+		return is_gone(-errno) ? 0 : cannot_list(path, problem);
 	while (!r && (name = children_next(children))) {
 		char below[PATH_MAX];
 
@@ -144,6 +150,8 @@ static int read_below(const struct hierarchy *hierarchy, const char *path,
 			(int)sizeof(below))
 			r = read_below(hierarchy, below, depth + 1, tree, problem);
 	}
+	if (!r && errno && !is_gone(-errno))
+		r = cannot_list(path, problem);
 	closedir(children);
 	return r;
 }
@@ -157,21 +165,23 @@ static void isolated_of_groups(struct tree *tree)
 			cpuset_or(&tree->isolated, &tree->groups[i]->effective);
 }
 
+/* What cannot be read is taken for a use. */
 static bool group_uses_cpuset(const struct hierarchy *hierarchy, const char *path)
 {
 	static const char *const files[] = {"cpuset.cpus", "cpuset.mems"};
 	cleanup_close int dir = group_open(hierarchy->root, path);
 	char text[1024];
+	ssize_t n;
 
-	for (size_t i = 0; dir >= 0 && i < sizeof(files) / sizeof(*files); i++) {
-		ssize_t n = file_read_at(dir, files[i], text, sizeof(text));
-
-		if (n > 0 || n == -EFBIG)
+	if (dir < 0)
+		return !is_gone(dir);
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		n = file_read_at(dir, files[i], text, sizeof(text));
+		if (n && !is_gone((int)n))
 			return true;
 	}
-	return dir >= 0 &&
-	       file_read_at(dir, "cgroup.subtree_control", text, sizeof(text)) > 0 &&
-	       has_word(text, "cpuset");
+	n = file_read_at(dir, "cgroup.subtree_control", text, sizeof(text));
+	return n < 0 ? !is_gone((int)n) : has_word(text, "cpuset");
 }
 
 bool hierarchy_uses_cpuset(const struct hierarchy *hierarchy)
@@ -181,19 +191,46 @@ bool hierarchy_uses_cpuset(const struct hierarchy *hierarchy)
 	bool used = false;
 
 	if (!children)
-		return false;
+		return true;
 	while (!used && (name = children_next(children)))
 		used = strcmp(name, SLICE) && group_uses_cpuset(hierarchy, name);
+	used |= !name && errno;
 	closedir(children);
 	return used;
 }
 
 /* The file is in every group but the root; its companion of the same age is in the root.
  */
-static bool has_remote(const struct hierarchy *hierarchy)
+static int has_remote(const struct hierarchy *hierarchy)
 {
-	return !faccessat(hierarchy->root, SLICE "/cpuset.cpus.exclusive", F_OK, 0) ||
-	       !faccessat(hierarchy->root, "cpuset.cpus.isolated", F_OK, 0);
+	static const char *const files[] = {
+		SLICE "/cpuset.cpus.exclusive", "cpuset.cpus.isolated"};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		if (!faccessat(hierarchy->root, files[i], F_OK, 0))
+			return 1;
+		if (errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}
+
+/* What the root says of all groups. */
+static int read_root(
+	const struct hierarchy *hierarchy, struct tree *tree, struct problem *problem)
+{
+	char text[1024];
+	ssize_t n;
+	int r;
+
+	n = file_read_at(hierarchy->root, "cgroup.subtree_control", text, sizeof(text));
+	r = n < 0 ? (int)n : has_remote(hierarchy);
+	if (r < 0)
+		return problem_set(problem, r, "cannot read the cgroups in %s: %s",
+			hierarchy->mount, strerror(-r));
+	tree->root_gives_cpuset = has_word(text, "cpuset");
+	tree->remote = r;
+	return 0;
 }
 
 /* One that vanishes meanwhile has nothing. */
@@ -203,15 +240,21 @@ static int read_beside(const struct hierarchy *hierarchy, struct tree *tree)
 	const char *name;
 	int r = 0;
 
-	while (!r && children && (name = children_next(children))) {
+	if (!children)
+		return -errno;
+	while (!r && (name = children_next(children))) {
 		cleanup_close int dir =
 			strcmp(name, SLICE) ? group_open(hierarchy->root, name) : -1;
 		struct beside *beside;
 		struct cpuset cpus;
 
-		if (dir < 0 || cpus_read(dir, "cpuset.cpus", &cpus) ||
-			cpuset_empty(&cpus))
+		if (!strcmp(name, SLICE))
 			continue;
+		r = dir < 0 ? dir : cpus_read(dir, "cpuset.cpus", &cpus);
+		if (r || cpuset_empty(&cpus)) {
+			r = is_gone(r) ? 0 : r;
+			continue;
+		}
 		beside = array_push(&tree->beside, &tree->n_beside);
 		if (beside)
 			beside->path = strdup(name);
@@ -220,8 +263,9 @@ static int read_beside(const struct hierarchy *hierarchy, struct tree *tree)
 		else
 			beside->cpus = cpus;
 	}
-	if (children)
-		closedir(children);
+	if (!r)
+		r = -errno;
+	closedir(children);
 	return r;
 }
 
@@ -233,9 +277,22 @@ static bool tree_has(const struct tree *tree, const char *path)
 	return false;
 }
 
-/* A group of somebody else's with its leaves, and those above it. One that is gone is
- * left out. */
-static int read_foreign(const struct hierarchy *hierarchy, const char *top,
+/* How deep below the slice a group is; somebody else's is read with its leaves only. */
+static unsigned int depth_of(const char *path)
+{
+	unsigned int depth = 0;
+
+	if (!path_is_inside(path, SLICE))
+		return DEPTH_MAX - 1;
+	while ((path = strchr(path, '/'))) {
+		path++;
+		depth++;
+	}
+	return depth;
+}
+
+/* A group with what is below it, and those above it. One that is gone is left out. */
+static int read_around(const struct hierarchy *hierarchy, const char *top,
 	struct tree *tree, struct problem *problem)
 {
 	cleanup_free char *path = strdup(top);
@@ -244,48 +301,78 @@ static int read_foreign(const struct hierarchy *hierarchy, const char *top,
 	if (!path)
 		return problem_nomem(problem);
 	if (!tree_has(tree, top))
-		r = read_below(hierarchy, top, DEPTH_MAX - 1, tree, problem);
+		r = read_below(hierarchy, top, depth_of(top), tree, problem);
 	while (!r && path_to_parent(path))
 		if (!tree_has(tree, path))
 			r = read_below(hierarchy, path, DEPTH_MAX, tree, problem);
 	return r;
 }
 
+/* The groups are there and sorted. */
+static int read_root_cpus(
+	const struct hierarchy *hierarchy, struct tree *tree, struct problem *problem)
+{
+	int r = cpus_read(
+		hierarchy->root, "cpuset.cpus.effective", &tree->root_effective);
+
+	if (!r) {
+		r = cpus_read(hierarchy->root, "cpuset.cpus.isolated", &tree->isolated);
+		if (r == -ENOENT) {
+			tree->isolated = (struct cpuset){};
+			isolated_of_groups(tree);
+			return 0;
+		}
+	}
+	return r ? problem_set(problem, r,
+			   "cannot read the CPUs of the cgroups in %s: %s",
+			   hierarchy->mount, strerror(-r))
+		 : 0;
+}
+
 int tree_read(const struct hierarchy *hierarchy, char *const *tops, size_t n_tops,
 	struct tree *ret_tree, struct problem *problem)
 {
 	struct tree tree = {};
-	char text[1024];
-	int r;
+	int r = read_root(hierarchy, &tree, problem);
 
-	if (file_read_at(hierarchy->root, "cgroup.subtree_control", text, sizeof(text)) <
-		0)
-		return problem_set(problem, -EIO, "cannot read %s/cgroup.subtree_control",
-			hierarchy->mount);
-	tree.root_gives_cpuset = has_word(text, "cpuset");
-	tree.remote = has_remote(hierarchy);
-	r = !tree.remote && read_beside(hierarchy, &tree) ? problem_nomem(problem) : 0;
+	if (!r && !tree.remote) {
+		r = read_beside(hierarchy, &tree);
+		if (r)
+			problem_set(problem, r, "cannot read the cgroups in %s: %s",
+				hierarchy->mount, strerror(-r));
+	}
 	if (!r)
 		r = read_below(hierarchy, SLICE, 0, &tree, problem);
 	for (size_t i = 0; !r && i < n_tops; i++)
-		r = read_foreign(hierarchy, tops[i], &tree, problem);
-	if (!r) {
-		r = cpus_read(
-			hierarchy->root, "cpuset.cpus.effective", &tree.root_effective);
-		if (r)
-			problem_set(problem, r,
-				"cannot read %s/cpuset.cpus.effective: %s",
-				hierarchy->mount, strerror(-r));
-	}
+		r = read_around(hierarchy, tops[i], &tree, problem);
+	tree_sort(&tree);
+	if (!r)
+		r = read_root_cpus(hierarchy, &tree, problem);
 	if (r) {
 		tree_deinit(&tree);
 		return r;
 	}
-	tree_sort(&tree);
-	if (cpus_read(hierarchy->root, "cpuset.cpus.isolated", &tree.isolated))
-		isolated_of_groups(&tree);
 	*ret_tree = tree;
 	return 0;
+}
+
+int tree_read_again(const struct hierarchy *hierarchy, const char *top, struct tree *tree,
+	struct problem *problem)
+{
+	cleanup_free char *path = strdup(top);
+	size_t n_sorted;
+	int r;
+
+	if (!path)
+		return problem_nomem(problem);
+	tree_remove_inside(tree, top);
+	while (path_to_parent(path))
+		tree_remove(tree, path);
+	n_sorted = tree->n_groups;
+	r = read_around(hierarchy, top, tree, problem);
+	if (!r && tree_merge(tree, n_sorted))
+		r = problem_nomem(problem);
+	return r ? r : read_root_cpus(hierarchy, tree, problem);
 }
 
 /*

@@ -32,8 +32,9 @@ static int add_partition(int dir, struct accounted *accounted)
 	struct cpuset held;
 	int r;
 
-	if (partition_read(dir, &state) || !partition_holds(&state))
-		return 0;
+	r = partition_read(dir, &state);
+	if (r || !partition_holds(&state))
+		return r;
 	r = cpus_read(dir, "cpuset.cpus.exclusive.effective", &held);
 	if (r == -ENOENT)
 		r = cpus_read(dir, "cpuset.cpus.effective", &held);
@@ -48,10 +49,11 @@ static int add_partition(int dir, struct accounted *accounted)
 /* A group that vanishes meanwhile holds nothing. Closes its children. */
 static int add_below(DIR *children, unsigned int depth, struct accounted *accounted)
 {
-	const char *name;
+	const char *name = NULL;
 	int r;
 
 	r = depth ? add_partition(dirfd(children), accounted) : 0;
+	errno = 0;
 	while (!r && depth < DEPTH_MAX && (name = children_next(children))) {
 		DIR *below;
 
@@ -60,11 +62,13 @@ static int add_below(DIR *children, unsigned int depth, struct accounted *accoun
 		below = children_open(dirfd(children), name);
 		if (below)
 			r = add_below(below, depth + 1, accounted);
-		else if (errno == ENOMEM)
-			r = -ENOMEM;
+		else
+			r = is_gone(-errno) ? 0 : -errno;
 	}
+	if (!r && !name)
+		r = -errno;
 	closedir(children);
-	return r == -ENODEV || r == -ENOENT ? 0 : r;
+	return is_gone(r) ? 0 : r;
 }
 
 int hierarchy_accounted(const struct hierarchy *hierarchy, struct cpuset *ret_cpus,

@@ -46,7 +46,7 @@ ssize_t file_read_raw_at(int dirfd, const char *path, char *buf, size_t size)
 static ssize_t make_string(char *buf, ssize_t len)
 {
 	if (memchr(buf, '\0', (size_t)len))
-		return -EINVAL;
+		return -EBADMSG;
 	if (len > 0 && buf[len - 1] == '\n')
 		buf[--len] = '\0';
 	return len;

@@ -7,8 +7,8 @@
 /*
  * Reads the file `path` below `dirfd` (or AT_FDCWD) into buf as a string, without its
  * last newline. Returns its length; -EFBIG when it does not fit into size - 1 bytes;
- * -EINVAL when it holds a NUL byte; else the errno of open() or read(). Never blocks on a
- * FIFO and follows no symbolic link in the last component.
+ * -EBADMSG when it holds a NUL byte; else the errno of open() or read(). Never blocks on
+ * a FIFO and follows no symbolic link in the last component.
  */
 ssize_t file_read_at(int dirfd, const char *path, char *buf, size_t size);
 

@@ -12,19 +12,23 @@
 #include "user/model/cpumask.h"
 #include "user/model/tree.h"
 
-/* Is it one, and free to be bound? */
-static bool read_unbound(pid_t pid, struct vm_thread *ret_thread)
+/* 1: it is one, and free to be bound. */
+static int read_unbound(pid_t pid, struct vm_thread *ret_thread)
 {
 	struct proc_stat stat;
 	cleanup_close int fd = -1;
 	bool ours;
+	int r;
 
-	if (proc_open(pid, &fd) || proc_read_stat_at(fd, &stat))
-		return false;
-	if (!(stat.flags & PF_KTHREAD) || stat.flags & PF_NO_SETAFFINITY)
-		return false;
-	if (proc_read_thread_at(fd, pid, ret_thread))
-		return false;
+	r = proc_open(pid, &fd);
+	if (!r)
+		r = proc_read_stat_at(fd, &stat);
+	if (!r && (!(stat.flags & PF_KTHREAD) || stat.flags & PF_NO_SETAFFINITY))
+		return 0;
+	if (!r)
+		r = proc_read_thread_at(fd, pid, ret_thread);
+	if (r)
+		return proc_is_out_of_sight(r) ? 0 : r;
 	/* vhost's, on 6.1, are in their VM's group, and belong there. */
 	ours = path_is_below(ret_thread->cgroup, SLICE);
 	free(ret_thread->cgroup);
@@ -51,10 +55,11 @@ static int add_one(pid_t pid, void *data)
 	struct found_host *host = addition->host;
 	struct vm_thread thread = {};
 	struct found_thread *entry;
+	int r;
 
-	if (!read_unbound(pid, &thread) ||
-		!cpuset_intersects(&thread.affinity, addition->cpus))
-		return 0;
+	r = read_unbound(pid, &thread);
+	if (r <= 0 || !cpuset_intersects(&thread.affinity, addition->cpus))
+		return r < 0 ? r : 0;
 	entry = find(host, pid, thread.start_time);
 	if (!entry) {
 		entry = array_push(&host->bound, &host->n_bound);
@@ -78,10 +83,11 @@ int kernel_threads_add(struct found_host *host, const struct cpuset *cpus)
 static int add_cpus(pid_t pid, void *data)
 {
 	struct vm_thread thread = {};
+	int r = read_unbound(pid, &thread);
 
-	if (read_unbound(pid, &thread))
+	if (r > 0)
 		cpuset_or(data, &thread.affinity);
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 int kernel_threads_affinity(struct cpuset *ret_cpus)
@@ -102,8 +108,11 @@ int kernel_threads_cpus(struct cpuset *ret_cpus)
 	r = kernel_threads_affinity(&cpus);
 	if (r)
 		return r;
-	if (!workqueues_read(&workqueues))
+	r = workqueues_read(&workqueues);
+	if (!r)
 		cpuset_or(&cpus, &workqueues);
+	else if (r != -ENOENT)
+		return r;
 	*ret_cpus = cpus;
 	return 0;
 }
@@ -111,11 +120,12 @@ int kernel_threads_cpus(struct cpuset *ret_cpus)
 int workqueues_read(struct cpuset *ret_cpus)
 {
 	char text[4096];
+	ssize_t n;
 
 	/* From 6.7 on `cpumask` is what is left after isolation, and this is what was
 	 * written. */
-	if (file_read_at(AT_FDCWD, WORKQUEUE_MASK "_requested", text, sizeof(text)) < 0 &&
-		file_read_at(AT_FDCWD, WORKQUEUE_MASK, text, sizeof(text)) < 0)
-		return -ENOENT;
-	return cpumask_parse(text, ret_cpus);
+	n = file_read_at(AT_FDCWD, WORKQUEUE_MASK "_requested", text, sizeof(text));
+	if (n == -ENOENT)
+		n = file_read_at(AT_FDCWD, WORKQUEUE_MASK, text, sizeof(text));
+	return n < 0 ? (int)n : cpumask_parse(text, ret_cpus);
 }

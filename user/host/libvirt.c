@@ -80,6 +80,24 @@ static bool get_number(
 	return false;
 }
 
+static const char *get_text(const xmlChar **attributes, const char *name)
+{
+	for (; attributes && attributes[0]; attributes += 2)
+		if (!strcmp((const char *)attributes[0], name) && attributes[1])
+			return (const char *)attributes[1];
+	return "";
+}
+
+/* Its qemuProcessReconnect() asks the same of those that it finds when it comes back. */
+static bool is_starting(const xmlChar **attributes)
+{
+	const char *state = get_text(attributes, "state");
+
+	return !strcmp(state, "shutoff") ||
+	       (!strcmp(state, "paused") &&
+		       !strcmp(get_text(attributes, "reason"), "starting up"));
+}
+
 static int read_root(
 	struct reading *reading, const char *name, const xmlChar **attributes)
 {
@@ -88,6 +106,7 @@ static int read_root(
 	if (!get_number(attributes, "pid", PID_MAX, &reading->answer.pid) ||
 		!reading->answer.pid)
 		return problem_set(reading->problem, -EBADMSG, "it has no valid pid");
+	reading->answer.starting = is_starting(attributes);
 	return 0;
 }
 
@@ -240,8 +259,8 @@ static int read_text(
 	if (r == -EFBIG)
 		return problem_set(problem, -EBADMSG, "it is longer than %d MiB",
 			LIBVIRT_BYTES_MAX >> 20);
-	if (r == -EINVAL)
-		return problem_set(problem, -EBADMSG, "it holds a NUL byte");
+	if (r == -EBADMSG)
+		return problem_set(problem, r, "it holds a NUL byte");
 	return r ? cannot_read(r, problem) : 0;
 }
 
@@ -272,6 +291,8 @@ static int read_answer(const char *dir, const char *name, pid_t pid,
 	if (answer.pid != pid)
 		return problem_set(
 			problem, -ESTALE, "it is of another process, %d", answer.pid);
+	if (answer.starting)
+		return problem_set(problem, 2, "libvirt is still starting it");
 	if (!answer.n_vcpus)
 		return problem_set(problem, 1, "it names no vCPU");
 	*ret_answer = answer;

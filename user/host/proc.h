@@ -6,6 +6,7 @@
  * number is used again, reads below the old fd fail. The proc_parse_*() half is pure:
  * text in, facts out, -EINVAL for anything that the kernel does not write.
  */
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -61,6 +62,12 @@ int proc_read_affinity(pid_t tid, struct cpuset *ret_set);
  */
 int proc_read_thread(pid_t pid, pid_t tid, struct vm_thread *ret_thread);
 int proc_read_thread_at(int procfd, pid_t tid, struct vm_thread *ret_thread);
+
+/* An error that says that it has ended, or that it is where no group of ours can be. */
+static inline bool proc_is_out_of_sight(int r)
+{
+	return r == -ESRCH || r == -EXDEV || r == -ENODATA || r == -ENAMETOOLONG;
+}
 
 /* The start time of a thread of that process; tid = pid for the process itself. */
 int proc_start_time(pid_t pid, pid_t tid, uint64_t *ret_start_time);

@@ -20,30 +20,23 @@
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
 #include "user/host/classify.h"
-#include "user/host/fatal.h"
 #include "user/host/libvirt.h"
 #include "user/host/naming.h"
 #include "user/host/proc.h"
 #include "user/host/qemu_args.h"
-#include "user/host/qmp.h"
+#include "user/host/roles.h"
 #include "user/host/starter.h"
 #include "user/host/threads.h"
 #include "user/host/unborn.h"
 
-enum {
-	SILENT_MAX = 3,	  /* that many time-outs in a pass are waited for in full */
-	HURRIED_MS = 100, /* the others get this long */
-	ATTEMPTS = 2, /* a vCPU may come or go between an answer and the thread list */
-};
-
 struct pass {
-	const char *libvirt_dir;
+	struct questions questions;
 	const struct qemu_expected *expected;
 	struct candidate *items;
 	size_t n_items;
-	unsigned int n_silent;
 	char *vector; /* QEMU_ARGS_MAX + 1 bytes for arguments */
 	struct problem *problem;
+	bool explained;
 };
 
 static void pass_deinit(struct pass *pass)
@@ -60,7 +53,8 @@ bool qemu_is_name(const char *name)
 	       !strcmp(name, "kvm");
 }
 
-/* 1: the process runs a QEMU, 0: not. Kernel threads and zombies have no executable. */
+/* 1: the process runs a QEMU, 0: not. Kernel threads and zombies have no executable.
+ * Negative errno: it cannot be told. */
 static int runs_qemu(int dirfd, const char *link)
 {
 	static const char deleted[] = " (deleted)";
@@ -68,7 +62,7 @@ static int runs_qemu(int dirfd, const char *link)
 	ssize_t n = readlinkat(dirfd, link, path, sizeof(path) - 1);
 
 	if (n < 0)
-		return errno == EACCES || errno == EPERM ? -EACCES : 0;
+		return errno == ENOENT || errno == ESRCH ? 0 : -errno;
 	path[n] = '\0';
 	base = path + n - (ssize_t)strlen(deleted);
 	if (base >= path && !strcmp(base, deleted)) /* its package was upgraded */
@@ -77,7 +71,7 @@ static int runs_qemu(int dirfd, const char *link)
 	return qemu_is_name(base ? base + 1 : path);
 }
 
-/* Whether a process whose executable may not be seen goes by the name of a QEMU. */
+/* Whether a process whose executable cannot be seen goes by the name of a QEMU. */
 static bool calls_itself_qemu(pid_t pid)
 {
 	cleanup_close int procfd = -1;
@@ -85,149 +79,6 @@ static bool calls_itself_qemu(pid_t pid)
 
 	return !proc_open(pid, &procfd) && !proc_read_stat_at(procfd, &stat) &&
 	       qemu_is_name(stat.comm);
-}
-
-/* ---- its threads ---- */
-
-/* What is asked of a VM: which of its threads is what. */
-struct inquiry {
-	struct pass *pass;
-	int procfd;
-	const struct qemu_args *args;
-	struct vm *vm;
-	pid_t unread; /* see threads_read() */
-};
-
-/*
- * Reads the threads and has them told apart by somebody. With a sentence, and the threads
- * are read all the same: SILENT, there is no answer, or not one to believe; ABSENT,
- * nobody to ask, which is all right as long as another knows; -EBADMSG, the answer does
- * not fit the threads.
- */
-typedef int (*ask_fn)(struct inquiry *inquiry, struct problem *problem);
-enum { SILENT = 1, ABSENT };
-
-static int query(
-	struct inquiry *inquiry, struct qmp_answer *ret_answer, struct problem *problem)
-{
-	const struct qemu_args *args = inquiry->args;
-	struct pass *pass = inquiry->pass;
-	unsigned int timeout = pass->n_silent < SILENT_MAX ? QMP_TIMEOUT_MS : HURRIED_MS;
-	bool silent = false;
-	int r = -ENOENT;
-
-	/* Several sockets share the time of one. */
-	for (size_t i = 0; r && r != -ENOMEM && i < args->n_qmp_paths; i++) {
-		r = qmp_query(inquiry->procfd, inquiry->vm->pid, args->qmp_paths[i],
-			timeout / (unsigned int)args->n_qmp_paths, ret_answer, problem);
-		silent |= r == -ETIMEDOUT;
-	}
-	pass->n_silent += silent;
-	return r;
-}
-
-static int ask_qmp(struct inquiry *inquiry, struct problem *problem)
-{
-	CLEANUP(qmp_answer_deinit) struct qmp_answer answer = {0};
-	cleanup_free pid_t *inner = NULL;
-	struct vm *vm = inquiry->vm;
-	int asked, r;
-
-	asked = query(inquiry, &answer, problem);
-	if (asked == -ENOMEM)
-		return asked;
-	r = threads_read(inquiry->procfd, vm, &inquiry->unread);
-	if (r)
-		return r;
-	if (asked)
-		return SILENT;
-	r = threads_read_inner_ids(inquiry->procfd, vm, &inner);
-	if (r && r != -ESRCH && !is_fatal(r))
-		return problem_set(
-			problem, SILENT, "its pid namespace: %s", strerror(-r));
-	return r ? r : classify_by_qmp(vm, &answer, inner, problem);
-}
-
-static int ask_libvirt(struct inquiry *inquiry, struct problem *problem)
-{
-	CLEANUP(libvirt_answer_deinit) struct libvirt_answer answer = {0};
-	const char *name = inquiry->args->name;
-	struct vm *vm = inquiry->vm;
-	int r;
-
-	/* In this order a vCPU that comes meanwhile makes the two not fit. */
-	r = threads_read(inquiry->procfd, vm, &inquiry->unread);
-	if (r)
-		return r;
-	r = libvirt_read(
-		inquiry->pass->libvirt_dir, name ? name : "", vm->pid, &answer, problem);
-	if (r)
-		return r > 0 ? ABSENT : is_fatal(r) ? r : SILENT;
-	return classify_by_libvirt(vm, &answer, problem);
-}
-
-/* Why there is no answer is noted, unless there is nobody to ask. */
-static int ask(struct inquiry *inquiry, ask_fn fn, enum vm_source source,
-	struct problem *problem)
-{
-	int r = -EBADMSG;
-
-	for (int i = 0; r == -EBADMSG && i < ATTEMPTS; i++)
-		r = fn(inquiry, problem);
-	if (!r)
-		inquiry->vm->source = source;
-	if (r != -EBADMSG && r != SILENT)
-		return r;
-	return naming_note(inquiry->vm, problem) ? -ENOMEM : SILENT;
-}
-
-static int use_names(struct inquiry *inquiry, const struct problem *absent)
-{
-	struct vm *vm = inquiry->vm;
-	struct problem problem;
-	int r = 0, told = 0;
-
-	vm->source = SOURCE_NAME;
-	if (!vm->n_threads)
-		r = threads_read(inquiry->procfd, vm, &inquiry->unread);
-	if (!r)
-		r = classify_by_name(vm, &problem);
-	if (r >= 0)
-		told = classify_by_leaf(vm);
-	if (r != 1 || told)
-		return r < 0 ? r : 0;
-	r = absent->text[0] ? naming_note(vm, absent) : 0;
-	return r ? r : naming_note(vm, &problem);
-}
-
-/* Reads the threads and tells them apart, by what serves best. */
-static int find_threads(
-	struct pass *pass, int procfd, const struct qemu_args *args, struct vm *vm)
-{
-	struct inquiry inquiry = {.pass = pass, .procfd = procfd, .args = args, .vm = vm};
-	struct problem problem = {0}, absent = {0};
-	int r = ABSENT;
-
-	if (args->libvirt) {
-		r = ask(&inquiry, ask_libvirt, SOURCE_LIBVIRT, &problem);
-		if (r == ABSENT)
-			absent = problem;
-	}
-	if (r > 0 && args->n_qmp_paths)
-		r = ask(&inquiry, ask_qmp, SOURCE_QMP, &problem);
-	if (r > 0)
-		r = use_names(&inquiry, &absent);
-	if (r)
-		return r;
-	if (inquiry.unread) {
-		problem_set(&problem, 0, "its thread %d cannot be read", inquiry.unread);
-		if (naming_note(vm, &problem))
-			return -ENOMEM;
-	}
-	if (vm->n_threads < THREADS_MAX)
-		return 0;
-	problem_set(&problem, 0, "only %d of its threads were looked at", THREADS_MAX);
-	return naming_note(vm, &problem);
 }
 
 /* ---- one process ---- */
@@ -251,10 +102,10 @@ static int read_args(
 		return qemu_args_parse(pass->vector, (size_t)len, ret_args);
 	if (len == -ENOENT || len == -ESRCH)
 		return -ESRCH;
-	if (is_fatal((int)len))
+	/* Without its name it would be another VM: only its own doing may have it so. */
+	if (len != -EFBIG)
 		return (int)len;
-	problem_set(&problem, 0, "its command line cannot be read: %s",
-		len == -EFBIG ? "longer than 1 MiB" : strerror((int)-len));
+	problem_set(&problem, 0, "its command line cannot be read: longer than 1 MiB");
 	return naming_note(vm, &problem);
 }
 
@@ -294,7 +145,7 @@ static int look(struct pass *pass, int procfd, struct candidate *candidate)
 	if (args.name)
 		qemu_args_file_name(args.name, vm->name);
 	r = is_expected(pass, vm->pid) ? find_first_threads(procfd, vm)
-				       : find_threads(pass, procfd, &args, vm);
+				       : roles_find(&pass->questions, procfd, &args, vm);
 	if (!r && !vm->libvirt && (starting || is_expected(pass, vm->pid)))
 		r = unborn_add(vm, &args);
 	if (!r)
@@ -318,6 +169,7 @@ static void cleanup_candidate_fn(struct candidate *candidate)
 
 static int explain(struct pass *pass, pid_t pid, int r)
 {
+	pass->explained = true;
 	if (r == -ENOMEM)
 		return problem_nomem(pass->problem);
 	if (r == -ENODATA)
@@ -361,8 +213,9 @@ static int discover(const char *libvirt_dir, const struct qemu_expected *expecte
 	struct vms *ret_vms, struct problem *problem)
 {
 	CLEANUP(pass_deinit)
-	struct pass pass = {
-		.libvirt_dir = libvirt_dir, .expected = expected, .problem = problem};
+	struct pass pass = {.questions.libvirt_dir = libvirt_dir,
+		.expected = expected,
+		.problem = problem};
 	int r;
 
 	pass.vector = malloc(QEMU_ARGS_MAX + 1);
@@ -370,7 +223,10 @@ static int discover(const char *libvirt_dir, const struct qemu_expected *expecte
 		return problem_nomem(problem);
 	r = proc_for_each_pid(discover_pid, &pass);
 	if (r)
-		return r;
+		return pass.explained ? r
+				      : problem_set(problem, r,
+						"cannot look for VMs in /proc: %s",
+						strerror(-r));
 	r = naming_resolve(pass.items, pass.n_items, ret_vms);
 	return r ? problem_nomem(problem) : 0;
 }
@@ -379,6 +235,81 @@ int qemu_discover(const struct qemu_expected *expected, struct vms *ret_vms,
 	struct problem *problem)
 {
 	return discover(LIBVIRT_DIR, expected, ret_vms, problem);
+}
+
+static bool is_same(const struct vm *known, const struct vm *now)
+{
+	if (known->n_threads != now->n_threads)
+		return false;
+	for (size_t i = 0; i < now->n_threads; i++)
+		if (known->threads[i].tid != now->threads[i].tid ||
+			known->threads[i].start_time != now->threads[i].start_time ||
+			strcmp(known->threads[i].comm, now->threads[i].comm) != 0)
+			return false;
+	return true;
+}
+
+/* Nobody is asked where the threads are those of before. 1: they are others. */
+static int look_at_threads(const struct vm *known, struct vm *now)
+{
+	cleanup_close int procfd = -1;
+	pid_t unread;
+	int r = proc_open(known->pid, &procfd);
+
+	if (!r)
+		r = threads_read(procfd, now, &unread);
+	if (r)
+		return r;
+	if (now->threads[0].start_time != known->start_time)
+		return -ESRCH;
+	if (unread || !is_same(known, now))
+		return 1;
+	for (size_t i = 0; i < now->n_threads; i++) {
+		now->threads[i].class = known->threads[i].class;
+		now->threads[i].index = known->threads[i].index;
+	}
+	now->source = known->source;
+	return 0;
+}
+
+static int look_again(const struct vm *known, struct vm *now, struct problem *problem)
+{
+	CLEANUP(pass_deinit)
+	struct pass pass = {.questions.libvirt_dir = LIBVIRT_DIR, .problem = problem};
+	int r;
+
+	pass.vector = malloc(QEMU_ARGS_MAX + 1);
+	if (!pass.vector)
+		return problem_nomem(problem);
+	r = discover_pid(known->pid, &pass);
+	if (r)
+		return r;
+	if (!pass.n_items || pass.items[0].vm.start_time != known->start_time)
+		return -ESRCH;
+	vm_deinit(now);
+	*now = pass.items[0].vm;
+	pass.items[0].vm = (struct vm){};
+	return 0;
+}
+
+int qemu_look_again(const struct vm *known, struct vm *ret_vm, struct problem *problem)
+{
+	struct vm now = {.pid = known->pid, .start_time = known->start_time};
+	int r = look_at_threads(known, &now);
+
+	if (r > 0)
+		r = look_again(known, &now, problem);
+	if (r) {
+		vm_deinit(&now);
+		return r == -ESRCH ? r
+				   : problem_set(problem, r, "VM %s: %s", known->name,
+					     strerror(-r));
+	}
+	memcpy(now.name, known->name, sizeof(now.name));
+	now.libvirt = known->libvirt;
+	now.smp = known->smp;
+	*ret_vm = now;
+	return 0;
 }
 
 int qemu_discover_with(

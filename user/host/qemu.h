@@ -32,6 +32,12 @@ struct qemu_expected {
 int qemu_discover(const struct qemu_expected *expected, struct vms *ret_vms,
 	struct problem *problem);
 
+/*
+ * One that was found before, as it is now; what is fixed at its start is taken over. The
+ * caller owns the result: vm_deinit(). -ESRCH: it has gone.
+ */
+int qemu_look_again(const struct vm *known, struct vm *ret_vm, struct problem *problem);
+
 /* May a file of that name (without folders) be a QEMU's? */
 bool qemu_is_name(const char *name);
 

@@ -8,7 +8,6 @@
 
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
-#include "user/host/fatal.h"
 #include "user/host/proc.h"
 
 struct listing {
@@ -27,13 +26,14 @@ static int add_thread(pid_t tid, void *data)
 	if (listing->vm->n_threads >= THREADS_MAX)
 		return 1;
 	r = proc_read_thread_at(listing->procfd, tid, &thread);
-	if (r && is_fatal(r))
-		return r;
-	if (r) {
-		/* A cgroup path can be made too long for the kernel to tell. */
-		listing->unread = r == -ESRCH ? listing->unread : tid;
-		return 0;
+	/* A cgroup path can be made too long for the kernel to tell. */
+	if (r == -ENAMETOOLONG) {
+		listing->unread = tid;
+		return tid == listing->pid ? -ESRCH : 0;
 	}
+	/* Without its main thread a process is none. */
+	if (r)
+		return r == -ESRCH && tid != listing->pid ? 0 : r;
 	slot = array_push(&listing->vm->threads, &listing->vm->n_threads);
 	if (!slot) {
 		free(thread.cgroup);
@@ -73,8 +73,6 @@ int threads_read(int procfd, struct vm *vm, pid_t *ret_unread)
 
 	drop_threads(vm);
 	r = add_thread(vm->pid, &listing);
-	if (!r && !vm->n_threads)
-		r = -ESRCH;
 	if (!r)
 		r = proc_for_each_tid(procfd, add_other_thread, &listing);
 	if (r < 0)

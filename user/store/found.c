@@ -88,7 +88,7 @@ int found_vm_for_each(
 	dir = opendir(path);
 	if (!dir)
 		return errno == ENOENT ? 0 : -errno;
-	while (!r && (entry = readdir(dir))) {
+	while (!r && (errno = 0, entry = readdir(dir))) {
 		size_t len = strlen(entry->d_name);
 
 		if (len <= 5 || len - 5 >= VM_NAME_SIZE ||
@@ -97,6 +97,8 @@ int found_vm_for_each(
 		entry->d_name[len - 5] = '\0';
 		r = fn(entry->d_name, data);
 	}
+	if (!r && !entry)
+		r = -errno;
 	closedir(dir);
 	return r;
 }
@@ -119,14 +121,15 @@ int found_host_read(
 	return r ? r : found_host_from_json(json, ret_found, problem);
 }
 
-bool found_host_exists(const char *run_dir)
+int found_host_exists(const char *run_dir)
 {
 	struct found_host found;
+	int r = found_host_read(run_dir, &found, NULL);
 
-	if (found_host_read(run_dir, &found, NULL))
-		return false;
+	if (r)
+		return found_is_none(r) ? 0 : r;
 	found_host_deinit(&found);
-	return true;
+	return 1;
 }
 
 int found_host_drop(const char *run_dir, struct problem *problem)

@@ -6,13 +6,19 @@
  * first change and dropped after the last, so whoever is killed in between leaves it to
  * the next run.
  */
+#include <errno.h>
+#include <stdbool.h>
+
 #include "user/base/problem.h"
 #include "user/model/found.h"
 
 int found_vm_write(
 	const char *run_dir, const struct found_vm *found, struct problem *problem);
 
-/* -ENOENT: there is none. -EINVAL: not one of ours. The caller owns: found_vm_deinit().
+/*
+ * -ENOENT: there is none. -EINVAL: not one of ours. Anything else says nothing of what
+ * was found, and is no reason to go on as if that was not known. The caller owns:
+ * found_vm_deinit().
  */
 int found_vm_read(const char *run_dir, const char *name, struct found_vm *ret_found,
 	struct problem *problem);
@@ -23,12 +29,17 @@ int found_vm_drop(const char *run_dir, const char *name, struct problem *problem
 int found_vm_for_each(
 	const char *run_dir, int (*fn)(const char *name, void *data), void *data);
 
+static inline bool found_is_none(int r)
+{
+	return r == -ENOENT || r == -EINVAL;
+}
+
 int found_host_write(
 	const char *run_dir, const struct found_host *found, struct problem *problem);
 int found_host_read(
 	const char *run_dir, struct found_host *ret_found, struct problem *problem);
 
-/* Is there a record of the host, and one that can be read? */
-bool found_host_exists(const char *run_dir);
+/* Is there a record of the host, and one of ours? Negative errno: it is not known. */
+int found_host_exists(const char *run_dir);
 
 int found_host_drop(const char *run_dir, struct problem *problem);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,17 +45,31 @@ int json_file_write(const char *path, struct json_object *json, struct problem *
 	return r ? problem_set(problem, r, "cannot write %s: %s", path, strerror(-r)) : 0;
 }
 
+/* Another kind of file, or one that is too long or no text; else it is not known what it
+ * holds. */
+static bool is_no_record(int r)
+{
+	return r == -EBADMSG || r == -EFBIG || r == -ELOOP || r == -EISDIR || r == -ENXIO;
+}
+
 int json_file_read(const char *path, const char *schema, struct json_object **ret_json,
 	struct problem *problem)
 {
 	cleanup_json struct json_object *json = NULL;
 	cleanup_free char *text = NULL;
+	enum json_tokener_error error = json_tokener_success;
 	struct json_object *found;
 	int r = file_read_all_at(AT_FDCWD, path, RECORD_MAX, &text);
 
-	if (r)
-		return problem_set(problem, r, "cannot read %s: %s", path, strerror(-r));
-	json = json_tokener_parse(text);
+	if (r && !is_no_record(r))
+		return problem_set(problem, r == -EINVAL ? -EIO : r, "cannot read %s: %s",
+			path, strerror(-r));
+	if (!r) {
+		json = json_tokener_parse_verbose(text, &error);
+		/* What begins an object is one, or an error. */
+		if (!json && error == json_tokener_success && *text == '{')
+			return problem_nomem(problem);
+	}
 	if (!json_object_object_get_ex(json, "schema", &found) || !json_string(found) ||
 		strcmp(json_string(found), schema))
 		return problem_set(problem, -EINVAL, "%s is not a record of the form %s",

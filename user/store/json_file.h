@@ -10,7 +10,8 @@
 /* Folders above it are made. */
 int json_file_write(const char *path, struct json_object *json, struct problem *problem);
 
-/* -ENOENT: there is none. -EINVAL: not of that schema. The caller puts *ret_json. */
+/* -ENOENT: there is none. -EINVAL: not of that schema. Anything else: it is not known.
+ * The caller puts *ret_json. */
 int json_file_read(const char *path, const char *schema, struct json_object **ret_json,
 	struct problem *problem);
 

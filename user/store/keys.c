@@ -57,8 +57,10 @@ static const struct key host_keys[] = {
 	POLICY_KEYS("vm"),
 	{"class", "cpus", NULL, set_class_cpus, 1, 0, NULL, 0},
 	{"class", "overcommit", OVERCOMMITS, set_overcommit, 1, 0, NULL, 0},
-	{"observer", "interrupts", "count, measure", set_interrupts, 1, 0, NULL, 0},
-	{"observer", "drift", "on, off", set_drift, 1, 0, NULL, 0},
+	{"observer", "interrupts", "count, measure", set_flag, 1, 0, interrupts_words,
+		offsetof(struct config, measure_interrupts)},
+	{"observer", "drift", "on, off", set_flag, 1, 0, drift_words,
+		offsetof(struct config, drift_off)},
 	{"exporter", "listen", LISTENS, set_listen, 1, 0, NULL, 0},
 	{0},
 };

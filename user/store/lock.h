@@ -2,6 +2,8 @@
 #pragma once
 /* RUN/lock: whoever changes the host holds it. It goes with the process, however that
  * ends. */
+#include <stdbool.h>
+
 #include "user/base/problem.h"
 
 /*
@@ -10,3 +12,7 @@
  */
 int lock_take(
 	const char *run_dir, unsigned int seconds, int *ret_fd, struct problem *problem);
+
+/* RUN/daemon, which a daemon holds while it lives. -EBUSY: there is one, and its pid. */
+int lock_take_daemon(const char *run_dir, int *ret_fd, struct problem *problem);
+bool lock_daemon_runs(const char *run_dir);

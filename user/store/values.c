@@ -57,17 +57,44 @@ const struct word guard_words[] = {
 	{0},
 };
 
+const struct word interrupts_words[] = {
+	{"count", false},
+	{"measure", true},
+	{0},
+};
+const struct word drift_words[] = {
+	{"on", false},
+	{"off", true},
+	{0},
+};
+
+static const struct word *find_word(const struct target *target, const char *value)
+{
+	for (const struct word *word = target->key->words; word->text; word++)
+		if (!strcmp(value, word->text))
+			return word;
+	return NULL;
+}
+
 int set_word(struct target *target, const char *value, struct problem *problem)
 {
-	char *policy = (char *)target->policy;
+	const struct word *word = find_word(target, value);
 
-	for (const struct word *word = target->key->words; word->text; word++)
-		if (!strcmp(value, word->text)) {
-			memcpy(policy + target->key->offset, &word->value,
-				sizeof(word->value));
-			return 0;
-		}
-	return bad_value(target, value, problem);
+	if (!word)
+		return bad_value(target, value, problem);
+	memcpy((char *)target->policy + target->key->offset, &word->value,
+		sizeof(word->value));
+	return 0;
+}
+
+int set_flag(struct target *target, const char *value, struct problem *problem)
+{
+	const struct word *word = find_word(target, value);
+
+	if (!word)
+		return bad_value(target, value, problem);
+	*(bool *)((char *)target->config + target->key->offset) = word->value;
+	return 0;
 }
 
 int set_housekeeping(struct target *target, const char *value, struct problem *problem)
@@ -196,26 +223,6 @@ static bool is_address(char *text)
 		return false;
 	text[len - 1] = '\0';
 	return inet_pton(AF_INET6, text + 1, binary) == 1;
-}
-
-int set_interrupts(struct target *target, const char *value, struct problem *problem)
-{
-	bool measure = !strcmp(value, "measure");
-
-	if (!measure && strcmp(value, "count"))
-		return bad_value(target, value, problem);
-	target->config->measure_interrupts = measure;
-	return 0;
-}
-
-int set_drift(struct target *target, const char *value, struct problem *problem)
-{
-	bool off = !strcmp(value, "off");
-
-	if (!off && strcmp(value, "on"))
-		return bad_value(target, value, problem);
-	target->config->drift_off = off;
-	return 0;
 }
 
 int set_listen(struct target *target, const char *value, struct problem *problem)

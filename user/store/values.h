@@ -10,7 +10,7 @@ struct word {
 };
 
 extern const struct word kind_words[], partition_words[], numa_words[], smt_words[],
-	memory_words[], guard_words[];
+	memory_words[], guard_words[], interrupts_words[], drift_words[];
 
 /*
  * A key of a section. Without a name: the numbers below `count`, which otherwise is 1.
@@ -25,11 +25,12 @@ struct key {
 	unsigned int count;
 	enum policy_key bit; /* of a policy's keys */
 	const struct word *words;
-	size_t offset;
+	size_t offset; /* in struct policy, with set_flag() in struct config */
 };
 
 /* For struct key. They set the key of target->key to the value, or say why not. */
 int set_word(struct target *target, const char *value, struct problem *problem);
+int set_flag(struct target *target, const char *value, struct problem *problem);
 int set_housekeeping(struct target *target, const char *value, struct problem *problem);
 int set_reserved(struct target *target, const char *value, struct problem *problem);
 int set_emulator(struct target *target, const char *value, struct problem *problem);
@@ -38,8 +39,6 @@ int set_class(struct target *target, const char *value, struct problem *problem)
 int set_dedicated(struct target *target, const char *value, struct problem *problem);
 int set_class_cpus(struct target *target, const char *value, struct problem *problem);
 int set_overcommit(struct target *target, const char *value, struct problem *problem);
-int set_interrupts(struct target *target, const char *value, struct problem *problem);
-int set_drift(struct target *target, const char *value, struct problem *problem);
 int set_listen(struct target *target, const char *value, struct problem *problem);
 /* store/vm_file.h reads it: whether the file counts is known before it is laid over
  * anything. */
