@@ -27,6 +27,7 @@ struct work {
 	struct failure *failed; /* VMs that are left alone from here on */
 	size_t n_failed;
 	bool changed;	 /* in this pass */
+	bool stale;	 /* in this pass: a VM's change may be seen in others' groups */
 	pid_t *released; /* in this pass: what is known of these VMs is from before */
 	size_t n_released;
 	const char *only; /* see struct walk */
@@ -159,7 +160,44 @@ static bool has_ended(const struct unit *unit)
 	return r == -ESRCH || (!r && start_time != unit->start_time);
 }
 
-/* Groups are read again for whoever comes next. */
+/*
+ * What a unit has changed is read again for whoever comes next. Of a VM's that is its own
+ * groups: each VM's are read again when its turn comes (look_at_vm()), so that a host
+ * full of VMs is not read as often as it has some.
+ */
+static int read_again(
+	struct work *work, const struct desired_vm *vm, struct problem *problem)
+{
+	struct cycle *cycle = work->cycle;
+
+	/* Of one that is only watched, rules. */
+	if (vm && !vm->n_groups)
+		return 0;
+	if (vm) {
+		work->stale = true;
+		return cycle_read_groups(cycle, vm->groups[0].path, problem);
+	}
+	work->stale = false;
+	tree_deinit(&cycle->actual.tree);
+	return cycle_read_tree(cycle, &cycle->actual.tree, problem);
+}
+
+static int look_at_vm(const struct desired_vm *vm, void *data, struct problem *problem)
+{
+	struct work *work = data;
+
+	return work->stale && vm->n_groups
+		       ? cycle_read_groups(work->cycle, vm->groups[0].path, problem)
+		       : 0;
+}
+
+/* Of a VM that has ended meanwhile nothing is wrong; nor when its groups go while they
+ * are given back: then the next pass has what is left. */
+static bool is_excused(const struct unit *unit, const struct desired_vm *vm, int r)
+{
+	return (vm || r == -ENOENT || r == -ENODEV) && has_ended(unit);
+}
+
 static int take_unit(struct unit *unit, const struct desired_vm *vm, void *data,
 	struct problem *problem)
 {
@@ -183,19 +221,17 @@ static int take_unit(struct unit *unit, const struct desired_vm *vm, void *data,
 	/* The host's units do not depend on one another. */
 	if (!*unit->vm || !has_failed(work, unit->vm)) {
 		work->changed = true;
-		failed = unit_execute(&execution, unit, vm, &why) != 0;
-		/* Of a VM that has ended meanwhile nothing is wrong. */
-		if (failed && !(vm && has_ended(unit)) && note_unit(work, unit, why.text))
+		failed = unit_execute(&execution, unit, vm, &why);
+		if (failed && !is_excused(unit, vm, failed) &&
+			note_unit(work, unit, why.text))
 			r = problem_nomem(problem);
-		if (!r) {
-			tree_deinit(&cycle->actual.tree);
-			r = cycle_read_tree(cycle, &cycle->actual.tree, problem);
-		}
+		if (!r)
+			r = read_again(work, vm, problem);
 		if (!failed && takes_back(unit))
 			forgive(work);
 	}
 	unit_deinit(unit);
-	return r ? r : failed;
+	return r ? r : failed != 0;
 }
 
 static struct walk walk_of(struct work *work)
@@ -203,18 +239,20 @@ static struct walk walk_of(struct work *work)
 	return (struct walk){.cycle = work->cycle,
 		.tree = &work->cycle->actual.tree,
 		.take = take_unit,
+		.look = look_at_vm,
 		.data = work,
 		.only = work->only};
 }
 
 /* Those that cannot have what they want, now that all others have changed what they
- * could. */
+ * could. One that is being started will be told of when it wants something. */
 static int note_kept(struct work *work, struct problem *problem)
 {
 	const struct desired *desired = &work->cycle->desired;
 
 	for (size_t i = 0; i < desired->n_vms; i++)
-		if (desired->vms[i].reason && is_meant(work, desired->vms[i].vm->name) &&
+		if (desired->vms[i].reason && !desired->vms[i].vm->starting &&
+			is_meant(work, desired->vms[i].vm->name) &&
 			note_failure(
 				work, desired->vms[i].vm->name, desired->vms[i].reason))
 			return problem_nomem(problem);
@@ -281,6 +319,7 @@ int control_apply_one(struct cycle *cycle, const char *vm_name,
 		if (pass)
 			r = cycle_refresh(cycle, problem);
 		work.changed = false;
+		work.stale = false;
 		forget_releases(&work);
 		if (!r)
 			r = walk_apply(&walk, problem);

@@ -14,6 +14,16 @@
 #include "user/model/holders.h"
 #include "user/store/config.h"
 #include "user/store/found.h"
+#include "user/store/released.h"
+
+/* The fallback is its owner's. */
+static void deinit_config(struct cycle *cycle)
+{
+	if (*cycle->config_problem.text)
+		free(cycle->config.released);
+	else
+		config_deinit(&cycle->config);
+}
 
 void cycle_deinit(struct cycle *cycle)
 {
@@ -21,7 +31,7 @@ void cycle_deinit(struct cycle *cycle)
 	actual_deinit(&cycle->actual);
 	observer_close(cycle->observer);
 	vms_deinit(&cycle->vms);
-	config_deinit(&cycle->config);
+	deinit_config(cycle);
 	hierarchy_close(&cycle->hierarchy);
 }
 
@@ -56,10 +66,11 @@ static bool wants_placement(const struct config *config)
 	return wants;
 }
 
-static int read_actual_vm(
-	const struct cycle *cycle, const struct desired_vm *vm, struct actual_vm *actual)
+int cycle_read_in_force(struct cycle *cycle, size_t index)
 {
+	const struct desired_vm *vm = &cycle->desired.vms[index];
 	const struct actual *all = &cycle->actual;
+	struct actual_vm *actual = &cycle->actual.vms[index];
 	const struct found_vm *record =
 		found_vm_find(all->records, all->n_records, vm->vm->name);
 	int r;
@@ -68,6 +79,8 @@ static int read_actual_vm(
 	actual->has_record =
 		record && found_vm_is_of(record, vm->vm->pid, vm->vm->start_time);
 	actual->has_strays = cpuset_intersects(&all->kernel_cpus, &vm->reserved);
+	rule_vm_deinit(&actual->rules);
+	actual->rules_known = false;
 	if (!cycle->observer)
 		return 0;
 	r = observer_get_vm(cycle->observer, vm->vm->pid, vm->vm->start_time,
@@ -82,27 +95,31 @@ static int read_actual(struct cycle *cycle, struct problem *problem)
 	int r;
 
 	r = kernel_threads_cpus(&actual->kernel_cpus);
-	actual->has_host_record = found_host_exists(cycle->folders.run);
+	if (!r)
+		r = found_host_exists(cycle->folders.run);
+	actual->has_host_record = r > 0;
+	r = r > 0 ? 0 : r;
 	actual->n_vms = cycle->desired.n_vms;
 	actual->vms = calloc(actual->n_vms ? actual->n_vms : 1, sizeof(*actual->vms));
 	if (!actual->vms)
 		return problem_nomem(problem);
 	for (size_t i = 0; !r && i < actual->n_vms; i++)
-		r = read_actual_vm(cycle, &cycle->desired.vms[i], &actual->vms[i]);
+		r = cycle_read_in_force(cycle, i);
 	return r ? problem_set(
 			   problem, r, "cannot read what is in force: %s", strerror(-r))
 		 : 0;
 }
 
-/* A record that cannot be read is told by who needs it. */
+/* One that is no record is told by who needs it. */
 static int read_record(const char *name, void *data)
 {
 	struct cycle *cycle = data;
 	struct actual *actual = &cycle->actual;
 	struct found_vm record, *slot;
+	int r = found_vm_read(cycle->folders.run, name, &record, NULL);
 
-	if (found_vm_read(cycle->folders.run, name, &record, NULL))
-		return 0;
+	if (r)
+		return found_is_none(r) ? 0 : r;
 	slot = array_push(&actual->records, &actual->n_records);
 	if (slot)
 		*slot = record;
@@ -180,6 +197,26 @@ int cycle_read_tree(
 	return r;
 }
 
+static void count_holders(struct tree *tree, const char *top,
+	void (*count)(struct tree *tree, const struct group *group))
+{
+	for (size_t i = 0; i < tree->n_groups; i++)
+		if (path_is_inside(tree->groups[i]->path, top) ||
+			path_is_below(top, tree->groups[i]->path))
+			count(tree, tree->groups[i]);
+}
+
+int cycle_read_groups(struct cycle *cycle, const char *top, struct problem *problem)
+{
+	struct tree *tree = &cycle->actual.tree;
+	int r;
+
+	count_holders(tree, top, holders_take_out);
+	r = tree_read_again(&cycle->hierarchy, top, tree, problem);
+	count_holders(tree, top, holders_put_back);
+	return r;
+}
+
 int cycle_desire(const struct cycle *cycle, const struct config *config,
 	struct desired *ret_desired)
 {
@@ -215,6 +252,27 @@ static int read_rest(struct cycle *cycle, struct problem *problem)
 	return r ? r : read_actual(cycle, problem);
 }
 
+void cycle_slim(struct cycle *cycle)
+{
+	struct actual *actual = &cycle->actual;
+
+	for (size_t i = 0; i < actual->n_vms; i++) {
+		rule_vm_deinit(&actual->vms[i].rules);
+		actual->vms[i].rules_known = false;
+	}
+	for (size_t i = 0; i < actual->n_records; i++)
+		found_vm_drop_threads(&actual->records[i]);
+	observer_close(cycle->observer);
+	cycle->observer = NULL;
+}
+
+int cycle_open_observer(struct cycle *cycle)
+{
+	return cycle->observer ? 0
+			       : observer_open(OBSERVER_DIR, &cycle->observer,
+					 &cycle->observer_problem);
+}
+
 int cycle_refresh(struct cycle *cycle, struct problem *problem)
 {
 	desired_deinit(&cycle->desired);
@@ -231,26 +289,44 @@ int cycle_read(
 	return cycle_read_asking(folders, &nothing, ret_cycle, problem);
 }
 
-static int read_all(struct cycle *cycle, struct problem *problem)
+static int read_config(struct cycle *cycle, struct problem *problem)
 {
 	const struct config_source source = {.etc_dir = cycle->folders.etc,
 		.run_dir = cycle->folders.run,
 		.alive = process_alive};
+	int r = 0;
+
+	if (cycle->folders.etc)
+		r = config_read(
+			&source, &cycle->topology.present, &cycle->config, problem);
+	else
+		config_init(&cycle->config);
+	if (r && cycle->asking.fallback) {
+		cycle->config = *cycle->asking.fallback;
+		cycle->config.released = NULL;
+		cycle->config.n_released = 0;
+		cycle->config_problem = *problem;
+		r = 0;
+	}
+	if (!r && cycle->asking.heed_released)
+		r = released_read(
+			cycle->folders.run, process_alive, &cycle->config, problem);
+	return r;
+}
+
+static int read_all(struct cycle *cycle, struct problem *problem)
+{
 	int r;
 
 	r = topology_read(&cycle->topology, problem);
 	if (r)
 		return r;
 	cpuset_look_below((unsigned int)cpuset_last(&cycle->topology.possible) + 1);
-	if (cycle->folders.etc)
-		r = config_read(
-			&source, &cycle->topology.present, &cycle->config, problem);
-	else
-		config_init(&cycle->config);
+	r = read_config(cycle, problem);
 	if (r)
 		return r;
 	r = hierarchy_open(&cycle->hierarchy, &cycle->hierarchy_problem);
-	if (r && wants_placement(&cycle->config))
+	if (r && (r != -EOPNOTSUPP || wants_placement(&cycle->config)))
 		return problem_set(problem, r, "%s", cycle->hierarchy_problem.text);
 	r = observer_open(OBSERVER_DIR, &cycle->observer, &cycle->observer_problem);
 	/* Anything else is no reason to believe that there is none, and to start another.

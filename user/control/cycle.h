@@ -24,6 +24,9 @@ struct asking {
 	const char *explain; /* the VM whose CPUs are to be explained, or NULL */
 	bool rebalance; /* running VMs may be moved where the host gets tidier by it */
 	const struct qemu_expected *expected; /* a VM that is about to be, or NULL */
+	/* Holds where the files cannot be read, see cycle.config_problem; or NULL. */
+	const struct config *fallback;
+	bool heed_released; /* VMs that were released by hand are left so */
 };
 
 struct cycle {
@@ -34,6 +37,7 @@ struct cycle {
 	struct problem hierarchy_problem;
 	struct topology topology;
 	struct config config;
+	struct problem config_problem; /* text "": none; else the fallback holds */
 	struct vms vms;
 	struct observer
 		*observer; /* NULL: there is none, and observer_problem says why */
@@ -94,8 +98,23 @@ int cycle_read_tree(
 int cycle_owners(
 	const struct cycle *cycle, struct owners *ret_owners, struct problem *problem);
 
+/* Reads one VM's groups, by the path of its own, and those above them again. On failure
+ * the cycle is worth nothing. */
+int cycle_read_groups(struct cycle *cycle, const char *top, struct problem *problem);
+
+/* Gives up what a glance (glance.h) reads again, the view of the observer with it: for
+ * who keeps the cycle. */
+void cycle_slim(struct cycle *cycle);
+
+/* Opens that view again. As observer_open(). */
+int cycle_open_observer(struct cycle *cycle);
+
 /* Reads groups and the VMs' threads again, and what follows from them; keeps the rest. */
 int cycle_refresh(struct cycle *cycle, struct problem *problem);
+
+/* Reads again what is in force for a VM, by its place in cycle->desired: rules of the
+ * observer, its record among those that were read. Negative errno. */
+int cycle_read_in_force(struct cycle *cycle, size_t index);
 
 /* What is asked of the observer. */
 struct observer_wish cycle_observer_wish(const struct cycle *cycle);

@@ -120,9 +120,11 @@ static int do_return_vm(
 		.n_threads = 1};
 	struct found_vm found = {};
 	bool known;
-	int r;
+	int r = found_vm_read(cycle->folders.run, journal->unit->vm, &found, problem);
 
-	known = !found_vm_read(cycle->folders.run, journal->unit->vm, &found, NULL) &&
+	if (r && !found_is_none(r))
+		return r;
+	known = !r &&
 		found_vm_is_of(&found, journal->unit->pid, journal->unit->start_time);
 	/* Without a record the root group and all CPUs are the best that is known. */
 	if (step->kind == STEP_RETURN_VM)
@@ -206,8 +208,11 @@ static int do_drop_record(const struct journal *journal, struct problem *problem
 	const struct unit *unit = journal->unit;
 	struct found_vm found;
 	bool other = false;
+	int r = unit->pid ? found_vm_read(run, unit->vm, &found, problem) : -ENOENT;
 
-	if (unit->pid && !found_vm_read(run, unit->vm, &found, NULL)) {
+	if (r && !found_is_none(r))
+		return r;
+	if (!r) {
 		other = !found_vm_is_of(&found, unit->pid, unit->start_time);
 		found_vm_deinit(&found);
 	}

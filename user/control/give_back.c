@@ -58,7 +58,8 @@ int thread_bind(pid_t pid, pid_t tid, uint64_t start_time, const struct cpuset *
 /* The group itself or the nearest one above it that is still there. */
 static void nearest_group(const struct hierarchy *hierarchy, char *path)
 {
-	while (*path && faccessat(hierarchy->root, path, F_OK, AT_SYMLINK_NOFOLLOW))
+	while (*path && faccessat(hierarchy->root, path, F_OK, AT_SYMLINK_NOFOLLOW) &&
+		errno == ENOENT)
 		if (!path_to_parent(path))
 			*path = '\0';
 }
@@ -73,7 +74,9 @@ static int return_thread(const struct cycle *cycle, const struct found_vm *found
 
 	r = proc_read_thread(found->pid, tid, &now);
 	if (r)
-		return 0;
+		return r == -ESRCH ? 0
+				   : problem_set(problem, r, "cannot read thread %d: %s",
+					     tid, strerror(-r));
 	current = now.cgroup;
 	record = found_vm_thread(found, tid, now.start_time);
 	if (!record || !record->cgroup || !path_is_inside(current, below))
@@ -108,17 +111,34 @@ static int return_one(pid_t tid, void *data)
 		context->cycle, context->found, context->below, tid, context->problem);
 }
 
+/* 1: it has ended. */
+static int open_process(
+	const struct found_vm *found, int *ret_fd, struct problem *problem)
+{
+	uint64_t start_time;
+	int r = proc_start_time(found->pid, found->pid, &start_time);
+
+	if (!r && start_time != found->start_time)
+		r = -ESRCH;
+	if (!r)
+		r = proc_open(found->pid, ret_fd);
+	if (r == -ESRCH)
+		return 1;
+	return r ? problem_set(problem, r, "cannot look at process %d: %s", found->pid,
+			   strerror(-r))
+		 : 0;
+}
+
 int return_to_groups(const struct cycle *cycle, const struct found_vm *found,
 	const char *below, struct problem *problem)
 {
 	struct return_context context = {
 		.cycle = cycle, .found = found, .below = below, .problem = problem};
 	cleanup_close int fd = -1;
-	int r;
+	int r = open_process(found, &fd, problem);
 
-	if (!proc_is_alive(found->pid, found->pid, found->start_time) ||
-		proc_open(found->pid, &fd))
-		return 0;
+	if (r)
+		return r > 0 ? 0 : r;
 	/* The whole process first; then those threads that were somewhere else. */
 	r = return_thread(cycle, found, below, found->pid, problem);
 	return r ? r : proc_for_each_tid(fd, return_one, &context);
@@ -135,9 +155,10 @@ static int postpone(struct bind_context *context, pid_t tid, uint64_t start_time
 {
 	struct vm_thread now = {};
 	struct found_thread *entry;
+	int r = proc_read_thread(context->found->pid, tid, &now);
 
-	if (proc_read_thread(context->found->pid, tid, &now))
-		return 0;
+	if (r)
+		return r == -ESRCH ? 0 : r;
 	free(now.cgroup);
 	if (cpuset_equal(&now.affinity, affinity))
 		return 0;
@@ -173,15 +194,18 @@ static int bind_one(pid_t tid, void *data)
 	struct bind_context *context = data;
 	const struct found_thread *record;
 	uint64_t start_time;
+	int r = proc_start_time(context->found->pid, tid, &start_time);
 
-	if (proc_start_time(context->found->pid, tid, &start_time))
-		return 0;
+	if (r)
+		return r == -ESRCH ? 0 : r;
 	record = found_vm_thread(context->found, tid, start_time);
 	if (!record || !was_bound(context->found, record))
 		return 0;
 	/* EINVAL: none of its CPUs is the host's at present. */
-	thread_bind(context->found->pid, tid, start_time, &record->affinity, NULL);
-	return context->host ? postpone(context, tid, start_time, &record->affinity) : 0;
+	r = thread_bind(context->found->pid, tid, start_time, &record->affinity, NULL);
+	if (context->host)
+		return postpone(context, tid, start_time, &record->affinity);
+	return r < 0 && r != -EINVAL ? r : 0;
 }
 
 int return_affinities(
@@ -190,14 +214,18 @@ int return_affinities(
 	struct bind_context context = {.found = found};
 	struct found_host host;
 	cleanup_close int fd = -1;
-	int r;
+	int r = open_process(found, &fd, problem);
 
-	if (!proc_is_alive(found->pid, found->pid, found->start_time) ||
-		proc_open(found->pid, &fd))
-		return 0;
-	if (run_dir && !found_host_read(run_dir, &host, NULL))
-		context.host = &host;
+	if (r)
+		return r > 0 ? 0 : r;
+	r = run_dir ? found_host_read(run_dir, &host, problem) : -ENOENT;
+	if (r && !found_is_none(r))
+		return r;
+	context.host = r ? NULL : &host;
 	r = proc_for_each_tid(fd, bind_one, &context);
+	if (r)
+		problem_set(problem, r, "cannot return the affinities of process %d: %s",
+			found->pid, strerror(-r));
 	if (!r && context.postponed)
 		r = found_host_write(run_dir, &host, problem);
 	if (context.host)

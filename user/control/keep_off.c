@@ -37,9 +37,16 @@ static int keep_workqueues(
 {
 	struct cpuset now,
 		wanted = cpuset_away(&host->workqueues, away->cpus, away->online);
+	int r;
 
-	if (!host->has_workqueues || workqueues_read(&now))
+	if (!host->has_workqueues)
 		return 1;
+	r = workqueues_read(&now);
+	if (r)
+		return r == -ENOENT ? 1
+				    : problem_set(problem, r,
+					      "cannot read " WORKQUEUE_MASK ": %s",
+					      strerror(-r));
 	if (cpuset_empty(&wanted) || cpuset_equal(&now, &wanted))
 		return 1;
 	return write_mask(&wanted, problem);
@@ -72,14 +79,21 @@ int keep_off(const char *run_dir, const struct cpuset *cpus, const struct cpuset
 	bool changed = false;
 	int r;
 
-	if (found_host_read(run_dir, &host, NULL))
-		return 1;
+	r = found_host_read(run_dir, &host, problem);
+	if (r)
+		return found_is_none(r) ? 1 : r;
 	/* What is new since the record was made, and nobody has pushed away, is found
 	 * now. */
 	r = kernel_threads_add(&host, cpus);
-	if (!r && !host.has_workqueues)
-		host.has_workqueues = !workqueues_read(&host.workqueues);
-	if (!r)
+	if (!r && !host.has_workqueues) {
+		r = workqueues_read(&host.workqueues);
+		host.has_workqueues = !r;
+		r = r == -ENOENT ? 0 : r;
+	}
+	if (r)
+		problem_set(problem, r, "cannot look at the kernel's threads: %s",
+			strerror(-r));
+	else
 		r = found_host_write(run_dir, &host, problem);
 	if (!r) {
 		r = keep_workqueues(&host, &away, problem);

@@ -23,9 +23,11 @@ static int scan_thread(pid_t tid, void *data)
 	struct scan *scan = data;
 	struct vm_thread thread = {};
 	struct found_thread *bound;
+	int r;
 
-	if (proc_read_thread(scan->pid, tid, &thread))
-		return 0;
+	r = proc_read_thread(scan->pid, tid, &thread);
+	if (r)
+		return proc_is_out_of_sight(r) ? 0 : r;
 	free(thread.cgroup);
 	if (cpuset_subset(&scan->cycle->actual.tree.root_effective, &thread.affinity))
 		return 0;
@@ -44,17 +46,22 @@ static int scan_process(pid_t pid, void *data)
 	struct scan *scan = data;
 	struct proc_stat stat;
 	cleanup_close int fd = -1;
+	int r;
 
 	for (size_t i = 0; i < scan->cycle->vms.n_items; i++)
 		if (scan->cycle->vms.items[i].pid == pid)
 			return 0;
-	if (proc_open(pid, &fd) || proc_read_stat_at(fd, &stat))
-		return 0;
+	r = proc_open(pid, &fd);
+	if (!r)
+		r = proc_read_stat_at(fd, &stat);
+	if (r)
+		return proc_is_out_of_sight(r) ? 0 : r;
 	/* Nobody can change these, no partition either. */
 	if (stat.flags & PF_NO_SETAFFINITY)
 		return 0;
 	scan->pid = pid;
-	return proc_for_each_tid(fd, scan_thread, scan) == -ENOMEM ? -ENOMEM : 0;
+	r = proc_for_each_tid(fd, scan_thread, scan);
+	return proc_is_out_of_sight(r) ? 0 : r;
 }
 
 static int scan_host(
@@ -77,17 +84,21 @@ static int scan_host(
 int record_host(const struct cycle *cycle, struct problem *problem)
 {
 	struct found_host found;
-	int r;
+	int r = found_host_exists(cycle->folders.run);
 
 	/* What was found is what was found first. */
-	if (found_host_exists(cycle->folders.run))
-		return 1;
+	if (r)
+		return r > 0 ? 1
+			     : problem_set(problem, r,
+				       "cannot read what was found of the host: %s",
+				       strerror(-r));
 	r = scan_host(cycle, &found, problem);
 	if (r)
 		return r;
 	/* Now: some kernels narrow them when the first partition is made. */
 	r = kernel_threads_add(&found, &cycle->topology.possible);
-	r = r ? problem_nomem(problem)
+	r = r ? problem_set(problem, r, "cannot look at the kernel's threads: %s",
+			strerror(-r))
 	      : found_host_write(cycle->folders.run, &found, problem);
 	found_host_deinit(&found);
 	return r;
@@ -162,10 +173,13 @@ static int add_claims(const char *name, void *data)
 {
 	struct others *others = data;
 	struct found_vm found;
+	int r;
 
-	if (!strcmp(name, others->except) ||
-		found_vm_read(others->run, name, &found, NULL))
+	if (!strcmp(name, others->except))
 		return 0;
+	r = found_vm_read(others->run, name, &found, NULL);
+	if (r)
+		return found_is_none(r) ? 0 : r;
 	cpuset_or(&others->claimed, &found.claimed);
 	found_vm_deinit(&found);
 	return 0;
@@ -212,13 +226,16 @@ static int add_groups(
 /* A record of this process as it was made, or a new one. What an earlier process of that
  * name had claimed is still to be given up. */
 static int begin_record(const struct cycle *cycle, const struct desired_vm *vm,
-	struct found_vm *ret_found, bool *ret_new)
+	struct found_vm *ret_found, bool *ret_new, struct problem *problem)
 {
 	struct cpuset claimed = {};
 	struct found_vm found;
+	int r = found_vm_read(cycle->folders.run, vm->vm->name, &found, problem);
 
 	*ret_new = true;
-	if (!found_vm_read(cycle->folders.run, vm->vm->name, &found, NULL)) {
+	if (r && !found_is_none(r))
+		return r;
+	if (!r) {
 		claimed = found.claimed;
 		*ret_new = !found_vm_is_of(&found, vm->vm->pid, vm->vm->start_time);
 		if (!*ret_new) {
@@ -228,7 +245,7 @@ static int begin_record(const struct cycle *cycle, const struct desired_vm *vm,
 		found_vm_deinit(&found);
 	}
 	if (found_vm_of(vm->vm, ret_found))
-		return -ENOMEM;
+		return problem_nomem(problem);
 	unbind(ret_found, cycle);
 	disown(ret_found, &cycle->topology.online);
 	ret_found->claimed = claimed;
@@ -239,12 +256,13 @@ int record_vm(const struct cycle *cycle, const struct desired_vm *vm, bool *ret_
 	struct problem *problem)
 {
 	struct found_vm found;
-	int r;
+	int r = begin_record(cycle, vm, &found, ret_new, problem);
 
-	if (begin_record(cycle, vm, &found, ret_new))
-		return problem_nomem(problem);
+	if (r)
+		return r;
 	r = vm->layout == LAYOUT_LIBVIRT ? add_groups(cycle, vm, &found) : 0;
-	r = r ? problem_nomem(problem)
+	r = r ? problem_set(problem, r, "cannot record the groups of VM %s: %s",
+			vm->vm->name, strerror(-r))
 	      : found_vm_write(cycle->folders.run, &found, problem);
 	found_vm_deinit(&found);
 	return r;

@@ -53,6 +53,8 @@ int cycle_vm_state(const struct cycle *cycle, size_t index, enum vm_state *ret_s
 	struct problem problem;
 	int r;
 
+	if (vm->reason && vm->vm->starting)
+		return tell(ret_state, STATE_PENDING, vm->reason, ret_reason);
 	if (vm->reason)
 		return tell(ret_state, STATE_DEGRADED, vm->reason, ret_reason);
 	if (vm->kind == DESIRED_OBSERVED && lacks_guard(cycle, vm, &problem))

@@ -3,15 +3,20 @@
  * so already. */
 #include "user/control/journal.h"
 
+#include <errno.h>
+
 int step_make_group(
 	struct journal *journal, const struct step *step, struct problem *problem)
 {
 	struct group group = {};
+	int r = group_read(hierarchy_of(journal), step->path, &group, problem);
 
-	if (!group_read(hierarchy_of(journal), step->path, &group, NULL)) {
+	if (!r) {
 		group_deinit(&group);
 		return NOTHING_TO_DO;
 	}
+	if (r != -ENOENT)
+		return r;
 	if (!journal_push(journal, STEP_REMOVE_GROUP, step->path))
 		return problem_nomem(problem);
 	return group_make(hierarchy_of(journal), step->path, problem);

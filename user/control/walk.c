@@ -279,6 +279,23 @@ static bool lacks_class(const struct placing *placing, const struct desired_vm *
 	return false;
 }
 
+static int diff_one(const struct walk *walk, const struct desired_vm *vm,
+	struct actual_vm *now, bool host_record, struct unit *ret_unit)
+{
+	if (vm->kind == DESIRED_PLACED && vm->layout == LAYOUT_LIBVIRT)
+		now->others_claimed = claimed_by_others(walk, vm);
+	return diff_vm(vm, now, walk->tree, host_record, ret_unit);
+}
+
+int walk_diff(const struct walk *walk, size_t index, struct unit *ret_unit)
+{
+	const struct cycle *cycle = walk->cycle;
+	struct actual_vm now = cycle->actual.vms[index];
+
+	return diff_one(walk, &cycle->desired.vms[index], &now,
+		cycle->actual.has_host_record, ret_unit);
+}
+
 static int walk_vms(struct placing *placing, struct problem *problem)
 {
 	const struct walk *walk = placing->walk;
@@ -290,16 +307,19 @@ static int walk_vms(struct placing *placing, struct problem *problem)
 		struct actual_vm now = cycle->actual.vms[i];
 		struct unit unit;
 
+		r = 0; /* one that failed is no reason */
 		if (walk->only && strcmp(vm->vm->name, walk->only))
 			continue;
 		if (lacks_class(placing, vm))
 			continue;
+		if (walk->look)
+			r = walk->look(vm, walk->data, problem);
+		if (r)
+			return r;
 		/* It is as it was found by now. */
 		if (was_given_up(placing->given_up, vm->vm))
 			now = (struct actual_vm){.has_strays = now.has_strays};
-		if (vm->kind == DESIRED_PLACED && vm->layout == LAYOUT_LIBVIRT)
-			now.others_claimed = claimed_by_others(walk, vm);
-		if (diff_vm(vm, &now, walk->tree, placing->host_record, &unit))
+		if (diff_one(walk, vm, &now, placing->host_record, &unit))
 			return problem_nomem(problem);
 		r = take_placing(placing, &unit, vm, problem);
 	}
@@ -336,7 +356,10 @@ static int walk_host(const struct walk *walk, struct problem *problem)
 
 	if (walk->cycle->hierarchy.root < 0 || has_groups(walk->tree))
 		return 0;
-	known = !found_host_read(walk->cycle->folders.run, &host, NULL);
+	r = found_host_read(walk->cycle->folders.run, &host, problem);
+	if (r && !found_is_none(r))
+		return r;
+	known = !r;
 	/* Only who has enabled cpuset asks whether it may be taken back. */
 	used = known && !host.cpuset_given &&
 	       hierarchy_uses_cpuset(&walk->cycle->hierarchy);
@@ -381,7 +404,8 @@ int walk_release(const struct walk *walk, const char *vm_name, struct problem *p
 		r = settle_classes(walk, NULL, false, problem);
 	if (r >= 0 && !given_up.left)
 		r = walk_host(walk, problem);
-	if (!r && !given_up.left && !vm_name && !access(OBSERVER_DIR, F_OK))
+	if (!r && !given_up.left && !vm_name &&
+		(!access(OBSERVER_DIR, F_OK) || errno != ENOENT))
 		r = take_one_step(walk, STEP_STOP_OBSERVER, problem);
 	return r < 0 ? r : n;
 }

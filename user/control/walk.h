@@ -19,11 +19,20 @@ struct walk {
 	 */
 	int (*take)(struct unit *unit, const struct desired_vm *vm, void *data,
 		struct problem *problem);
+	/* Called before it is decided what a VM needs; NULL: the tree needs no
+	 * refreshing. */
+	int (*look)(const struct desired_vm *vm, void *data, struct problem *problem);
 	void *data;
 	/* Places that VM alone, and gives up only it and what others have left when they
 	 * ended. NULL: all. */
 	const char *only;
 };
+
+/*
+ * What is left to do for one VM, by its place in cycle->desired; nothing is taken.
+ * -ENOMEM. The caller owns: unit_deinit().
+ */
+int walk_diff(const struct walk *walk, size_t index, struct unit *ret_unit);
 
 /* What policy asks for. 1: without an observer nothing is placed. */
 int walk_apply(const struct walk *walk, struct problem *problem);

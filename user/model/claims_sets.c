@@ -277,6 +277,11 @@ static int find_place(struct claim *claim, const struct desired_input *input)
 		claim->top = class_vm_path(claim->wish.policy->class, claim->vm->name);
 		return claim->top ? 0 : -ENOMEM;
 	}
+	/* Of two vCPUs the one that libvirt has not pinned yet would get what it is about
+	 * to pin the other to, and then the start fails. */
+	if (claim->layout == LAYOUT_LIBVIRT && claim->vm->starting &&
+		claim_refuse(claim, "libvirt is still starting it"))
+		return -ENOMEM;
 	r = layout_top(claim->vm, &claim->top);
 	if (r == -ENOENT)
 		r = claim_refuse(claim,

@@ -52,8 +52,14 @@ enum { WAIT_BUCKETS = 16 };
 /* Of the runs whose end was seen, and the waits before them. */
 struct thread_tally {
 	pid_t tid;
+	size_t vm; /* index in vms; SIZE_MAX: it is not known there */
+	enum thread_class class;
+	int index; /* of a vCPU or iothread */
+	bool exited;
 	uint64_t switches;
 	struct tally off_set;
+	uint64_t run_ns; /* as of a while ago: the kernel tells it, and is not asked each
+			    time */
 	uint64_t wait_ns;
 	uint64_t waits[WAIT_BUCKETS]; /* by length: see wait_bound() */
 };
@@ -92,7 +98,7 @@ struct counters {
 	uint64_t now, start, rules_changed; /* CLOCK_MONOTONIC ns */
 	uint64_t generation, events_lost, unwritten, recursion_misses;
 	uint64_t unwritten_time; /* of the latest one, CLOCK_MONOTONIC ns */
-	/* Runs and groups that had no place of their own by which to name them. */
+	/* What could not be named for want of room: runs, and groups of VMs. */
 	uint64_t culprits_full, groups_full;
 	unsigned int programs; /* at sched_switch that count into the same maps */
 	bool measures;	       /* how long interrupts take */

@@ -61,6 +61,9 @@ static bool find_doubt(const struct coverage_input *input, struct problem *ret_r
 	if (!input->alive)
 		problem_set(ret_reason, 0,
 			"the observer does not count: no switch was seen while it was watched");
+	else if (!counters->programs)
+		problem_set(ret_reason, 0,
+			"the observer's program is not attached to sched_switch");
 	else if (counters->programs > 1 && !counters->takeover)
 		problem_set(ret_reason, 0,
 			"%u programs count into the same maps, so that runs may be counted twice",

@@ -209,7 +209,9 @@ static int add_vm(struct desired *desired, const struct vm *facts,
 	vm->wish = wish;
 	wish.own = NULL; /* the VM's now */
 	vm->layout = layout_of(facts);
-	pins = config_find_vm(input->config, facts->name);
+	pins = config_is_released(input->config, facts->name)
+		       ? NULL
+		       : config_find_vm(input->config, facts->name);
 	if (compute_vm(vm, claims, pins, input))
 		return -ENOMEM;
 	desired_rules_guard(vm, pins);

@@ -91,6 +91,14 @@ const struct found_vm *desired_record(
 int desired_compute(const struct desired_input *input, struct desired *ret_desired);
 void desired_deinit(struct desired *desired);
 
+/*
+ * What is desired for a VM whose threads are now these, all else being as it was. The
+ * caller then puts `now` in the place of desired->vm, for both are by its threads. 1:
+ * there are other vCPUs or iothreads, or some are yet to be, which concerns the whole
+ * host; nothing has changed. -ENOMEM.
+ */
+int desired_follow(struct desired_vm *desired, const struct vm *now);
+
 /* By the VM's name; by the path of the class's group. NULL: there is none. */
 const struct desired_vm *desired_find(const struct desired *desired, const char *name);
 const struct desired_class *desired_find_class(

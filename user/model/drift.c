@@ -41,6 +41,9 @@ static bool concerns(const struct drift_note *note, const struct drift_question 
 	const struct drift_task *target = &note->target;
 	bool of_group = drift_file(note->change);
 
+	/* Where memory comes from puts nobody on a CPU. */
+	if (question->time && note->change == CHANGED_MEMS)
+		return false;
 	if (note->shared ? !of_group : strcmp(note->vm, question->vm) != 0)
 		return false;
 	if (note->beside && question->cpus &&

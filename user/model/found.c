@@ -23,6 +23,13 @@ void found_vm_deinit(struct found_vm *found)
 	memset(found, 0, sizeof(*found));
 }
 
+void found_vm_drop_threads(struct found_vm *found)
+{
+	threads_free(found->threads, found->n_threads);
+	found->threads = NULL;
+	found->n_threads = 0;
+}
+
 void found_host_deinit(struct found_host *found)
 {
 	threads_free(found->bound, found->n_bound);

@@ -56,6 +56,9 @@ struct found_host {
 };
 
 void found_vm_deinit(struct found_vm *found);
+
+/* Of a VM that is not to be given back by this copy. */
+void found_vm_drop_threads(struct found_vm *found);
 void found_host_deinit(struct found_host *found);
 
 /* The record of a VM as it is now. -ENOMEM. The caller owns the result. */

@@ -9,9 +9,17 @@ void interrupt_counts_deinit(struct interrupt_counts *counts)
 	*counts = (struct interrupt_counts){};
 }
 
+/*
+ * The kernel adds up in 32 bits, by CPU and kind. A sum that is less than it was has had
+ * one of its terms begin anew; that of a CPU that is offline is not shown.
+ */
 static uint64_t more(uint64_t now, uint64_t base)
 {
-	return now > base ? now - base : 0;
+	if (!now)
+		return 0;
+	while (now < base)
+		now += (uint64_t)UINT32_MAX + 1;
+	return now - base;
 }
 
 struct cpu_interrupts interrupts_since(const struct interrupt_counts *counts, size_t cpu,

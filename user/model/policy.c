@@ -40,6 +40,7 @@ void config_deinit(struct config *config)
 	free(config->vms);
 	free(config->patterns);
 	free(config->classes);
+	free(config->released);
 	memset(config, 0, sizeof(*config));
 }
 
@@ -84,6 +85,14 @@ static void lay_over(struct policy *policy, const struct policy *over, unsigned 
 		policy->guard = over->guard;
 }
 
+bool config_is_released(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->n_released; i++)
+		if (!strcmp(config->released[i], name))
+			return true;
+	return config->all_released;
+}
+
 void config_policy(
 	const struct config *config, const char *name, struct policy *ret_policy)
 {
@@ -94,13 +103,15 @@ void config_policy(
 		if (!fnmatch(config->patterns[i].glob, name, 0))
 			lay_over(ret_policy, &config->patterns[i].policy,
 				config->patterns[i].given);
+	if (config_is_released(config, name))
+		ret_policy->kind = POLICY_OBSERVE;
 }
 
 int config_refer(
 	const struct config *config, const char *name, struct policy_ref *ret_ref)
 {
 	const struct vm_policy *vm = config_find_vm(config, name);
-	bool made = false;
+	bool made = config_is_released(config, name);
 
 	for (size_t i = 0; !vm && !made && i < config->n_patterns; i++)
 		made = !fnmatch(config->patterns[i].glob, name, 0);

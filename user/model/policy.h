@@ -111,6 +111,11 @@ struct config {
 	char listen[64];       /* [exporter] listen, ADDRESS:PORT */
 	struct vm_policy *vms; /* ascending by name, each once */
 	size_t n_vms;
+	/* VMs that were released by hand, for which `observe` holds whatever the rest
+	 * says; all of them, or those of these names. */
+	bool all_released;
+	char (*released)[VM_NAME_SIZE];
+	size_t n_released;
 };
 
 /* observe, isolated, emulator own, numa prefer, smt prefer, memory leave, guard off,
@@ -118,6 +123,9 @@ struct config {
 void config_init(struct config *config);
 void config_deinit(struct config *config);
 void vm_policy_deinit(struct vm_policy *policy);
+
+/* Was it given back by hand? Then its pins do not hold either. */
+bool config_is_released(const struct config *config, const char *name);
 
 /* What holds for a VM of that name: its files, else defaults and patterns. */
 void config_policy(

@@ -141,19 +141,29 @@ int tree_merge(struct tree *tree, size_t n_sorted)
 	return 0;
 }
 
+static void remove_range(struct tree *tree, struct group_range range)
+{
+	if (range.first == range.end)
+		return;
+	for (size_t i = range.first; i < range.end; i++)
+		group_free(tree->groups[i]);
+	memmove(&tree->groups[range.first], &tree->groups[range.end],
+		(tree->n_groups - range.end) * sizeof(*tree->groups));
+	tree->n_groups -= range.end - range.first;
+}
+
 void tree_remove(struct tree *tree, const char *path)
 {
-	struct group *group = tree_find(tree, path);
-	size_t i = 0;
+	size_t i = lower_bound(tree, path, '\0');
 
-	if (!group)
-		return;
-	while (tree->groups[i] != group)
-		i++;
-	group_free(group);
-	tree->n_groups--;
-	memmove(&tree->groups[i], &tree->groups[i + 1],
-		(tree->n_groups - i) * sizeof(*tree->groups));
+	if (i < tree->n_groups && !strcmp(tree->groups[i]->path, path))
+		remove_range(tree, (struct group_range){i, i + 1});
+}
+
+void tree_remove_inside(struct tree *tree, const char *path)
+{
+	remove_range(tree, tree_below(tree, path));
+	tree_remove(tree, path);
 }
 
 bool path_is_below(const char *path, const char *above)

@@ -96,6 +96,9 @@ int tree_merge(struct tree *tree, size_t n_sorted);
 /* No such group: nothing to do. */
 void tree_remove(struct tree *tree, const char *path);
 
+/* That group and all below it. */
+void tree_remove_inside(struct tree *tree, const char *path);
+
 /* Is the group directly or further below that path? */
 bool path_is_below(const char *path, const char *above);
 

@@ -67,6 +67,19 @@ static struct coverage_input coverage_of(const struct verdict_input *input)
 		.alive = input->alive};
 }
 
+/* Violations of a VM that is gone stand without its name: it may have been an earlier
+ * life of this one's. NULL: there is none in the window. */
+static const struct culprit *find_nameless(const struct verdict_input *input)
+{
+	const struct counters *counters = input->counters;
+	uint64_t from = counters->now - input->window_ns;
+
+	for (size_t i = 0; input->only && i < counters->n_culprits; i++)
+		if (counters->culprits[i].time >= from && !*counters->culprits[i].vm)
+			return &counters->culprits[i];
+	return NULL;
+}
+
 enum in_window { WINDOW_CLEAN, WINDOW_VIOLATED, WINDOW_UNKNOWN };
 
 /*
@@ -90,12 +103,11 @@ static enum in_window look_at_window(const struct verdict_input *input)
 	return found;
 }
 
-/* What was counted was counted before the window. */
-static void clear_tallies(struct verdict_result *result)
+/* What was counted was counted before the window; when something settled nobody knows. */
+static void clear_violations(struct verdict_result *result)
 {
 	memset(&result->off_set, 0, sizeof(result->off_set));
 	memset(result->foreign, 0, sizeof(result->foreign));
-	memset(&result->settling, 0, sizeof(result->settling));
 }
 
 /* `4 violations: 1 off_set, 3 foreign (2 user, 1 own_vm)`. */
@@ -153,6 +165,7 @@ void verdict_decide(const struct verdict_input *input, struct verdict_result *re
 	const struct counters *counters = input->counters;
 	struct verdict_result result = {.verdict = VERDICT_UNKNOWN};
 	struct coverage_input coverage;
+	const struct culprit *nameless;
 	struct problem blind = {};
 	char text[256], gaps[VM_NAME_SIZE + 128];
 	bool violated, shorter;
@@ -168,13 +181,18 @@ void verdict_decide(const struct verdict_input *input, struct verdict_result *re
 	shorter = input->window_ns && input->window_ns < result.window_ns;
 	violated = result.off_set.count || tally_foreign(result.foreign);
 	if (violated && shorter && look_at_window(input) == WINDOW_CLEAN) {
-		clear_tallies(&result);
+		clear_violations(&result);
 		result.window_ns = input->window_ns;
 		violated = false;
 	}
 	describe_violations(&result, text, sizeof(text));
 	coverage = coverage_of(input);
 	result.blind_ns = coverage_blind(&coverage, &blind);
+	if (!result.blind_ns && input->unwatched) {
+		problem_set(&blind, 0, "%s", input->unwatched);
+		result.blind_ns = coverage_window(&coverage);
+	}
+	nameless = shorter ? find_nameless(input) : NULL;
 	describe_gaps(input, coverage_window(&coverage), gaps, sizeof(gaps));
 	if (violated && shorter && look_at_window(input) == WINDOW_UNKNOWN) {
 		problem_set(&result.reason, 0,
@@ -187,6 +205,10 @@ void verdict_decide(const struct verdict_input *input, struct verdict_result *re
 			input->culprit ? "; the latest: " : "",
 			input->culprit ? input->culprit : "", gaps,
 			result.blind_ns ? "; and blind: " : "", blind.text);
+	} else if (nameless) {
+		problem_set(&result.reason, 0,
+			"there was a violation on CPU %u in the window, of a VM that is gone: whether that was %s before is not known",
+			nameless->cpu, input->only);
 	} else if (result.blind_ns) {
 		problem_set(&result.reason, 0, "blind: %s", blind.text);
 	} else if (input->degraded) {

@@ -15,7 +15,9 @@ enum verdict {
 struct verdict_input {
 	const struct counters *counters; /* NULL: no observer, and `absent` says why */
 	const char *absent;
-	const char *only;     /* one VM by name, or NULL for the host */
+	const char *only; /* one VM by name, or NULL for the host */
+	/* What nobody watches, though it should be: a sentence, or NULL. */
+	const char *unwatched;
 	const char *degraded; /* a sentence about what is not as it should be, or NULL */
 	const char *culprit;  /* who the latest violation was, or NULL */
 	const struct cpuset *online; /* the host's CPUs at present, or NULL */

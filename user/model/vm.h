@@ -57,7 +57,8 @@ struct vm {
 	pid_t pid;
 	uint64_t start_time;
 	enum vm_source source;
-	bool libvirt; /* libvirt runs it, and owns its groups */
+	bool libvirt;  /* libvirt runs it, and owns its groups */
+	bool starting; /* and is not done with its groups and pins */
 	struct guest_smp smp;
 	/* The main thread first, the others by tid; last those that a VM which is being
 	 * started is yet to have: tid 0, cgroup "". */
