@@ -10,6 +10,7 @@
 #include "user/control/mend.h"
 #include "user/control/pins.h"
 #include "user/store/lock.h"
+#include "user/store/released.h"
 
 struct output {
 	const struct request *request;
@@ -98,6 +99,22 @@ static int release_vms(
 	return r < 0 ? r : host < 0 ? host : r + host;
 }
 
+/* It is not to place again at once what is given back by hand. */
+static int tell_daemon(
+	const struct request *request, const struct cycle *cycle, struct problem *problem)
+{
+	const struct vm *vm =
+		request->all ? NULL : vms_find(&cycle->vms, request->args[0]);
+	struct process_id process = {};
+
+	if (!lock_daemon_runs(cycle->folders.run) || (!vm && !request->all))
+		return 0;
+	if (vm)
+		process =
+			(struct process_id){.pid = vm->pid, .start_time = vm->start_time};
+	return released_add(cycle->folders.run, vm ? vm->name : NULL, &process, problem);
+}
+
 static int finish(const struct output *output, int r, const struct problem *problem)
 {
 	struct json_object *json = cli_json(output->request);
@@ -132,6 +149,8 @@ static int change(const struct request *request, bool release)
 	r = lock_take(folders.run, LOCK_SECONDS, &lock, &problem);
 	if (!r && !release)
 		r = control_forget_ended(&folders, &problem);
+	if (!r && !release)
+		r = released_clear(folders.run, &problem);
 	if (r)
 		return cli_fail(&problem);
 	output.steps = json_object_new_array();
@@ -149,6 +168,10 @@ static int change(const struct request *request, bool release)
 	if (!request->host && cycle.hierarchy.root < 0)
 		fprintf(stderr, "cpuwarden: only watching: %s\n",
 			cycle.hierarchy_problem.text);
+	if (release && !request->host)
+		r = tell_daemon(request, &cycle, &problem);
+	if (r)
+		return finish(&output, r, &problem);
 	if (request->host)
 		r = release_host(&output, &problem);
 	else if (release)

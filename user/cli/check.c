@@ -21,7 +21,7 @@ struct evidence {
 	struct cycle cycle;
 	struct counters counters;
 	struct interrupt_counts interrupts; /* none where they cannot be read */
-	char *degraded;			    /* owned */
+	char *degraded, *unwatched;	    /* owned */
 	struct problem culprit;		    /* "" for none */
 	struct cli_drift drift;
 	bool alive;
@@ -67,6 +67,37 @@ static int tell_degraded(struct evidence *evidence, const char *name, const char
 	cli_drift_tell(&evidence->drift, &question, &sentence);
 	evidence->degraded = strdup(sentence.text);
 	return evidence->degraded ? 0 : -ENOMEM;
+}
+
+/* A VM, or a CPU of one, that the observer was not told of. */
+static int find_unwatched(struct evidence *evidence, const char *only)
+{
+	int r = 0;
+
+	for (size_t i = 0;
+		r >= 0 && !evidence->unwatched && i < evidence->cycle.desired.n_vms;
+		i++) {
+		const struct desired_vm *vm = &evidence->cycle.desired.vms[i];
+		const struct actual_vm *actual = &evidence->cycle.actual.vms[i];
+		struct cpuset wanted, in_force;
+
+		if (only && strcmp(vm->vm->name, only))
+			continue;
+		if (!actual->rules_known) {
+			r = asprintf(&evidence->unwatched,
+				"the observer does not know %s: run `cpuwarden apply`",
+				vm->vm->name);
+			continue;
+		}
+		rule_vm_owned(&vm->rules, &wanted);
+		rule_vm_owned(&actual->rules, &in_force);
+		cpuset_andnot(&wanted, &in_force);
+		if (!cpuset_empty(&wanted) && vm->kind != DESIRED_KEPT)
+			r = asprintf(&evidence->unwatched,
+				"the rule of CPU %d of %s is not in force: run `cpuwarden apply`",
+				cpuset_next(&wanted, 0), vm->vm->name);
+	}
+	return r < 0 ? -ENOMEM : 0;
 }
 
 static int find_degraded(struct evidence *evidence, const char *only)
@@ -213,6 +244,8 @@ static int gather(
 		r = read_counters(evidence);
 	if (!r)
 		r = cli_drift_read(&evidence->cycle, &evidence->drift);
+	if (!r && evidence->cycle.observer)
+		r = find_unwatched(evidence, only);
 	if (!r)
 		r = find_degraded(evidence, only);
 	if (r)
@@ -234,6 +267,7 @@ int verb_check(const struct request *request)
 	if (!gather(request, &evidence, &result.reason)) {
 		input.counters = evidence.cycle.observer ? &evidence.counters : NULL;
 		input.absent = evidence.cycle.observer_problem.text;
+		input.unwatched = evidence.unwatched;
 		input.degraded = evidence.degraded;
 		input.culprit = *evidence.culprit.text ? evidence.culprit.text : NULL;
 		input.online = &evidence.cycle.topology.online;
@@ -245,6 +279,7 @@ int verb_check(const struct request *request)
 	else
 		printf("%s - %s\n", verdict_head(result.verdict), result.reason.text);
 	free(evidence.degraded);
+	free(evidence.unwatched);
 	interrupt_counts_deinit(&evidence.interrupts);
 	cli_drift_deinit(&evidence.drift);
 	counters_deinit(&evidence.counters);

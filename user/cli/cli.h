@@ -23,6 +23,7 @@ enum verb_option {
 	OPTION_LIVE = 32, /* --live and --config */
 	OPTION_HOST = 64,
 	OPTION_FIX = 128,
+	OPTION_DAEMON = 512,
 	OPTION_COMMAND = 256, /* a command line of somebody else's follows */
 };
 
@@ -34,6 +35,8 @@ struct request {
 	struct asking asking;
 	bool tasks, host, fix;
 	bool live, config;
+	bool release;	    /* daemon: when it is stopped */
+	const char *events; /* daemon: where events.jsonl is */
 	uint64_t window_ns;
 	const char *args[ARGS_MAX];
 	unsigned int n_args;
@@ -65,6 +68,7 @@ int verb_emulatorpin(const struct request *request);
 int verb_iothreadpin(const struct request *request);
 int verb_vcpuinfo(const struct request *request);
 int verb_exec(const struct request *request);
+int verb_daemon(const struct request *request);
 int verb_version(const struct request *request);
 
 /* What tells virsh's pin verbs apart. */

@@ -70,7 +70,7 @@ static struct json_object *target_of(
 	if (thread) {
 		cli_json_number(json, "pid", (uint64_t)note->target.tgid);
 		cli_json_number(json, "tid", (uint64_t)note->target.tid);
-		add_text(json, "comm", note->target.comm);
+		cli_json_string(json, "comm", note->target.comm);
 	} else {
 		cli_json_string(json, "pid", NULL);
 		cli_json_string(json, "tid", NULL);
@@ -87,7 +87,7 @@ static struct json_object *by_of(const struct cycle *cycle, const struct drift_n
 
 	cli_json_number(json, "pid", (uint64_t)note->by.tgid);
 	cli_json_number(json, "tid", (uint64_t)note->by.tid);
-	add_text(json, "comm", note->by.comm);
+	cli_json_string(json, "comm", note->by.comm);
 	add_group(json, "cgroup", cycle, note->by.cgroup);
 	return json;
 }

@@ -23,10 +23,13 @@ enum {
 	KEY_TASKS,
 	KEY_HOST,
 	KEY_FIX,
+	KEY_RELEASE,
+	KEY_EVENTS,
 	KEYS_END
 };
 
-static const struct argp_option options[] = {
+/* A verb that is given hides those that are not its own from its help. */
+static struct argp_option options[] = {
 	{"json", KEY_JSON, NULL, 0, "Print one JSON object", 0},
 	{"etc", KEY_ETC, "DIR", 0, "Persistent configuration (/etc/cpuwarden)", 0},
 	{"run", KEY_RUN, "DIR", 0, "Runtime configuration and records (/run/cpuwarden)",
@@ -42,6 +45,9 @@ static const struct argp_option options[] = {
 	{"tasks", KEY_TASKS, NULL, 0, "cpus: the threads last seen on each", 0},
 	{"host", KEY_HOST, NULL, 0, "release: what hostcheck --fix has changed", 0},
 	{"fix", KEY_FIX, NULL, 0, "hostcheck: mend what can be mended now", 0},
+	{"release", KEY_RELEASE, NULL, 0, "daemon: give everything back when stopped", 0},
+	{"events", KEY_EVENTS, "FILE", 0,
+		"daemon: events (/var/log/cpuwarden/events.jsonl)", 0},
 	{},
 };
 
@@ -61,6 +67,8 @@ static const struct {
 	[KEY_TASKS - KEY_JSON] = {FLAG(tasks), OPTION_TASKS},
 	[KEY_HOST - KEY_JSON] = {FLAG(host), OPTION_HOST},
 	[KEY_FIX - KEY_JSON] = {FLAG(fix), OPTION_FIX},
+	[KEY_RELEASE - KEY_JSON] = {FLAG(release), OPTION_DAEMON},
+	[KEY_EVENTS - KEY_JSON] = {0, OPTION_DAEMON},
 #undef FLAG
 };
 
@@ -106,6 +114,14 @@ static int parse_window(const char *text, uint64_t *ret_ns)
 	return -EINVAL;
 }
 
+static bool takes(const struct verb *verb, const struct argp_option *option)
+{
+	/* What follows is another program's, and so is what is printed. */
+	if (option->key == KEY_JSON)
+		return !(verb->options & (OPTION_COMMAND | OPTION_DAEMON));
+	return !(meanings[option->key - KEY_JSON].option & ~verb->options);
+}
+
 static void fail_usage(const struct verb *verb, struct argp_state *state)
 {
 	argp_error(state, "usage: cpuwarden %s %s", verb->name, verb->args);
@@ -123,10 +139,10 @@ static void check_request(
 	for (const struct argp_option *option = options; option->name; option++) {
 		unsigned int i = (unsigned int)option->key - KEY_JSON;
 
-		if ((given & 1u << i) && (meanings[i].option & ~verb->options))
+		if ((given & 1u << i) && !takes(verb, option))
 			argp_error(state, "%s takes no --%s", verb->name, option->name);
 	}
-	if ((verb->options & OPTION_COMMAND) && (!request->command || request->json))
+	if ((verb->options & OPTION_COMMAND) && !request->command)
 		fail_usage(verb, state);
 	if ((verb->options & OPTION_ALL) &&
 		request->all + request->host + (request->n_args > 0) != 1)
@@ -148,9 +164,21 @@ static void take_option(
 		request->folders.run = arg;
 	else if (key == KEY_EXPLAIN)
 		request->asking.explain = arg;
+	else if (key == KEY_EVENTS)
+		request->events = arg;
 	else if (parse_window(arg, &request->window_ns))
 		argp_error(
 			state, "--window takes a number and s, m, h or d, not '%s'", arg);
+}
+
+static void take_verb(struct request *request, const char *name, struct argp_state *state)
+{
+	request->verb = find_verb(name);
+	if (!request->verb)
+		argp_error(state, "there is no verb '%s'", name);
+	for (struct argp_option *option = options; option->name; option++)
+		if (!takes(request->verb, option))
+			option->flags |= OPTION_HIDDEN;
 }
 
 static void take_argument(struct request *request, char *arg, struct argp_state *state)
@@ -158,9 +186,7 @@ static void take_argument(struct request *request, char *arg, struct argp_state 
 	const struct verb *verb = request->verb;
 
 	if (!verb) {
-		request->verb = find_verb(arg);
-		if (!request->verb)
-			argp_error(state, "there is no verb '%s'", arg);
+		take_verb(request, arg, state);
 	} else if (request->n_args < verb->max_args) {
 		request->args[request->n_args++] = arg;
 	} else if (verb->options & OPTION_COMMAND) {
@@ -186,13 +212,34 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+/* As argp wants it: `text`, or what it frees. */
+static char *help_of_verb(const struct verb *verb, int key, const char *text)
+{
+	const char *said;
+	char *filled = NULL;
+	int r = 0;
+
+	if (key == ARGP_KEY_HELP_ARGS_DOC)
+		r = asprintf(&filled, "%s%s%s", verb->name, *verb->args ? " " : "",
+			verb->args);
+	else if (key == ARGP_KEY_HELP_PRE_DOC)
+		filled = strdup(verb->summary);
+	else if (key == ARGP_KEY_HELP_POST_DOC)
+		r = asprintf(&filled, "More is in cpuwarden-%s(8).", verb->name);
+	else if (text && (said = strstr(text, ": "))) /* after whose option it is */
+		filled = strdup(said + strlen(": "));
+	return r >= 0 && filled ? filled : (char *)text;
+}
+
 static char *help(int key, const char *text, void *input)
 {
+	const struct command_line *line = input;
 	char *filled = NULL;
 	size_t size;
 	FILE *to;
 
-	(void)input;
+	if (line && line->request.verb)
+		return help_of_verb(line->request.verb, key, text);
 	if (key != ARGP_KEY_HELP_POST_DOC)
 		return (char *)text;
 	to = open_memstream(&filled, &size);
@@ -207,7 +254,8 @@ static char *help(int key, const char *text, void *input)
 int main(int argc, char **argv)
 {
 	struct command_line line = {
-		.request.folders = {.etc = "/etc/cpuwarden", .run = "/run/cpuwarden"}};
+		.request.folders = {.etc = "/etc/cpuwarden", .run = "/run/cpuwarden"},
+		.request.events = "/var/log/cpuwarden/events.jsonl"};
 	const struct request *request = &line.request;
 	const struct argp argp = {options, parse, "VERB [ARGS]",
 		"Places, proves and repairs the CPU placement of QEMU virtual machines.\v.",
@@ -215,7 +263,8 @@ int main(int argc, char **argv)
 	struct problem problem;
 
 	argp_err_exit_status = EXIT_USAGE;
-	argp_parse(&argp, argc, argv, 0, NULL, &line);
+	/* In order: the help is of the verb before it. */
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &line);
 	if (request->verb->root && cli_check_privileges(request, &problem))
 		return cli_fail(&problem);
 	return request->verb->run(request);

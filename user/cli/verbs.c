@@ -26,6 +26,8 @@ const struct verb verbs[] = {
 		verb_vcpuinfo},
 	{"exec", "VM -- PROGRAM [ARGS]", "start QEMU, placed from the first moment", 1, 1,
 		OPTION_COMMAND, true, verb_exec},
+	{"daemon", "[--release]", "place, prove and repair until stopped", 0, 0,
+		OPTION_DAEMON, true, verb_daemon},
 	{"version", "", "program, kernel, libbpf, features found", 0, 0, 0, false,
 		verb_version},
 	{},

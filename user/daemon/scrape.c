@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/daemon/scrape.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "user/base/file.h"
+#include "user/daemon/http.h"
+#include "user/host/proc.h"
+#include "user/model/cpulist.h"
+#include "user/model/metrics.h"
+#include "user/observer/observer.h"
+
+enum {
+	SOCKET_FD = 3,
+	NOBODY = 65534,
+	FILES_MAX = 512, /* connections, and the observer's maps */
+	MOMENT_NS = 1000000,
+};
+
+struct scrape {
+	struct observer *observer; /* NULL: there is none */
+	const struct boards *boards;
+	struct cpuset online;
+};
+
+/* The daemon's files are none of its own: it keeps the socket, as SOCKET_FD, and where to
+ * complain. */
+static int keep_only(int socket)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return -errno;
+	for (int fd = 0; fd < STDERR_FILENO; fd++)
+		if (dup2(null, fd) < 0)
+			return -errno;
+	if (socket != SOCKET_FD && dup2(socket, SOCKET_FD) < 0)
+		return -errno;
+	return syscall(SYS_close_range, SOCKET_FD + 1, ~0U, 0) < 0 ? -errno : 0;
+}
+
+static int limit(int resource, rlim_t max)
+{
+	const struct rlimit limit = {max, max};
+
+	return setrlimit(resource, &limit) ? -errno : 0;
+}
+
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+
+	return syscall(SYS_capset, &head, none) < 0 ? -errno : 0;
+}
+
+/* Without CAP_SETPCAP the bounding set stays; nothing is gained from it, for no program
+ * that this executes gets privileges. */
+static int drop_privileges(void)
+{
+	int r;
+
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
+	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
+		setresuid(NOBODY, NOBODY, NOBODY))
+		return -errno;
+	r = drop_capabilities();
+	if (!r)
+		r = limit(RLIMIT_NOFILE, FILES_MAX);
+	if (!r)
+		r = limit(RLIMIT_CORE, 0);
+	/* No other nobody may look into it. */
+	return r || !prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? r : -errno;
+}
+
+/* The kernel's figure: the observer's own is of a while ago. */
+static void refresh_run_time(const struct counters *counters, struct thread_tally *thread)
+{
+	struct vm_thread now;
+	char path[64], text[128];
+
+	if (thread->class != THREAD_VCPU || thread->vm >= counters->n_vms)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat",
+		counters->vms[thread->vm].pid, thread->tid);
+	if (file_read_at(AT_FDCWD, path, text, sizeof(text)) > 0 &&
+		!proc_parse_schedstat(text, &now) && now.run_ns > thread->run_ns)
+		thread->run_ns = now.run_ns;
+}
+
+static void read_online(struct cpuset *online)
+{
+	char text[1024];
+	struct cpuset cpus;
+
+	if (file_read_at(AT_FDCWD, "/sys/devices/system/cpu/online", text, sizeof(text)) >
+			0 &&
+		!cpulist_parse_kernel(text, &cpus))
+		*online = cpus;
+}
+
+/* Whoever reads runs, sleeps and runs again: an observer that counts has counted that. */
+static int read_counters(
+	struct scrape *scrape, struct counters *ret_counters, bool *ret_up)
+{
+	const struct timespec moment = {.tv_nsec = MOMENT_NS};
+	uint64_t before;
+	int r;
+
+	if (!scrape->observer)
+		return -ENOENT;
+	before = observer_examined(scrape->observer);
+	nanosleep(&moment, NULL);
+	r = observer_read_mapped(scrape->observer, ret_counters);
+	if (r)
+		return r;
+	*ret_up = ret_counters->total.switches > before;
+	read_online(&scrape->online);
+	for (size_t i = 0; i < ret_counters->n_threads; i++)
+		refresh_run_time(ret_counters, &ret_counters->threads[i]);
+	return 0;
+}
+
+static char *make_page(size_t *ret_len, void *data)
+{
+	struct scrape *scrape = data;
+	struct counters counters = {};
+	bool up = false, known;
+	char *placement, *work, *text = NULL;
+	FILE *stream;
+
+	placement = board_read(scrape->boards->placement);
+	work = board_read(scrape->boards->work);
+	stream = open_memstream(&text, ret_len);
+	if (stream && placement && work) {
+		known = !read_counters(scrape, &counters, &up);
+		metrics_write_counters(
+			stream, known ? &counters : NULL, &scrape->online, up);
+		fputs(placement, stream);
+		fputs(work, stream);
+		counters_deinit(&counters);
+	}
+	free(placement);
+	free(work);
+	if (!stream)
+		return NULL;
+	if (fclose(stream)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* The daemon's loop blocks these. */
+static void listen_to_signals(void)
+{
+	sigset_t none;
+
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+_Noreturn void scrape_run(int socket, const struct boards *boards, pid_t daemon)
+{
+	struct scrape scrape = {.boards = boards};
+	struct problem problem;
+	struct http *http;
+	int r;
+
+	listen_to_signals();
+	(void)prctl(PR_SET_NAME, "cpuwarden-http");
+	r = keep_only(socket);
+	if (!r)
+		r = board_only_read(boards->placement);
+	if (!r)
+		r = board_only_read(boards->work);
+	if (!r && observer_open_to_read(OBSERVER_DIR, &scrape.observer, &problem))
+		scrape.observer = NULL;
+	if (!r)
+		r = drop_privileges();
+	/* A change of the user would have forgotten it; a parent that has ended before
+	 * does not come back. */
+	if (!r && prctl(PR_SET_PDEATHSIG, SIGKILL))
+		r = -errno;
+	if (!r && getppid() != daemon)
+		r = -ESRCH;
+	if (!r)
+		r = http_start(SOCKET_FD, make_page, &scrape, &http);
+	if (r) {
+		dprintf(STDERR_FILENO, "cpuwarden: no metrics: %s\n", strerror(-r));
+		_exit(EXIT_FAILURE);
+	}
+	for (;;)
+		pause();
+}
