@@ -23,7 +23,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n')
 BUILD := build
 OUT := $(BUILD)$(if $(SAN),/san)$(if $(filter gcc,$(CC)),,/$(notdir $(CC)))
 
-LIBRARIES := libbpf libelf json-c inih smartcols libcgroup libxml-2.0 hwloc
+LIBRARIES := libbpf libelf json-c inih smartcols libcgroup libxml-2.0 hwloc libsystemd libudev
 PKG_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(LIBRARIES) 2>/dev/null)
 
@@ -36,7 +36,7 @@ ALL_CFLAGS := -std=gnu11 $(CFLAGS) $(WARNINGS) -fstack-protector-strong \
 ALL_LDFLAGS := $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN),-Wl,-z,relro,-z,now)
 
 SKELETONS := $(BUILD)/bpf/observer.skel.h
-ROOMS := user/base user/model user/host user/observer user/store user/control cgroups
+ROOMS := user/base user/model user/host user/observer user/store user/control user/daemon cgroups
 LIB_SOURCES := $(sort $(foreach room,$(ROOMS),$(wildcard $(room)/*.c)))
 CLI_SOURCES := $(sort $(wildcard user/cli/*.c))
 UNIT_SOURCES := $(sort $(wildcard tests/unit/*_test.c))
@@ -55,9 +55,10 @@ all: $(PROGRAM) ## the program: build/cpuwarden
 
 # --- BPF -------------------------------------------------------------------------------------------
 
-# Debian keeps asm/ in the multiarch folder, which clang does not search for the bpf target.
+# Debian keeps asm/ in the multiarch folder, which clang does not search for the bpf target. The
+# program knows an observer of its own build by the object file: built elsewhere that is the same.
 BPF_CFLAGS := -O2 -g -target bpf -I. -I/usr/include/$(shell gcc -print-multiarch 2>/dev/null) \
-	-Wall -Wextra -Wno-unused-parameter -Werror -mcpu=v3 \
+	-Wall -Wextra -Wno-unused-parameter -Werror -mcpu=v3 -ffile-prefix-map=$(CURDIR)=. \
 	-D__TARGET_ARCH_$(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
 
 .SECONDARY: $(SKELETONS:.skel.h=.bpf.o)
@@ -169,7 +170,7 @@ bench-plan: $(OUT)/tests/bench/plan ## what a plan for a big host takes
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_SECONDS ?= 20
 
-FUZZ_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/lib/%.o,$(filter-out user/observer/% user/control/%,$(LIB_SOURCES)))
+FUZZ_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/lib/%.o,$(filter-out user/observer/% user/control/% user/daemon/%,$(LIB_SOURCES)))
 FUZZ_FLAGS := $(CPPFLAGS) -std=gnu11 -g -O1
 
 $(BUILD)/fuzz/lib/%.o: %.c
@@ -186,6 +187,28 @@ fuzz: $(FUZZ_TARGETS) ## run each fuzz target for FUZZ_SECONDS
 	$(Q)for target in $(FUZZ_TARGETS); do mkdir -p $$target.corpus; \
 		$$target -max_total_time=$(FUZZ_SECONDS) $$target.corpus >$$target.log 2>&1 || \
 		{ tail -n 30 $$target.log; exit 1; }; tail -n 1 $$target.log; done
+
+# --- Manual ----------------------------------------------------------------------------------------
+
+MAN_SOURCES := $(sort $(wildcard docs/man/*.scd))
+MAN_PAGES := $(MAN_SOURCES:docs/man/%.scd=$(BUILD)/man/%)
+
+$(BUILD)/man/%: docs/man/%.scd
+	@mkdir -p $(@D)
+	$(say) MAN $@
+	$(Q)scdoc <$< >$@
+
+.PHONY: man man-check completion
+man: $(MAN_PAGES) ## the manual pages: build/man
+
+man-check: $(MAN_PAGES) $(PROGRAM) ## fail where a page is malformed or disagrees with --help
+	$(Q)tools/check-man $(PROGRAM) $(MAN_PAGES)
+
+# As installed, beside the program.
+completion: $(PROGRAM) $(MAN_PAGES) ## test completion in real shells
+	$(Q)rm -rf $(BUILD)/root
+	$(Q)$(MAKE) --no-print-directory install DESTDIR=$(BUILD)/root >/dev/null
+	$(Q)tests/shell/completion $(BUILD)/root
 
 # --- Style -----------------------------------------------------------------------------------------
 
@@ -212,14 +235,27 @@ cppcheck: $(SKELETONS) ## static analysis
 
 # --- The rest --------------------------------------------------------------------------------------
 
-.PHONY: install clean help check demo
-install: $(PROGRAM) ## install below DESTDIR, PREFIX=/usr
+.PHONY: install clean help check demo package
+install: $(PROGRAM) $(MAN_PAGES) ## install below DESTDIR, PREFIX=/usr
 	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/sbin/cpuwarden
 	install -d -m 0755 $(DESTDIR)/etc/cpuwarden/vms.d
 	install -D -m 0644 docs/cpuwarden.conf $(DESTDIR)$(PREFIX)/share/doc/cpuwarden/cpuwarden.conf
+	install -d $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7 \
+		$(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 0644 $(filter %.5,$(MAN_PAGES)) $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 0644 $(filter %.7,$(MAN_PAGES)) $(DESTDIR)$(PREFIX)/share/man/man7
+	install -m 0644 $(filter %.8,$(MAN_PAGES)) $(DESTDIR)$(PREFIX)/share/man/man8
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 0644 user/units/cpuwarden.service user/units/cpuwarden.socket $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -D -m 0755 user/units/libvirt-hook $(DESTDIR)/etc/libvirt/hooks/qemu.d/cpuwarden
+	install -D -m 0644 user/units/cpuwarden.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/cpuwarden
+	install -D -m 0644 user/units/_cpuwarden $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_cpuwarden
 
 check: ## the tests, as CI runs them (root)
 	tools/check
+
+package: ## the Debian package: build/package
+	tools/package
 
 demo: ## the story on a throwaway host (root)
 	tools/demo
