@@ -193,7 +193,8 @@ static void libvirt_that_does_not_fit(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct libvirt_answer answer = {100, cases[i].vcpus, 2};
+		struct libvirt_answer answer = {
+			.pid = 100, .vcpus = cases[i].vcpus, .n_vcpus = 2};
 		struct problem problem = {0};
 		struct sample sample;
 
@@ -222,7 +223,7 @@ static void set_groups(struct sample *sample, const char *const *names)
 static void by_libvirt(void **state)
 {
 	struct told_vcpu vcpus[] = {{1, 102}, {0, 103}};
-	struct libvirt_answer answer = {100, vcpus, 2};
+	struct libvirt_answer answer = {.pid = 100, .vcpus = vcpus, .n_vcpus = 2};
 	struct problem problem = {0};
 	struct sample sample;
 
@@ -242,7 +243,7 @@ static void by_libvirt(void **state)
 static void workers_of_an_iothread(void **state)
 {
 	struct told_vcpu vcpus[] = {{0, 101}};
-	struct libvirt_answer answer = {100, vcpus, 1};
+	struct libvirt_answer answer = {.pid = 100, .vcpus = vcpus, .n_vcpus = 1};
 	struct sample sample;
 
 	(void)state;
@@ -264,7 +265,7 @@ static void workers_of_an_iothread(void **state)
 static void iothreads_without_groups(void **state)
 {
 	struct told_vcpu vcpus[] = {{0, 101}};
-	struct libvirt_answer answer = {100, vcpus, 1};
+	struct libvirt_answer answer = {.pid = 100, .vcpus = vcpus, .n_vcpus = 1};
 	struct sample sample;
 
 	(void)state;

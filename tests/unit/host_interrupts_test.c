@@ -118,6 +118,10 @@ static void test_what_has_come_since(void **state)
 	counts.cpus[0].softirqs = 4;
 	since = interrupts_since(&counts, 0, &base);
 	assert_int_equal(since.interrupts, 7);
+	/* The kernel's own count has begun anew. */
+	assert_int_equal(since.softirqs, (1ULL << 32) - 5);
+	counts.cpus[0].softirqs = 0;
+	since = interrupts_since(&counts, 0, &base);
 	assert_int_equal(since.softirqs, 0);
 	since = interrupts_since(&counts, 1, &base);
 	assert_int_equal(since.interrupts, 0);

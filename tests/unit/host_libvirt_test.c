@@ -24,6 +24,9 @@
 #define FIXTURE "tests/fixtures/host/libvirt-status.xml"
 #define HEAD "<domstatus state='running' pid='459'>"
 #define TAIL "</domstatus>"
+#define STARTING                                                    \
+	"<domstatus state='paused' reason='starting up' pid='459'>" \
+	"<vcpus><vcpu id='0' pid='466'/></vcpus>" TAIL
 #define VCPUS(vcpus) HEAD "<vcpus>" vcpus "</vcpus>" TAIL
 #define ONE VCPUS("<vcpu id='0' pid='466'/>")
 
@@ -130,6 +133,32 @@ static void no_vcpus_yet(void **state)
 		assert_int_equal(parse(texts[i], &answer, NULL), 0);
 		assert_int_equal(answer.pid, 459);
 		assert_int_equal(answer.n_vcpus, 0);
+	}
+}
+
+/* Until then groups and pins are being made; a VM may be paused for other reasons. */
+static void whether_it_is_starting(void **state)
+{
+	static const struct {
+		const char *root;
+		bool starting;
+	} cases[] = {
+		{"<domstatus state='paused' reason='starting up' pid='459'/>", true},
+		{"<domstatus pid='459' reason='starting up' state='paused'/>", true},
+		{"<domstatus state='shutoff' reason='unknown' pid='459'/>", true},
+		{"<domstatus state='paused' reason='user' pid='459'/>", false},
+		{"<domstatus state='paused' pid='459'/>", false},
+		{"<domstatus state='running' reason='starting up' pid='459'/>", false},
+		{"<domstatus pid='459'><domstatus state='shutoff'/></domstatus>", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CLEANUP(libvirt_answer_deinit) struct libvirt_answer answer = {0};
+
+		assert_int_equal(parse(cases[i].root, &answer, NULL), 0);
+		if (answer.starting != cases[i].starting)
+			fail_msg("%s: %d", cases[i].root, answer.starting);
 	}
 }
 
@@ -314,6 +343,9 @@ static void a_file_of_libvirts(void **state)
 	assert_read("vm2", 459, 1, "/vm2.xml: No such file or directory");
 	put("vm1.xml", HEAD TAIL, strlen(HEAD TAIL));
 	assert_read("vm1", 459, 1, "it names no vCPU");
+	put("vm1.xml", STARTING, strlen(STARTING));
+	assert_read("vm1", 459, 2, "/vm1.xml: libvirt is still starting it");
+	assert_read("vm1", 460, -ESTALE, "/vm1.xml: it is of another process, 459");
 	put("vm1.xml", HEAD, strlen(HEAD));
 	assert_read("vm1", 459, -EBADMSG, "it is no valid XML (line 1)");
 	after = dup(0);
@@ -420,6 +452,7 @@ int main(void)
 		cmocka_unit_test(half_a_file),
 		cmocka_unit_test(only_what_is_in_its_place),
 		cmocka_unit_test(no_vcpus_yet),
+		cmocka_unit_test(whether_it_is_starting),
 		cmocka_unit_test(the_largest_numbers),
 		cmocka_unit_test(what_is_not_believed),
 		cmocka_unit_test(too_much),

@@ -359,6 +359,16 @@ static void test_a_leaf_that_is_missing(void **state)
 	expect_kept(&host, "web1", "libvirt has no group for vCPU 1 below /" WEB1);
 }
 
+/* Though all groups are there: vCPU 1 may be about to be pinned to what vCPU 0 would get.
+ */
+static void test_one_that_is_being_started(void **state)
+{
+	(void)state;
+	find_vm(&host, "web1")->starting = true;
+	compute(&host);
+	expect_kept(&host, "web1", "libvirt is still starting it");
+}
+
 static void test_threads_that_are_not_in_libvirts_groups(void **state)
 {
 	struct vm *vm = find_vm(&host, "web1");
@@ -396,6 +406,7 @@ int main(void)
 		claims_test(test_pins_of_ours_on_a_kernel_without),
 		claims_test(test_workers_of_an_iothread),
 		claims_test(test_a_leaf_that_is_missing),
+		claims_test(test_one_that_is_being_started),
 		claims_test(test_threads_that_are_not_in_libvirts_groups),
 	};
 

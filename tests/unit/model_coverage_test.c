@@ -163,6 +163,9 @@ static void test_doubts_are_of_the_whole_window(void **state)
 	expect_blind(30 * SECOND,
 		"the observer does not count: no switch was seen while it was watched");
 	input.alive = true;
+	counters.programs = 0;
+	expect_blind(
+		30 * SECOND, "the observer's program is not attached to sched_switch");
 	counters.programs = 2;
 	expect_blind(30 * SECOND,
 		"2 programs count into the same maps, so that runs may be counted twice");

@@ -69,6 +69,22 @@ static void test_partitions_are_for_vcpus(void **state)
 	assert_int_equal(vm->groups[2].partition, PARTITION_MEMBER);
 }
 
+static void test_released_by_hand_no_pin_holds(void **state)
+{
+	const struct rule_thread *rule;
+
+	(void)state;
+	add_vm(&host, "web1", 1, 0);
+	pin_vcpu(&host, "web1", 0, "4");
+	pin_emulator(&host, "web1", "2-3");
+	host.config.all_released = true;
+	compute(&host);
+	assert_int_equal(wanted(&host, "web1")->kind, DESIRED_OBSERVED);
+	rule = rule_of("web1", 1001);
+	assert_true(cpuset_has(&rule->set, 5));
+	assert_true(cpuset_has(&wanted(&host, "web1")->rules.set, 5));
+}
+
 static void test_a_vcpu_owns_what_it_has_alone(void **state)
 {
 	(void)state;
@@ -385,6 +401,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		desired_test(test_each_thread_has_its_group),
 		desired_test(test_partitions_are_for_vcpus),
+		desired_test(test_released_by_hand_no_pin_holds),
 		desired_test(test_a_vcpu_owns_what_it_has_alone),
 		desired_test(test_what_vcpus_share_the_vm_owns),
 		desired_test(test_policy_observe_lets_run_where_pins_say),

@@ -11,6 +11,7 @@ static void init(struct drift_note notes[N])
 	memset(notes, 0, N * sizeof(*notes));
 	for (int i = 0; i < N; i++) {
 		notes[i].number = (uint64_t)(N - i);
+		notes[i].time = notes[i].number * 10; /* 30, 20, 10 */
 		notes[i].by.tid = notes[i].by.tgid = 10 + i;
 		snprintf(notes[i].vm, sizeof(notes[i].vm), "web1");
 		snprintf(notes[i].by.comm, sizeof(notes[i].by.comm), "by%d", i);
@@ -80,8 +81,6 @@ static void test_what_came_later_explains_nothing(void **state)
 
 	(void)state;
 	init(notes);
-	for (int i = 0; i < N; i++)
-		notes[i].time = notes[i].number * 10; /* 30, 20, 10 */
 	assert_ptr_equal(drift_find(notes, N, &question), &notes[1]);
 	question.time = 20;
 	assert_ptr_equal(drift_find(notes, N, &question), &notes[1]);
@@ -99,8 +98,6 @@ static void test_what_the_rules_have_outlived(void **state)
 
 	(void)state;
 	init(notes);
-	for (int i = 0; i < N; i++)
-		notes[i].time = notes[i].number * 10; /* 30, 20, 10 */
 	notes[0].own = true;
 	assert_ptr_equal(drift_find(notes, N, &question), &notes[1]);
 	question.since = 21;

@@ -88,6 +88,29 @@ static void expect_below(const struct tree *tree, const char *path, const char *
 	assert_string_equal(text, expected);
 }
 
+static void test_groups_are_removed_with_what_is_below(void **state)
+{
+	static const char *const paths[] = {
+		"s/b/v1", "s/b-x", "s/b", "s/b0", "s", "s/b/v0", "s/a", "s/b-x/v"};
+	struct tree tree = {};
+
+	(void)state;
+	tree_remove_inside(&tree, "s");
+	for (size_t i = 0; i < N_ELEMENTS(paths); i++)
+		assert_non_null(tree_add(&tree, paths[i]));
+	tree_sort(&tree);
+	tree_remove(&tree, "s/b/v");
+	tree_remove_inside(&tree, "s/c");
+	assert_int_equal(tree.n_groups, N_ELEMENTS(paths));
+	tree_remove_inside(&tree, "s/b");
+	expect_below(&tree, "", "s s/a s/b-x s/b-x/v s/b0 ");
+	tree_remove(&tree, "s/b-x");
+	expect_below(&tree, "", "s s/a s/b-x/v s/b0 ");
+	tree_remove_inside(&tree, "s");
+	assert_int_equal(tree.n_groups, 0);
+	tree_deinit(&tree);
+}
+
 static void test_what_is_below_a_path_is_one_after_another(void **state)
 {
 	static const char *const paths[] = {"s/b/v1", "s/b-x", "s/b", "s/b0", "s",
@@ -219,6 +242,7 @@ int main(void)
 		cmocka_unit_test(
 			test_groups_are_found_after_a_sort_and_parents_come_first),
 		cmocka_unit_test(test_only_a_valid_partition_holds),
+		cmocka_unit_test(test_groups_are_removed_with_what_is_below),
 		cmocka_unit_test(test_what_is_below_a_path_is_one_after_another),
 		cmocka_unit_test(test_what_is_added_goes_where_it_belongs),
 		cmocka_unit_test(test_a_partition_state_is_told_as_the_kernel_does),

@@ -96,6 +96,43 @@ static void test_blind_is_unknown_whatever_else(void **state)
 	assert_int_equal(result.blind_ns, SECOND);
 }
 
+static void test_what_nobody_watches(void **state)
+{
+	(void)state;
+	input.degraded = "web1 is pending";
+	input.unwatched = "the observer does not know web1";
+	expect(VERDICT_UNKNOWN, "blind: the observer does not know web1");
+	assert_int_equal(result.blind_ns, 60 * SECOND);
+	counters.total.off_set.count = 1;
+	expect(VERDICT_CRITICAL,
+		"1 violation: 1 off_set; and blind: the observer does not know web1");
+}
+
+/* Its counters went with it. */
+static void test_an_earlier_life(void **state)
+{
+	struct culprit culprit = {.cpu = 4, .time = 95 * SECOND};
+	static const char not_known[] =
+		"there was a violation on CPU 4 in the window, of a VM that is gone: "
+		"whether that was web1 before is not known";
+
+	(void)state;
+	counters.culprits = &culprit;
+	counters.n_culprits = 1;
+	input.only = "web1";
+	input.window_ns = 5 * SECOND;
+	expect(VERDICT_UNKNOWN, not_known);
+	input.window_ns = 5 * SECOND - 1;
+	expect(VERDICT_OK,
+		"every declared set held and nothing foreign ran: 1234 switches "
+		"examined in 60 s, none missed");
+	input.window_ns = 5 * SECOND;
+	strcpy(culprit.vm, "web2");
+	expect(VERDICT_OK,
+		"every declared set held and nothing foreign ran: 1234 switches "
+		"examined in 60 s, none missed");
+}
+
 static void test_gaps_are_told(void **state)
 {
 	struct vm_tally vm = {.name = "web1"};
@@ -184,7 +221,9 @@ static void test_a_shorter_window(void **state)
 		"every declared set held and nothing foreign ran: 1234 switches "
 		"examined in 60 s, none missed");
 	counters.total.foreign[CAUSED_BY_KTHREAD].count = 2;
+	counters.total.settling = (struct tally){7, 70};
 	expect(VERDICT_UNKNOWN, "2 violations: 2 foreign (2 kthread)" HISTORY);
+	assert_int_equal(result.settling.count, 7);
 	input.window_ns = 60 * SECOND;
 	expect(VERDICT_CRITICAL, "2 violations: 2 foreign (2 kthread)");
 }
@@ -265,6 +304,8 @@ int main(void)
 		verdict_test(test_no_observer),
 		verdict_test(test_something_degraded),
 		verdict_test(test_blind_is_unknown_whatever_else),
+		verdict_test(test_what_nobody_watches),
+		verdict_test(test_an_earlier_life),
 		verdict_test(test_gaps_are_told),
 		verdict_test(test_violations_are_counted_out),
 		verdict_test(test_the_largest_numbers_fit),

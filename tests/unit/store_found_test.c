@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -359,6 +360,15 @@ static void test_damaged_records_of_the_host(void **state)
 		problem.text, "is not a record of the form cpuwarden.found-host/1"));
 }
 
+static int count(const char *name, void *data)
+{
+	size_t *n = data;
+
+	(void)name;
+	++*n;
+	return 0;
+}
+
 static void test_a_folder_that_cannot_be_written(void **state)
 {
 	struct found_vm found = make_vm("web1");
@@ -372,6 +382,33 @@ static void test_a_folder_that_cannot_be_written(void **state)
 	assert_true(found_vm_drop(run, "web1", &problem) < 0);
 	assert_non_null(strstr(problem.text, "cannot remove"));
 	found_vm_deinit(&found);
+}
+
+/* What cannot be read is not taken for what is not there, nor for a damaged one. */
+static void test_a_record_that_cannot_be_read(void **state)
+{
+	struct found_vm found = make_vm("web1"), read;
+	struct rlimit limit, none;
+	size_t seen = 0;
+
+	(void)state;
+	expect_ok(found_vm_write(run, &found, &problem));
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(found_vm_read(run, "web1", &read, &problem), -EMFILE);
+	assert_int_equal(found_vm_for_each(run, count, &seen), -EMFILE);
+	assert_int_equal(found_host_exists(run), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_false(found_is_none(-EMFILE));
+	assert_int_equal(found_host_exists(run), 0);
+	expect_ok(found_vm_for_each(run, count, &seen));
+	assert_int_equal(seen, 1);
+	expect_ok(found_vm_read(run, "web1", &read, &problem));
+	found_vm_deinit(&read);
+	found_vm_deinit(&found);
+	assert_int_equal(found_vm_drop(run, "web1", &problem), 0);
 }
 
 #define found_test(f) cmocka_unit_test_setup(f, enter)
@@ -390,6 +427,7 @@ int main(void)
 		found_test(test_damaged_records_of_a_vm),
 		found_test(test_nulls_where_strings_belong),
 		found_test(test_damaged_records_of_the_host),
+		found_test(test_a_record_that_cannot_be_read),
 		found_test(test_a_folder_that_cannot_be_written),
 	};
 

@@ -205,6 +205,27 @@ static void test_a_folder_that_cannot_be_made(void **state)
 	assert_int_equal(lock_take(longest, 0, &fd, &problem), -ENAMETOOLONG);
 }
 
+/* Who asks leaves nothing behind, and the lock of changes is another. */
+static void test_a_daemon_at_a_time(void **state)
+{
+	char expected[64];
+	int fd, second, change;
+
+	(void)state;
+	assert_false(lock_daemon_runs(run));
+	assert_int_equal(access(run, F_OK), -1);
+	assert_int_equal(lock_take_daemon(run, &fd, &problem), 0);
+	assert_true(lock_daemon_runs(run));
+	assert_int_equal(lock_take(run, 0, &change, &problem), 0);
+	close(change);
+	assert_int_equal(lock_take_daemon(run, &second, &problem), -EBUSY);
+	snprintf(expected, sizeof(expected), "another daemon (pid %d) is at work",
+		getpid());
+	assert_non_null(strstr(problem.text, expected));
+	close(fd);
+	assert_false(lock_daemon_runs(run));
+}
+
 #define lock_test(f) cmocka_unit_test_setup(f, enter)
 
 int main(void)
@@ -218,6 +239,7 @@ int main(void)
 		lock_test(test_what_an_earlier_holder_wrote_is_gone),
 		lock_test(test_a_link_is_not_followed),
 		lock_test(test_a_folder_that_cannot_be_made),
+		lock_test(test_a_daemon_at_a_time),
 	};
 
 	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);

@@ -336,9 +336,14 @@ def wait_for(what, found, seconds=60):
     raise AssertionError("not within %d s: %s" % (seconds, what))
 
 
+def faultat(*args):
+    """helpers/faultat.c before a run of the program."""
+    return [os.path.join(HELPERS, "faultat"), *(str(arg) for arg in args), PROGRAM]
+
+
 def kill_at(call, *verb):
     """Runs the program until it is about to make that call of those that change something, the first being 1."""
-    return run(os.path.join(HELPERS, "killat"), str(call), PROGRAM, *verb)
+    return run(*faultat(call), *verb)
 
 
 def calls_of(*verb):

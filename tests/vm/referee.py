@@ -15,6 +15,7 @@ from account import (ATTEMPTS, CAUSES, PF_NO_SETAFFINITY, Reservations, differen
                      totals)
 
 CLONE_THREAD = 0x00010000
+LATE_NS = 20_000_000
 KTHREADD = 2
 VIOLATIONS = CAUSES + ["off_set"]
 
@@ -57,7 +58,7 @@ class Story:
         """The runs, and what befell tasks, in order."""
         self.runs = []
         self.lives = {tid: [(0, vm)] for vm, tids in self.vm_threads.items() for tid in tids}
-        self.ended = {}
+        self.ending, self.ended = {}, {}
         self.makers = {}
         alive = {vm: set(tids) for vm, tids in self.vm_threads.items()}
         events = [line.split(" ", 5) for line in lines]
@@ -86,17 +87,28 @@ class Story:
                 vm = self.vm_at(tid, when)
                 self.lives.setdefault(tid, []).append((when, None))
                 if vm:
+                    self.ending.setdefault(vm, when)
                     self.ended.setdefault(vm, when)
             elif what == "exit":
                 tid, when = int(words[0]), int(words[1])
                 vm = self.vm_at(tid, when)
                 if vm:
+                    self.ending.setdefault(vm, when)
                     alive[vm].discard(tid)
                     if not alive[vm]:
                         self.ended.setdefault(vm, when)
 
     def vm_at(self, tid, when):
         return next((vm for since, vm in reversed(self.lives.get(tid, ())) if since <= when), None)
+
+    def vm_served(self, tid, comm):
+        """
+        Before 6.4 vhost's workers are kernel threads, named after the process that they work for. They are not watched
+        but on reserved CPUs.
+        """
+        if not comm.startswith("vhost-") or not self.kernel_at(tid, comm):
+            return None
+        return next((vm for vm, (pid, _, _) in self.reservations.sets.items() if comm == "vhost-%d" % pid), None)
 
     def kernel_at(self, tid, comm):
         """bound_kthread, kthread or None. Those that come and go unasked are workers, mostly of one CPU."""
@@ -117,25 +129,37 @@ class Story:
         return lives == [0]
 
     def has_ended(self, vm, when):
-        return vm in self.ended and when >= self.ended[vm]
+        return vm in self.ended and when >= self.ended[vm] + LATE_NS
 
     def judge(self, run):
         """A VM that has ended owns nothing; its last threads are its threads until they are gone."""
         cpu, tid, start, _, comm = run
         vm = self.vm_at(tid, start)
         owner, _ = self.reservations.cpus.get(cpu, (None, None))
+        if owner and not vm:
+            vm = self.vm_served(tid, comm)
         if self.has_ended(owner or vm, start):
             return None
         # A number of the VM's that another thread has by now stands for nobody.
         mine = tid if self.is_first(tid, start) else -1
         return self.reservations.judge(cpu, mine, vm, lambda: self.kernel_at(tid, comm))
 
-    def found(self):
-        """{(class or cause, CPU): [runs, ns, those whose they were]}"""
+    def is_doubtful(self, run):
+        """
+        A VM's last threads exit together, and it ends once all are on their way: somewhere between the first exit
+        that is traced and the last, or a moment later where the CPU of that one stood still between two tracers.
+        """
+        cpu, tid, start, _, _ = run
+        owner, _ = self.reservations.cpus.get(cpu, (None, None))
+        vm = owner or self.vm_at(tid, start)
+        return vm in self.ended and start >= self.ending.get(vm, start + 1)
+
+    def found(self, doubtful=False):
+        """{(class or cause, CPU): [runs, ns, those whose they were]}, of all or of the doubtful alone."""
         cells = {}
         for run in self.runs:
             name = self.judge(run)
-            if name:
+            if name and (not doubtful or self.is_doubtful(run)):
                 cell = cells.setdefault((name, run[0]), [0, 0, set()])
                 cell[0] += 1
                 cell[1] += run[3]
@@ -237,37 +261,41 @@ class Referee(two_vms.TwoVMs):
         """
         Violations are counted run by run. Of kernel threads bound to a CPU, which come at all times, as many as ended
         between the readings within ftrace's window, and no more than between those around it. A VM owns nothing once
-        all its threads are on their way out, which is a moment before the last exit that is traced.
+        all its threads are on their way out.
         """
-        ended = sum(how == "ended" for _, how in self.broken)
-        found = story.found()
+        found, doubtful = story.found(), story.found(doubtful=True)
         if kind.open:
-            outer, inner, found = map(merge_kernel, (outer, inner, found))
+            outer, inner, found, doubtful = map(merge_kernel, (outer, inner, found, doubtful))
         said = {cell: (row[0], sorted(row[2])[:5]) for cell, row in found.items() if cell[0] != "bound_kthread"}
         for cell, (count, _) in outer.items():
             seen = found.get(cell, [0])[0]
             if cell[0] == "bound_kthread":
                 # Of a run that the window cuts ftrace has one end only.
                 self.assertLessEqual(inner[cell][0], seen + 1, (cell, said))
-                self.assertLessEqual(seen, count + ended, (cell, said))
+                self.assertLessEqual(seen - doubtful.get(cell, [0])[0], count, (cell, said))
                 self.assertLessEqual(inner[cell][1], 1.05 * found.get(cell, [0, 0])[1] + 50e6, (cell, said))
             else:
-                self.assertEqual(count, seen, (cell, said))
+                self.assertLessEqual(count, seen, (cell, said))
+                self.assertGreaterEqual(count, seen - doubtful.get(cell, [0])[0], (cell, said))
         for cell, fewest in kind.expect.items():
             self.assertGreaterEqual(found.get(cell, [0])[0], fewest, (cell, said))
-        wrong = {cell for cell in found if cell[0] in VIOLATIONS}
+        wrong = {cell for cell in found
+                 if cell[0] in VIOLATIONS and found[cell][0] > doubtful.get(cell, [0])[0]}
         self.assertLessEqual(wrong, set(kind.expect) | set(kind.also), said)
-        return found
+        return found, doubtful
 
-    def compare_lengths(self, kind, outer, found):
+    def compare_lengths(self, kind, outer, found, doubtful):
         """("", what was said of each) when all agree, else of the first that doesn't."""
         rows = []
-        for cell in sorted(set(kind.expect) | set(kind.also)):
+        # What comes along by chance is counted; of a single such run the emulator's stalls are no 2%.
+        for cell in sorted(kind.expect):
             if kind.open and cell[0] == "kthread":
                 continue  # taken together with others
             count, ns = found.get(cell, [0, 0])[:2]
             row = "%s on CPU %d: %d runs, %d ns counted, %d by ftrace" % (*cell, count, outer[cell][1], ns)
             extra = outer[cell][0] - count
+            if extra < 0:
+                ns -= doubtful[cell][1] * -extra // doubtful[cell][0]
             # Such a thread may have run between a reading and ftrace's end of the window.
             if not lengths_agree(outer[cell][1], ns, count) and not (
                     extra and cell[0] == "bound_kthread" and outer[cell][1] >= ns):
@@ -285,8 +313,8 @@ class Referee(two_vms.TwoVMs):
             outer, inner, story = self.window(kind.act)
             if self.reborn:
                 self.assertIn(self.reborn, story.makers, "the number was not given again")
-            found = self.assert_counts(kind, outer, inner, story)
-            wrong, rows = self.compare_lengths(kind, outer, found)
+            found, doubtful = self.assert_counts(kind, outer, inner, story)
+            wrong, rows = self.compare_lengths(kind, outer, found, doubtful)
             if not wrong:
                 for row in rows:
                     print("    " + row, flush=True)

@@ -5,6 +5,7 @@ what was lost.
 """
 import errno
 import os
+import shlex
 import subprocess
 import time
 
@@ -18,6 +19,9 @@ EVENT_BYTES = 80 + 8  # struct event and the ring's own header
 TAKEOVER = 96  # struct health
 COUNTERS_BYTES = 184  # struct task_counters
 FIRST_FREE_TID = 1 << 22  # no thread has it
+AGAIN = "/run/again.sh"
+NO_GROUP = 1 << 62  # no id of a group is so high
+NOBODYS_RULE = (4000).to_bytes(4, "little") + bytes(4)  # struct group_rule of a VM slot that is never used
 
 
 class Blind(two_vms.TwoVMs):
@@ -71,7 +75,7 @@ class Blind(two_vms.TwoVMs):
 
     def test_2_ring_full(self):
         """more violations than the ring has room for: all counted, and lost events are exactly those missing"""
-        self.storm(6000)
+        self.storm(12000)
         sums = totals(host.counters())
         violations = sum(sums[name][0] for name in CAUSES + ["off_set"])
         kept = maps.ring_bytes("events") // EVENT_BYTES
@@ -127,6 +131,22 @@ class Blind(two_vms.TwoVMs):
         check = host.cpuwarden_json("check")[1]
         self.assertGreater(check["coverage"]["blind_ns"], 0)
 
+    def test_3_parts_gone(self):
+        """no observer, a link taken away, pins gone: UNKNOWN; apply starts it again"""
+        for harm in ("link_switch", "link_exit", "cpu_rules", None):
+            with self.subTest(harm=harm):
+                if harm:
+                    os.unlink(os.path.join(host.PINS, harm))
+                else:
+                    subprocess.run(["rm", "-r", host.PINS], check=True)
+                done = host.cpuwarden("check")
+                self.assertEqual(done.returncode, 3, done.stdout)
+                self.assertTrue(done.stdout.startswith("UNKNOWN - "), done.stdout)
+                self.assertEqual(host.cpuwarden_json("status")[1]["host"]["observer"]["state"],
+                                 "absent")
+                self.apply()
+                self.assertEqual(host.cpuwarden("check").returncode, 0)
+
     def test_4_pins_gone(self):
         """unpinned, in part or whole: UNKNOWN, although the program still runs"""
         for harm in ("link_switch", "link_exec", "prog_look", "filter", "culprits", None):
@@ -144,7 +164,7 @@ class Blind(two_vms.TwoVMs):
         maps.keep_link("link_switch", ELSEWHERE)
         # It waits in vain for the old one to go.
         taking = subprocess.Popen([host.NEXT, "apply"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(4)
+        host.wait_for("both are attached", lambda: [len(ids) for ids in maps.attached("cpuwarden_switch")] == [2, 2], 30)
         taking.kill()
         taking.wait()
         self.assertEqual(host.health()["takeover"], 1)
@@ -181,13 +201,28 @@ class Blind(two_vms.TwoVMs):
         finally:
             guest.kill()
 
+    def test_7_no_room_for_names(self):
+        """no room for the groups by which drift is named: placing goes on, check says how often"""
+        host.must(host.PROGRAM, "release", "web1")
+        fd = maps.open_map("groups")
+        with self.assertRaises(OSError) as full:
+            for group in range(NO_GROUP, NO_GROUP + 100000):
+                maps.update(fd, group.to_bytes(8, "little"), NOBODYS_RULE)
+        self.assertEqual(full.exception.errno, errno.E2BIG)
+        os.close(fd)
+        self.apply()
+        self.assert_placed()
+        code, check = host.cpuwarden_json("check")
+        self.assertEqual(code, 0, check["reason"])
+        self.assertGreater(check["coverage"]["groups_full"], 0)
+
     def test_8_rule_gone_for_a_while(self):
         """a CPU's rule is lost and comes back: not OK meanwhile, and later not for a window that saw it"""
         time.sleep(8)
         fd = maps.open_map("cpu_rules")
         maps.update(fd, (2).to_bytes(4, "little"), bytes(24))
         os.close(fd)
-        self.assert_check(1, "the observer does not have the rules of web1")
+        self.assert_check(3, "blind: the rule of CPU 2 of web1 is not in force")
         self.apply()
         time.sleep(1.5)
         self.assert_check(0, "CPU 2 has been web1's for ")
@@ -251,6 +286,49 @@ class Blind(two_vms.TwoVMs):
         host.set_online(6, False)
         self.assertNotEqual(host.cpuwarden("check").returncode, 0)
         host.set_online(6, True)
+
+    def test_c_another_life_in_place(self):
+        """QEMU executes itself in place, as it does for an update: not OK until apply, then watched as before"""
+        web1 = self.guests[0]
+        words = host.read("/proc/%d/cmdline" % web1.pid).rstrip("\0").split("\0")
+        with open(AGAIN, "w") as script:
+            script.write("#!/bin/sh\nexec %s\n" % " ".join(map(shlex.quote, words)))
+        os.chmod(AGAIN, 0o755)
+        host.must(os.path.join(host.HELPERS, "puppet"), "-X", AGAIN, str(web1.pid), "0", "1", "1", "1")
+        host.wait_for("it is QEMU again", lambda: host.read("/proc/%d/comm" % web1.pid).startswith("qemu"), 20)
+        web1.wait_until_all_run()
+        self.assertEqual(host.cpuwarden("check").returncode, 3)
+        self.apply()
+        self.assert_placed()
+        self.assert_check(0)
+        host.intrude(50, 1, 1, None, two_vms.group(web1, "vcpu0")).communicate()
+        self.assert_check(2, "intruder", "web1")
+        self.assertEqual(host.cpuwarden("check", "web1").returncode, 2)
+
+    def test_d_an_earlier_life(self):
+        """a VM is started anew after a violation: a window that saw it is not OK for the new one"""
+        web2 = self.guests[1]
+        time.sleep(20)
+        process = host.intrude(50, 1, 1, None, two_vms.group(web2, "vcpu0"))
+        process.communicate()
+        time.sleep(0.3)
+        self.assert_check(2, args=("web2", "--window", "20s"))
+        web2.kill()
+        self.apply()
+        self.guests[1] = host.Guest("web2", 3, self.mode)
+        self.apply()
+        self.assert_check(3, "of a VM that is gone", args=("web2", "--window", "20s"))
+
+    def test_e_an_unknown_vm(self):
+        """a VM that nobody has told the observer of: not OK, and blind"""
+        guest = host.Guest("web3", 1, "calm")
+        try:
+            code, check = host.cpuwarden_json("check")
+            self.assertEqual(code, 3)
+            self.assertIn("does not know web3", check["reason"])
+            self.assertGreater(check["coverage"]["blind_ns"], 0)
+        finally:
+            guest.kill()
 
     def test_b_culprits_go_with_their_vm(self):
         """who ran on a VM's CPUs is forgotten with the VM: its slot will be another's"""

@@ -335,9 +335,9 @@ class Placed(Sentences):
         self.assertEqual(host.cpuwarden("plan").stdout, "nothing to do\n")
 
     def changing_calls(self, verb):
-        """As helpers/killat.c counts them."""
-        with open(os.path.join(host.REPO, "tests/vm/helpers/killat.c")) as f:
-            names = re.findall(r"^\s+STOP_AT\((\w+)\)", f.read(), re.M)
+        """As helpers/faultat.c counts them."""
+        with open(os.path.join(host.REPO, "tests/vm/helpers/faultat.c")) as f:
+            names = re.findall(r"^\s+CHANGES\((\w+),", f.read(), re.M)
         host.must("strace", "-y", "-e", "trace=" + ",".join(names), "-o", "/tmp/strace", host.PROGRAM, *verb)
         return [line for line in host.read("/tmp/strace").splitlines() if not line.startswith(("+++", "---"))]
 

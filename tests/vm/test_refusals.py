@@ -371,7 +371,7 @@ class Refusals(sentences.Sentences):
                                     "`check` must be run as root")
                 self.assert_unknown_json(host.run(host.PROGRAM, "check", "--json", **NOBODY),
                                          "`check` must be run as root")
-            for name in ("sys_admin", "bpf", "perfmon", "sys_nice", "sys_ptrace"):
+            for name in ("sys_admin", "sys_nice", "sys_ptrace"):
                 with self.subTest("without " + name):
                     without = ["setpriv", "--bounding-set", "-" + name, "--inh-caps", "-" + name, host.PROGRAM]
                     self.assert_sentence(host.run(*without, "apply"), 1,

@@ -48,8 +48,8 @@ def configure():
     host.configure("web2", WEB2)
 
 
-def leaf_of(guest, tid):
-    return guest.leaf(tid, LEAVES[guest.name])
+def leaf_of(guest, tid, leaves=None):
+    return guest.leaf(tid, (leaves or LEAVES)[guest.name])
 
 
 def group(guest, leaf=None):
@@ -77,10 +77,12 @@ class TwoVMs(unittest.TestCase):
 
     apply = staticmethod(host.apply)
 
-    def assert_placed(self):
-        """Every thread in its group, each group's effective set as declared, partitions valid."""
-        for guest in self.guests:
-            for leaf, (cpus, partition) in LEAVES[guest.name].items():
+    def assert_placed(self, leaves=None):
+        """Every thread in its group, each group's effective set as declared, partitions valid; of VMs with leaves."""
+        leaves = leaves or LEAVES
+        guests = [guest for guest in self.guests if guest.name in leaves]
+        for guest in guests:
+            for leaf, (cpus, partition) in leaves[guest.name].items():
                 path = group(guest, leaf)
                 self.assertEqual(host.cgroup(path, "cgroup.type"), "threaded", path)
                 self.assertEqual(host.cgroup(path, "cpuset.cpus"), cpus, path)
@@ -89,10 +91,10 @@ class TwoVMs(unittest.TestCase):
             self.assertEqual(host.cgroup(group(guest), "cgroup.type"), "domain threaded")
             self.assertEqual(host.cgroup(group(guest), "cpuset.cpus.partition"), "root")
             for tid in guest.threads():
-                leaf = leaf_of(guest, tid)
+                leaf = leaf_of(guest, tid, leaves)
                 self.assertEqual(host.thread_cgroup(guest.pid, tid), group(guest, leaf))
-                self.assertEqual(host.affinity(tid), host.cpus(LEAVES[guest.name][leaf][0]))
-        reserved = set().union(*[host.cpus(cpus) for guest in self.guests
-                                 for cpus, _ in LEAVES[guest.name].values()])
+                self.assertEqual(host.affinity(tid), host.cpus(leaves[guest.name][leaf][0]))
+        reserved = set().union(*[host.cpus(cpus) for guest in guests
+                                 for cpus, _ in leaves[guest.name].values()])
         self.assertEqual(host.cpus(host.cgroup("", "cpuset.cpus.effective")),
                          set(range(8)) - reserved)

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+What the daemon exports: by a process without privileges, that tells what the maps and the kernel's files say, and
+that no client can keep from doing so.
+"""
+import http.client
+import os
+import re
+import socket
+import threading
+import time
+import urllib.request
+
+import account
+import beside
+import host
+import two_vms
+
+ADDRESS = ("127.0.0.1", 9753)
+URL = "http://%s:%d/metrics" % ADDRESS
+LINE = re.compile(r'(cpuwarden_\w+)(?:\{(.*)\})? (\S+)$')
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+def scrape():
+    """{(metric, ((label, value), ...)): number}; each line is there once, and each family has its head."""
+    text = urllib.request.urlopen(URL, timeout=10).read().decode()
+    found, heads = {}, set()
+    for line in text.splitlines():
+        if line.startswith("# "):
+            heads.add(line.split()[2])
+            continue
+        name, labels, value = LINE.match(line).groups()
+        key = name, tuple(LABEL.findall(labels or ""))
+        assert key not in found, line
+        assert name in heads or re.sub("_(bucket|sum|count)$", "", name) in heads, line
+        found[key] = float(value)
+    return found
+
+
+def metric(found, name, **labels):
+    """The sum of those with these labels."""
+    return sum(value for (metric_name, pairs), value in found.items()
+               if metric_name == "cpuwarden_" + name and labels.items() <= dict(pairs).items())
+
+
+class Metrics(beside.DaemonBeside):
+    def setUp(self):
+        super().setUp()
+        self.start()
+        self.wait("it answers", self.answers)
+
+    @staticmethod
+    def answers():
+        try:
+            return scrape()
+        except OSError:
+            return None
+
+    def exporter(self):
+        for pid in os.listdir("/proc"):
+            try:
+                if pid.isdigit() and host.stat_fields(int(pid))[1] == str(self.daemon.pid):
+                    return int(pid)
+            except FileNotFoundError:
+                continue
+        raise AssertionError("the daemon has no child")
+
+    def test_1_agrees(self):
+        """counters as the maps have them, owners, partitions as the kernel has them, waits and runs of each vCPU"""
+        before = account.totals(host.counters(), two_vms.RESERVED)
+        process = host.intrude(20, 2000, 3000, 1, two_vms.group(self.guests[0], "emulator"))
+        process.stdout.readline()
+        process.wait()
+        time.sleep(0.5)
+        found = scrape()
+        after = account.totals(host.counters(), two_vms.RESERVED)
+        self.assertEqual(metric(found, "observer_up"), 1)
+        # At most those since then.
+        self.assertGreaterEqual(metric(found, "violations_total", vm="web1", **{"class": "foreign"}, cause="user"), 20)
+        self.assertEqual(metric(found, "violations_total", cause="user"), after["user"][0])
+        self.assertAlmostEqual(metric(found, "violation_seconds_total", cause="user"), after["user"][1] / 1e9, 5)
+        self.assertGreater(after["user"][0], before["user"][0])
+        self.assertEqual({dict(pairs)["cpu"]: dict(pairs)["vm"] for (name, pairs) in found
+                          if name == "cpuwarden_cpu_reserved"},
+                         {**{cpu: "web1" for cpu in "123"}, **{cpu: "web2" for cpu in "4567"}})
+        for guest, vcpus in zip(self.guests, (2, 3)):
+            self.assertEqual(metric(found, "placement_degraded", vm=guest.name), 0)
+            for vcpu in range(vcpus):
+                labels = {"vm": guest.name, "vcpu": str(vcpu)}
+                self.assertAlmostEqual(metric(found, "vcpu_run_seconds_total", **labels),
+                                       guest.run_ns(guest.vcpu(vcpu)) / 1e9, delta=5)
+                self.assertEqual(metric(found, "vcpu_wait_seconds_bucket", le="+Inf", **labels),
+                                 metric(found, "vcpu_wait_seconds_count", **labels))
+                self.assertEqual(metric(found, "partition_valid", vm=guest.name, group="vcpu%d" % vcpu), 1)
+        self.assertEqual(metric(found, "build_info", kernel=os.uname().release), 1)
+
+    def test_2_repairs(self):
+        """a repair is counted, a configuration that is broken is told"""
+        self.move_away()
+        self.wait_placed()
+        self.wait("it is counted", lambda: metric(
+            scrape(), "repairs_total", vm="web1", reason="move-thread") == 1)
+        self.assertGreater(metric(scrape(), "reconcile_seconds_count"), 0)
+        host.configure(None, "[host]\nhousekeepin = 0\n")
+        self.wait("it is told", lambda: metric(scrape(), "config_broken") == 1)
+        host.configure(None, "[host]\nhousekeeping = 0\n")
+        self.wait("it is well again", lambda: metric(scrape(), "config_broken") == 0)
+
+    def test_3_privileges(self):
+        """its process is nobody's, without capabilities and the daemon's files, ends with the daemon, is started again"""
+        pid = self.exporter()
+        status = dict(line.split(":\t", 1) for line in host.read("/proc/%d/status" % pid).splitlines() if ":\t" in line)
+        self.assertEqual(status["Uid"].split(), ["65534"] * 4)
+        self.assertEqual(status["Gid"].split(), ["65534"] * 4)
+        self.assertEqual(status["Groups"].strip(), "")
+        for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb"):
+            self.assertEqual(int(status["Cap" + kind], 16), 0, kind)
+        self.assertEqual(status["NoNewPrivs"], "1")
+        files = {os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)}
+        self.assertEqual([name for name in files if host.RUN in name or host.CGROUP in name
+                          or "inotify" in name or beside.EVENTS in name], [])
+        os.kill(pid, 9)
+        self.wait("another one answers", lambda: self.answers() and self.exporter() != pid)
+        pid = self.exporter()
+        self.daemon.kill()
+        self.daemon.wait()
+        self.wait("it ends, too", lambda: not os.path.exists("/proc/%d" % pid))
+
+    def test_4_refuses(self):
+        """other pages and methods are refused, and so is what is no HTTP"""
+        connection = http.client.HTTPConnection(*ADDRESS, timeout=10)
+        for method, path, expected in (("GET", "/", 404), ("GET", "/metrics/x", 404), ("POST", "/metrics", 405),
+                                       ("DELETE", "/metrics", 405), ("HEAD", "/metrics", 200)):
+            connection.request(method, path)
+            answer = connection.getresponse()
+            answer.read()
+            self.assertEqual(answer.status, expected, (method, path))
+        for rubbish in (b"\0" * 4096, b"GET " + b"a" * 100000, b"GET /metrics HTTP/1.1\r\n" + b"a: b\r\n" * 20000):
+            with socket.create_connection(ADDRESS, timeout=10) as client:
+                try:
+                    client.sendall(rubbish)
+                    client.recv(1000)
+                except OSError:
+                    pass
+        self.assertTrue(scrape())
+
+    def test_5_hostile_clients(self):
+        """200 scrapes at once beside 50 clients that never finish: all are served, memory is bounded"""
+        slow = [socket.create_connection(ADDRESS, timeout=10) for _ in range(50)]
+        for client in slow:
+            client.sendall(b"GET /metrics HTTP/1.1\r\n")
+        failed = []
+
+        def ask():
+            try:
+                scrape()
+            except (OSError, AssertionError) as error:
+                failed.append(error)
+        threads = [threading.Thread(target=ask) for _ in range(200)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failed, [])
+        status = host.read("/proc/%d/status" % self.exporter())
+        peak = int(re.search(r"VmHWM:\s+(\d+)", status)[1])
+        print("    the exporter has had %d KiB" % peak, flush=True)
+        self.assertLess(peak, 64 << 10)
+        # Who is silent is hung up on.
+        time.sleep(8)
+        self.assertEqual([client.recv(1) for client in slow], [b""] * 50)
+
+    def test_6_no_observer(self):
+        """without an observer it says so, and with the next one it goes on"""
+        host.must(host.PROGRAM, "release", "--all")
+        self.wait("it is told", lambda: metric(scrape(), "observer_up") == 0, 60)
+        host.must(host.PROGRAM, "apply")
+        self.wait("it is back", lambda: metric(scrape(), "observer_up") == 1, 60)
