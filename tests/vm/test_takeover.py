@@ -75,7 +75,9 @@ class Takeover(two_vms.TwoVMs):
 
     def test_2_a_hundred_times(self):
         """taken over by another build 100 times under load: each switch is examined once, counters only grow"""
-        self.take_turns(100)
+        # ftrace has no room for all of them at once.
+        for _ in range(10):
+            self.take_turns(10)
 
     def test_3_killed_on_the_way(self):
         """killed at 10 moments of a takeover: each switch is still examined once, and the next start ends it"""

@@ -16,8 +16,8 @@
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <string.h>
-#include <time.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "user/base/cleanup.h"
