@@ -48,6 +48,21 @@ static void test_a_burst_is_one_look(void **state)
 	assert_false(due_next(&due, &at));
 }
 
+static void test_an_edit_waits_unless_a_look_is_due(void **state)
+{
+	struct due due = {};
+
+	(void)state;
+	assert_false(due_is_all_wanted(&due));
+	due_put_off(&due, DUE_EVERYTHING, FIRST + SECOND);
+	assert_true(due_is_all_wanted(&due));
+	/* Who has something to say meanwhile does not bring it forward. */
+	due_want(&due, DUE_EVERYTHING, FIRST);
+	expect_next(&due, FIRST + SECOND);
+	expect_take(&due, FIRST + SECOND, DUE_EVERYTHING);
+	assert_false(due_is_all_wanted(&due));
+}
+
 static void test_everything_comes_first_and_is_the_others_look_too(void **state)
 {
 	struct due due = {};
@@ -128,6 +143,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_burst_is_one_look),
+		cmocka_unit_test(test_an_edit_waits_unless_a_look_is_due),
 		cmocka_unit_test(test_everything_comes_first_and_is_the_others_look_too),
 		cmocka_unit_test(test_the_earliest_is_next),
 		cmocka_unit_test(test_a_strife_is_slower_and_only_its_own),

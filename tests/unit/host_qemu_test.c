@@ -6,11 +6,15 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 
@@ -305,6 +309,46 @@ static void a_deleted_executable(void **state)
 	end(pid);
 }
 
+/* Anybody can start a program by a path that the kernel cannot tell: it is no QEMU, and
+ * keeps no other from being found. */
+static void a_path_that_is_too_long(void **state)
+{
+	CLEANUP(vms_deinit) struct vms vms = {0};
+	char deep[201], command[512], target[8];
+	int here = open(".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	char link[32];
+	pid_t pid;
+
+	(void)state;
+	NEEDS_QEMU();
+	memset(deep, 'd', sizeof(deep) - 1);
+	deep[sizeof(deep) - 1] = '\0';
+	assert_int_equal(chdir(dir), 0);
+	for (int i = 0; i < PATH_MAX / 200 + 1; i++) {
+		assert_int_equal(mkdir(deep, 0700), 0);
+		assert_int_equal(chdir(deep), 0);
+	}
+	assert_int_equal(system("cp $(readlink -f $(command -v sleep)) qemu-kvm"), 0);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execl("./qemu-kvm", "qemu-kvm", "100", NULL);
+		_exit(1);
+	}
+	assert_int_equal(fchdir(here), 0);
+	close(here);
+	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	for (int i = 0; i < 100 && readlink(link, target, sizeof(target)) >= 0; i++)
+		usleep(10000);
+	assert_int_equal(readlink(link, target, sizeof(target)), -1);
+	assert_int_equal(errno, ENAMETOOLONG);
+	discover(&vms);
+	assert_null(find_pid(&vms, pid));
+	end(pid);
+	snprintf(command, sizeof(command), "rm -rf %s/%s", dir, deep);
+	assert_int_equal(system(command), 0);
+}
+
 /* QMP speaks of ids in QEMU's own pid namespace. */
 static void in_a_pid_namespace(void **state)
 {
@@ -360,6 +404,7 @@ int main(void)
 		TEST(a_probe_is_no_vm),
 		TEST(not_qemu),
 		TEST(a_deleted_executable),
+		TEST(a_path_that_is_too_long),
 		TEST(in_a_pid_namespace),
 	};
 

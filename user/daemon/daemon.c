@@ -38,10 +38,12 @@
 
 enum {
 	BUSY_MS = 50,	   /* until the lock is tried again */
+	BUSY_LONG_S = 5,   /* and is a failure, if it is so for longer */
 	RETRY_FIRST_S = 1, /* after a failure; doubles */
 	RETRY_LAST_S = 64,
 	SWEEP_S = 300, /* for what nobody tells */
 	PUBLISH_MS = 500,
+	EDIT_MS = 300, /* an editor puts a file in another one's place */
 	EVENTS_MAX_BYTES = 16 << 20,
 	RELEASE_LOCK_SECONDS = 30,
 };
@@ -60,6 +62,8 @@ struct daemon {
 	struct due due;	  /* what was said */
 	uint64_t pass_at; /* the next pass, if nothing is said before */
 	unsigned int retry_s;
+	uint64_t busy_since; /* somebody else changes the host; 0: not */
+	int deaf;	     /* negative errno: not all files can be watched */
 	struct standing standing;
 };
 
@@ -92,17 +96,34 @@ static void want_look(pid_t pid, void *data)
 	set_timer(daemon);
 }
 
+static void put_off(struct daemon *daemon, pid_t pid, unsigned int ms)
+{
+	due_put_off(&daemon->due, pid, now_usec(daemon) + ms * USEC_A_MS);
+	set_timer(daemon);
+}
+
 static void on_watch(const char *what, void *data)
 {
-	(void)what;
-	want_look(DUE_EVERYTHING, data);
+	struct daemon *daemon = data;
+	const char *etc = daemon->options->folders.etc;
+
+	if (strncmp(what, etc, strlen(etc)) != 0)
+		want_look(DUE_EVERYTHING, daemon);
+	else if (!due_is_all_wanted(&daemon->due))
+		put_off(daemon, DUE_EVERYTHING, EDIT_MS);
 }
 
 /* ---- a pass ---- */
 
 static void watch_files(struct daemon *daemon, const struct cycle *cycle)
 {
-	places_watch(daemon->watch, &daemon->options->folders, cycle);
+	int r = places_watch(daemon->watch, &daemon->options->folders, cycle);
+
+	if (r && r != daemon->deaf)
+		log_say(LOG_ERR, NULL,
+			"cannot watch files: %s; what changes in them is seen later (fs.inotify in sysctl.conf says how many can be)",
+			strerror(-r));
+	daemon->deaf = r;
 }
 
 static void on_done(const struct cycle *cycle, void *data)
@@ -115,11 +136,6 @@ static void plan_retry(struct daemon *daemon)
 	daemon->pass_at = now_usec(daemon) + daemon->retry_s * USEC_A_SECOND;
 	if (daemon->retry_s < RETRY_LAST_S)
 		daemon->retry_s *= 2;
-}
-
-static void put_off(struct daemon *daemon, pid_t pid)
-{
-	due_put_off(&daemon->due, pid, now_usec(daemon) + BUSY_MS * USEC_A_MS);
 }
 
 static void publish(struct daemon *daemon)
@@ -151,11 +167,8 @@ static int on_publishing(sd_event_source *source, uint64_t usec, void *data)
 
 static void serve_metrics(struct daemon *daemon, bool anew)
 {
-	const char *listen = passes_listen(daemon->passes);
-
 	publish_all(daemon);
-	if (listen)
-		exporter_serve(daemon->exporter, listen, anew);
+	exporter_serve(daemon->exporter, passes_listen(daemon->passes), anew);
 }
 
 static void publish_soon(struct daemon *daemon)
@@ -170,6 +183,26 @@ static void publish_soon(struct daemon *daemon)
 	(void)sd_event_source_set_enabled(daemon->publishing, SD_EVENT_ONESHOT);
 }
 
+/* Somebody else is at it, and mostly for moments. Who holds the host for longer keeps VMs
+ * from being looked after. */
+static void wait_for_other(
+	struct daemon *daemon, pid_t pid, const struct problem *problem)
+{
+	uint64_t now = now_usec(daemon);
+	bool is_long;
+
+	if (!daemon->busy_since)
+		daemon->busy_since = now;
+	is_long = now - daemon->busy_since > BUSY_LONG_S * USEC_A_SECOND;
+	if (is_long)
+		passes_forget(daemon->passes);
+	if (is_long || !daemon->standing.ready) {
+		standing_tell_failure(&daemon->standing, problem);
+		serve_metrics(daemon, false);
+	}
+	put_off(daemon, is_long ? DUE_EVERYTHING : pid, is_long ? 1000 : BUSY_MS);
+}
+
 /* `why`: the VM that it is about, or everything. */
 static void run_pass(struct daemon *daemon, pid_t why)
 {
@@ -180,15 +213,14 @@ static void run_pass(struct daemon *daemon, pid_t why)
 	handovers_note(daemon->options->folders.run, &daemon->handovers);
 	r = passes_run(daemon->passes, on_done, daemon, &result, &problem);
 	if (r == -EBUSY) {
-		if (!daemon->standing.ready)
-			standing_tell_failure(&daemon->standing, &problem);
-		put_off(daemon, DUE_EVERYTHING);
+		wait_for_other(daemon, DUE_EVERYTHING, &problem);
 		return;
 	}
+	daemon->busy_since = 0;
 	if (r) {
 		standing_tell_failure(&daemon->standing, &problem);
 		watch_files(daemon, NULL);
-		publish_all(daemon);
+		serve_metrics(daemon, false);
 		plan_retry(daemon);
 		due_forget(&daemon->due);
 		return;
@@ -199,7 +231,7 @@ static void run_pass(struct daemon *daemon, pid_t why)
 	serve_metrics(daemon, ears_attend(daemon->ears));
 	standing_tell_pass(
 		&daemon->standing, &result, passes_config_problem(daemon->passes));
-	if (result.n_failed) {
+	if (result.n_failed || daemon->deaf) {
 		plan_retry(daemon);
 		return;
 	}
@@ -220,9 +252,12 @@ static void look_at(struct daemon *daemon, pid_t pid)
 	r = passes_glance(daemon->passes, pid, &n_steps, &problem);
 	if (n_steps)
 		due_note_change(&daemon->due, pid, now_usec(daemon));
-	if (r == -EBUSY)
-		put_off(daemon, pid);
-	else if (r)
+	if (r == -EBUSY) {
+		wait_for_other(daemon, pid, &problem);
+		return;
+	}
+	daemon->busy_since = 0;
+	if (r)
 		run_pass(daemon, pid);
 	else
 		publish_soon(daemon);

@@ -46,6 +46,11 @@ void due_want(struct due *due, pid_t pid, uint64_t now)
 	place->at = now + (strife ? DUE_STRIFE_USEC : DUE_BURST_USEC);
 }
 
+bool due_is_all_wanted(const struct due *due)
+{
+	return due->places[DUE_EVERYTHING].wanted;
+}
+
 void due_put_off(struct due *due, pid_t pid, uint64_t at)
 {
 	struct due_place *place = get(due, pid, at);

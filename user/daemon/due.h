@@ -34,6 +34,9 @@ struct due {
 /* Something was said of it. */
 void due_want(struct due *due, pid_t pid, uint64_t now);
 
+/* Is a look at everything to come? */
+bool due_is_all_wanted(const struct due *due);
+
 /* It is to be tried again, then and not before. */
 void due_put_off(struct due *due, pid_t pid, uint64_t at);
 

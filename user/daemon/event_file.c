@@ -103,6 +103,12 @@ int event_file_open(const char *path, uint64_t max_bytes, struct event_file **re
 	}
 	if (!r)
 		r = reopen(file);
+	/* A disk may fail meanwhile, too: VMs are looked after all the same. */
+	if (r == -EROFS || r == -ENOSPC || r == -EDQUOT || r == -EIO) {
+		log_say(LOG_WARNING, NULL, "cannot open %s: %s; events are lost", path,
+			strerror(-r));
+		r = 0;
+	}
 	if (r) {
 		event_file_close(file);
 		return problem_set(problem, r, "cannot open %s: %s", path, strerror(-r));

@@ -242,7 +242,9 @@ void exporter_serve(struct exporter *exporter, const char *address, bool anew)
 {
 	int r;
 
-	if (strcmp(exporter->address, address) != 0) {
+	if (!address && !exporter->given)
+		return;
+	if (!exporter->given && strcmp(exporter->address, address) != 0) {
 		stop(exporter);
 		exporter->waits = false;
 		snprintf(exporter->address, sizeof(exporter->address), "%s", address);

@@ -23,9 +23,9 @@ void exporter_free(struct exporter *exporter); /* NULL is fine */
 
 /*
  * Serves on that address, ADDRESS:PORT, or on the socket that systemd has passed,
- * whatever its address. Nothing to do where it does so already, unless `anew`: there is
- * another observer. What fails is told in the log, once, and tried again at the next
- * call.
+ * whatever its address; NULL: on that one alone. Nothing to do where it does so already,
+ * unless `anew`: there is another observer. What fails is told in the log, once, and
+ * tried again at the next call.
  */
 void exporter_serve(struct exporter *exporter, const char *address, bool anew);
 

@@ -62,7 +62,7 @@ struct passes *passes_new(const struct folders *folders, struct event_file *file
 }
 
 /* Its configuration, if it was the files', is the last good one from here on. */
-static void forget_cycle(struct passes *passes)
+void passes_forget(struct passes *passes)
 {
 	struct cycle *cycle = &passes->cycle;
 
@@ -83,7 +83,7 @@ void passes_free(struct passes *passes)
 {
 	if (!passes)
 		return;
-	forget_cycle(passes);
+	passes_forget(passes);
 	if (passes->has_good)
 		config_deinit(&passes->good);
 	repairs_deinit(&passes->repairs);
@@ -264,12 +264,12 @@ int passes_run(struct passes *passes, void (*look)(const struct cycle *cycle, vo
 	r = lock_take(passes->folders.run, 0, &lock, problem);
 	if (r)
 		return r;
-	forget_cycle(passes);
+	passes_forget(passes);
 	r = control_forget_ended(&passes->folders, problem);
 	if (!r)
 		r = run_locked(passes, problem);
 	if (r < 0) {
-		forget_cycle(passes);
+		passes_forget(passes);
 		return r;
 	}
 	*ret_result = (struct pass_result){.n_steps = passes->n_steps,
@@ -325,7 +325,7 @@ int passes_glance(
 		cycle_slim(&passes->cycle);
 	*ret_n_steps = passes->n_steps;
 	if (r < 0)
-		forget_cycle(passes);
+		passes_forget(passes);
 	if (r < 0 || r == GLANCE_MORE)
 		return -ENODATA;
 	reconcile_add(&passes->reconcile, clock_now_ns() - began);

@@ -35,6 +35,9 @@ int passes_run(struct passes *passes, void (*look)(const struct cycle *cycle, vo
 int passes_glance(
 	struct passes *passes, pid_t pid, size_t *ret_n_steps, struct problem *problem);
 
+/* What was read is not to be gone by any more: there is no saying how things stand. */
+void passes_forget(struct passes *passes);
+
 /* Metrics (publish.h): on what the last pass has left, nothing of VMs after one that
  * failed; and on what looks have done. NULL: no memory. The caller frees. */
 char *passes_placement(struct passes *passes, size_t *ret_len);

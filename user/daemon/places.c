@@ -23,7 +23,14 @@ int places_make(const struct folders *folders, struct problem *problem)
 	return r ? problem_set(problem, r, "cannot make %s: %s", path, strerror(-r)) : 0;
 }
 
-static void watch_partitions(struct watch *watch, const struct cycle *cycle)
+/* Notes the first error; all others are tried all the same. */
+static void note(int *r, int result)
+{
+	if (!*r)
+		*r = result;
+}
+
+static void watch_partitions(struct watch *watch, const struct cycle *cycle, int *r)
 {
 	const struct desired *desired = &cycle->desired;
 	char path[2 * PATH_MAX];
@@ -32,28 +39,30 @@ static void watch_partitions(struct watch *watch, const struct cycle *cycle)
 		for (size_t j = 0; j < desired->vms[i].n_groups; j++) {
 			snprintf(path, sizeof(path), "%s/%s/cpuset.cpus.partition",
 				cycle->hierarchy.mount, desired->vms[i].groups[j].path);
-			(void)watch_file(watch, path);
+			note(r, watch_file(watch, path));
 		}
 }
 
-void places_watch(
+int places_watch(
 	struct watch *watch, const struct folders *folders, const struct cycle *cycle)
 {
 	char path[PATH_MAX];
+	int r = 0;
 
 	watch_begin(watch);
-	(void)watch_folder(watch, folders->etc);
+	note(&r, watch_folder(watch, folders->etc));
 	snprintf(path, sizeof(path), "%s/vms.d", folders->etc);
-	(void)watch_folder(watch, path);
+	note(&r, watch_folder(watch, path));
 	snprintf(path, sizeof(path), "%s/vms.d", folders->run);
-	(void)watch_folder(watch, path);
+	note(&r, watch_folder(watch, path));
 	handovers_folder(folders->run, path);
-	(void)watch_arrivals(watch, path);
+	note(&r, watch_arrivals(watch, path));
 	/* Written by libvirt after each change that it makes: that is its event. */
-	(void)watch_folder(watch, LIBVIRT_DIR);
+	note(&r, watch_folder(watch, LIBVIRT_DIR));
 	/* Pins that somebody removes, or unmounts. */
-	(void)watch_folder(watch, OBSERVER_DIR);
+	note(&r, watch_folder(watch, OBSERVER_DIR));
 	if (cycle)
-		watch_partitions(watch, cycle);
+		watch_partitions(watch, cycle, &r);
 	watch_end(watch);
+	return r;
 }

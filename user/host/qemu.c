@@ -53,8 +53,9 @@ bool qemu_is_name(const char *name)
 	       !strcmp(name, "kvm");
 }
 
-/* 1: the process runs a QEMU, 0: not. Kernel threads and zombies have no executable.
- * Negative errno: it cannot be told. */
+/* 1: the process runs a QEMU, 0: not. Kernel threads and zombies have no executable, and
+ * one whose path is longer than the kernel tells is somebody's play. Negative errno: it
+ * cannot be told. */
 static int runs_qemu(int dirfd, const char *link)
 {
 	static const char deleted[] = " (deleted)";
@@ -62,7 +63,9 @@ static int runs_qemu(int dirfd, const char *link)
 	ssize_t n = readlinkat(dirfd, link, path, sizeof(path) - 1);
 
 	if (n < 0)
-		return errno == ENOENT || errno == ESRCH ? 0 : -errno;
+		return errno == ENOENT || errno == ESRCH || errno == ENAMETOOLONG
+			       ? 0
+			       : -errno;
 	path[n] = '\0';
 	base = path + n - (ssize_t)strlen(deleted);
 	if (base >= path && !strcmp(base, deleted)) /* its package was upgraded */

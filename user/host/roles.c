@@ -16,7 +16,9 @@
 
 enum {
 	SILENT_MAX = 3,	  /* that many time-outs in a pass are waited for in full */
-	HURRIED_MS = 100, /* the others get this long */
+	HURRIED_MS = 100, /* the next get this long */
+	HURRIED_MAX = 20, /* and after so many in all */
+	HASTY_MS = 10,	  /* this: whoever starts hundreds is not to hold up a host */
 	ATTEMPTS = 2, /* a vCPU may come or go between an answer and the thread list */
 };
 
@@ -43,8 +45,9 @@ static int query(
 {
 	const struct qemu_args *args = inquiry->args;
 	struct questions *questions = inquiry->questions;
-	unsigned int timeout =
-		questions->n_silent < SILENT_MAX ? QMP_TIMEOUT_MS : HURRIED_MS;
+	unsigned int timeout = questions->n_silent < SILENT_MAX	   ? QMP_TIMEOUT_MS
+			       : questions->n_silent < HURRIED_MAX ? HURRIED_MS
+								   : HASTY_MS;
 	bool silent = false;
 	int r = -ENOENT;
 

@@ -11,10 +11,14 @@
 #include "user/base/cleanup.h"
 #include "user/observer/maps.h"
 
+/* At a look; who pours faster than it is heard is not to hold up all else. */
+enum { RECORDS_MAX = 10000 };
+
 struct listener {
 	struct observer *observer;
 	struct ring_buffer *rings;
 	struct hearing hearing;
+	size_t n_records;		     /* heard at this look */
 	u32 map_id;			     /* of `news`: another observer has another */
 	uint64_t news_lost, violations_lost; /* of the observer's, told already */
 };
@@ -32,13 +36,19 @@ static pid_t whose(const struct listener *listener, const struct news *one)
 	return one->kind == NEWS_EXIT && one->tid != one->tgid ? (pid_t)one->tgid : 0;
 }
 
+/* What the record's callback returns: libbpf has taken the record either way. */
+static int go_on(struct listener *listener)
+{
+	return ++listener->n_records < RECORDS_MAX ? 0 : -ECANCELED;
+}
+
 static int hear_news(void *data, void *record, size_t size)
 {
 	struct listener *listener = data;
 
 	if (size >= sizeof(struct news))
 		listener->hearing.news(whose(listener, record), listener->hearing.data);
-	return 0;
+	return go_on(listener);
 }
 
 static int hear_event(void *data, void *record, size_t size)
@@ -50,7 +60,7 @@ static int hear_event(void *data, void *record, size_t size)
 		return 0;
 	observer_to_culprit(listener->observer, record, &culprit);
 	listener->hearing.violation(&culprit, listener->hearing.data);
-	return 0;
+	return go_on(listener);
 }
 
 static int pin_id(const char *dir, u32 *ret_id)
@@ -141,9 +151,11 @@ int listener_hear(
 	struct listener *listener, uint64_t *ret_news_lost, uint64_t *ret_violations_lost)
 {
 	const volatile struct health *health = listener->observer->health;
-	int n = ring_buffer__consume(listener->rings);
+	int n;
 
-	if (n < 0)
+	listener->n_records = 0;
+	n = ring_buffer__consume(listener->rings);
+	if (n < 0 && n != -ECANCELED)
 		return n;
 	*ret_news_lost = take_new(health->news_lost, &listener->news_lost);
 	*ret_violations_lost = take_new(health->events_lost, &listener->violations_lost);

@@ -54,7 +54,10 @@ void observer_to_culprit(const struct observer *observer, const struct event *ev
 	culprit->cpu = event->cpu;
 	culprit->off_set = event->class == RUN_OFF_SET;
 	culprit->cause = event->cause % CAUSE_COUNT;
-	observer_name_vm(observer, event->vm, culprit->vm);
+	/* Of a VM whose place in the map is another's by now no name is left. */
+	*culprit->vm = '\0';
+	if (event->vm < observer->n_vms && event->time >= observer->vms[event->vm].since)
+		observer_name_vm(observer, event->vm, culprit->vm);
 	culprit->vcpu = event->vcpu == ABI_NONE ? -1 : (int)event->vcpu;
 	culprit->tid = (pid_t)event->tid;
 	culprit->tgid = (pid_t)event->tgid;
