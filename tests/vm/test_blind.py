@@ -297,6 +297,9 @@ class Blind(two_vms.TwoVMs):
         host.must(os.path.join(host.HELPERS, "puppet"), "-X", AGAIN, str(web1.pid), "0", "1", "1", "1")
         host.wait_for("it is QEMU again", lambda: host.read("/proc/%d/comm" % web1.pid).startswith("qemu"), 20)
         web1.wait_until_all_run()
+        host.wait_for("its monitor answers", lambda: [
+            thread["class"] for thread in host.cpuwarden_json("status", "web1")[1]["vms"][0]["threads"]
+        ].count("vcpu") == web1.vcpus)
         self.assertEqual(host.cpuwarden("check").returncode, 3)
         self.apply()
         self.assert_placed()
