@@ -204,8 +204,10 @@ int group_give_cpuset(const struct hierarchy *hierarchy, const char *path, bool 
 		 : 0;
 }
 
-/* Sets a value of a group by libcgroup. */
-static int set_value(const char *path, const char *file, const char *value)
+/* Sets a value of a group by libcgroup, which says of each file that it could not open
+ * that it is not there. */
+static int set_value(const struct hierarchy *hierarchy, const char *path,
+	const char *file, const char *value)
 {
 	struct cgroup_controller *controller;
 	cleanup_cgroup struct cgroup *cgroup = new_cgroup(path, &controller);
@@ -216,6 +218,12 @@ static int set_value(const char *path, const char *file, const char *value)
 	result = cgroup_set_value_string(controller, file, value);
 	if (!result)
 		result = cgroup_modify_cgroup(cgroup);
+	if (result == ECGROUPVALUENOTEXIST) {
+		char name[PATH_MAX];
+
+		snprintf(name, sizeof(name), "%s/%s", path, file);
+		return faccessat(hierarchy->root, name, W_OK, 0) ? -errno : -EIO;
+	}
 	return result ? to_errno(result) : 0;
 }
 
@@ -234,7 +242,7 @@ static int set_list(const struct hierarchy *hierarchy, const char *path, const c
 	else if (!*list)
 		r = group_write(hierarchy, path, file, "\n");
 	else
-		r = set_value(path, file, list);
+		r = set_value(hierarchy, path, file, list);
 	if (r)
 		return problem_set(problem, r, "cannot set %s of /%s to %s: %s", file,
 			path, *list ? list : "nothing", strerror(-r));
@@ -292,7 +300,8 @@ int group_set_mems(const struct hierarchy *hierarchy, const char *path,
 int group_set_partition(const struct hierarchy *hierarchy, const char *path,
 	enum partition partition, struct problem *problem)
 {
-	int r = set_value(path, "cpuset.cpus.partition", partition_name(partition));
+	int r = set_value(
+		hierarchy, path, "cpuset.cpus.partition", partition_name(partition));
 	struct group group = {};
 	char state[REASON_SIZE + 32];
 

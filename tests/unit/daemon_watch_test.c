@@ -80,6 +80,24 @@ static void test_a_folder(void **state)
 	assert_int_equal(heard(), 0);
 }
 
+/* As when another file system is mounted over it. */
+static void test_another_folder_at_the_same_path(void **state)
+{
+	(void)state;
+	make("a");
+	make("b");
+	assert_int_equal(symlink(at("a"), at("link")), 0);
+	follow("link");
+	assert_int_equal(unlink(at("link")), 0);
+	assert_int_equal(symlink(at("b"), at("link")), 0);
+	assert_int_equal(heard(), 0);
+	follow("link");
+	write_file(at("b/file"), "x");
+	assert_true(heard() > 0);
+	write_file(at("a/file"), "x");
+	assert_int_equal(heard(), 0);
+}
+
 /* Of the folder above only its coming is heard, step by step. */
 static void test_a_folder_that_is_missing(void **state)
 {
@@ -155,6 +173,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		watch_test(test_a_folder),
+		watch_test(test_another_folder_at_the_same_path),
 		watch_test(test_a_folder_that_is_missing),
 		watch_test(test_two_that_are_missing),
 		watch_test(test_arrivals),

@@ -182,6 +182,9 @@ static void test_sentences(void **state)
 	init(notes);
 	drift_sentence(&notes[0], "user.slice", text, sizeof(text));
 	assert_string_equal(text, "affinity changed by by0 (pid 10, in /user.slice)");
+	notes[0].result = -1;
+	drift_sentence(&notes[0], NULL, text, sizeof(text));
+	assert_string_equal(text, "affinity refused to by0 (pid 10)");
 	drift_sentence(&notes[1], "", text, sizeof(text));
 	assert_string_equal(text, "group changed by by1 (pid 11, in /)");
 	*notes[2].by.comm = '\0';

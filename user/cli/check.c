@@ -209,14 +209,16 @@ static void print_json(const struct request *request, const struct evidence *evi
 	check_json_culprits(json, &coverage, &evidence->cycle.hierarchy);
 	for (size_t i = 0; i < counters->n_vms; i++) {
 		const struct vm_tally *vm = &counters->vms[i];
+		static const struct vm_tally none;
+		const struct vm_tally *violated = result->cleared ? &none : vm;
 		struct json_object *row;
 
 		if (request->n_args && strcmp(vm->name, request->args[0]))
 			continue;
 		row = json_object_new_object();
 		cli_json_string(row, "name", vm->name);
-		cli_json_tally(row, "off_set", &vm->off_set);
-		cli_json_foreign(row, vm->foreign);
+		cli_json_tally(row, "off_set", &violated->off_set);
+		cli_json_foreign(row, violated->foreign);
 		cli_json_tally(row, "settling", &vm->settling);
 		json_object_array_add(vms, row);
 	}

@@ -156,7 +156,11 @@ static const struct drift_note *find_note(
 			!strcmp(actual->vms[i].rules.name, question->vm)) {
 			rule_vm_owned(&actual->vms[i].rules, &cpus);
 			with_rules.cpus = &cpus;
-			with_rules.since = actual->vms[i].rules.since;
+			/* What was before the rules in force explains what is wrong
+			 * now as little as what they have mended. */
+			if (!question->time ||
+				question->time >= actual->vms[i].rules.since)
+				with_rules.since = actual->vms[i].rules.since;
 		}
 	return drift_find(drift->notes, drift->n, &with_rules);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "user/base/array.h"
@@ -28,8 +29,10 @@ struct watched {
 	char *awaited; /* owned; the one name in it that matters, or NULL: all do */
 	struct watch *watch;
 	sd_event_source *source;
-	bool wanted; /* since watch_begin() */
-	bool gone;   /* the kernel watches it no more */
+	bool wanted;  /* since watch_begin() */
+	bool gone;    /* the kernel watches it no more */
+	dev_t device; /* what stood at that path when it was begun */
+	ino_t inode;
 };
 
 struct watch {
@@ -174,13 +177,29 @@ static bool awaits(const struct watched *watched, const char *awaited)
 	return !strcmp(watched->awaited, awaited);
 }
 
+/* Something else may have come to stand there, as what is mounted over it: of that the
+ * kernel does not tell. */
+static bool is_at_its_path(const struct watched *watched)
+{
+	struct stat now;
+
+	return !stat(watched->path, &now) && now.st_dev == watched->device &&
+	       now.st_ino == watched->inode;
+}
+
 static int start(
 	struct watched *watched, const char *path, const char *awaited, uint32_t mask)
 {
+	struct stat now;
+
 	watched->path = strdup(path);
 	watched->awaited = awaited ? strdup(awaited) : NULL;
 	if (!watched->path || (awaited && !watched->awaited))
 		return -ENOMEM;
+	if (stat(path, &now) < 0)
+		return -errno;
+	watched->device = now.st_dev;
+	watched->inode = now.st_ino;
 	return sd_event_add_inotify(
 		watched->watch->event, &watched->source, path, mask, on_file, watched);
 }
@@ -194,6 +213,9 @@ static int add(struct watch *watch, const char *path, const char *awaited, uint3
 	while (place < watch->n_items && !strcmp(watch->items[place]->path, path)) {
 		watched = watch->items[place++];
 		if (watched->gone || !awaits(watched, awaited))
+			continue;
+		watched->gone = !is_at_its_path(watched);
+		if (watched->gone)
 			continue;
 		watched->wanted = true;
 		return 0;

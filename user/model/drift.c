@@ -70,7 +70,8 @@ const struct drift_note *drift_find(const struct drift_note *notes, size_t n_not
 void drift_sentence(
 	const struct drift_note *note, const char *by_group, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s changed by %s (pid %d%s%s)", rows[note->change].what,
+	snprintf(buf, size, "%s %s %s (pid %d%s%s)", rows[note->change].what,
+		note->result ? "refused to" : "changed by",
 		*note->by.comm ? note->by.comm : "a task", note->by.tgid,
 		by_group ? ", in /" : "", by_group ? by_group : "");
 }

@@ -108,6 +108,7 @@ static void clear_violations(struct verdict_result *result)
 {
 	memset(&result->off_set, 0, sizeof(result->off_set));
 	memset(result->foreign, 0, sizeof(result->foreign));
+	result->cleared = true;
 }
 
 /* `4 violations: 1 off_set, 3 foreign (2 user, 1 own_vm)`. */

@@ -30,6 +30,7 @@ struct verdict_result {
 	struct problem reason; /* the sentence */
 	uint64_t window_ns, blind_ns;
 	struct tally off_set, foreign[CAUSE_COUNT], settling;
+	bool cleared; /* all violations that were counted were before the window */
 };
 
 void verdict_decide(const struct verdict_input *input, struct verdict_result *ret_result);

@@ -29,13 +29,17 @@ enum {
 	SECOND_MS = 2000, /* for a switch to be seen by both programs */
 };
 
-bool observer_is_current(
-	const struct observer *observer, const struct observer_wish *wish)
+static bool is_wished(const struct observer *observer, const struct observer_wish *wish)
 {
 	return observer->health->build == object_build() &&
 	       observer->health->wanted == object_parts(wish) &&
-	       observer->health->parts == parts_attached(observer) &&
-	       !observer->health->takeover;
+	       observer->health->parts == parts_attached(observer);
+}
+
+bool observer_is_current(
+	const struct observer *observer, const struct observer_wish *wish)
+{
+	return is_wished(observer, wish) && !observer->health->takeover;
 }
 
 /* Makes the folder of all pins. Without a bpffs there, mkdir() fails with any error. */
@@ -67,7 +71,11 @@ static int start_new(
 	if (r)
 		return problem_set(problem, r, "the kernel refused the BPF program: %s",
 			strerror(-r));
-	r = make_dir(dir, problem);
+	/* What is there is of no use; but had the kernel refused, it would have gone on.
+	 */
+	r = observer_remove(dir, problem);
+	if (!r)
+		r = make_dir(dir, problem);
 	if (r)
 		return r;
 	r = object_init_maps(&object, wish);
@@ -79,11 +87,11 @@ static int start_new(
 		r = object_note_parts(&object);
 	if (!r)
 		r = object_pin_links(&object);
-	if (r)
-		return problem_set(problem, r,
-			"cannot attach and pin the observer in %s: %s", dir,
-			strerror(-r));
-	return 0;
+	if (!r)
+		return 0;
+	observer_remove(dir, NULL);
+	return problem_set(problem, r, "cannot attach and pin the observer in %s: %s",
+		dir, strerror(-r));
 }
 
 static void tell_takeover(struct observer *observer, bool takeover)
@@ -192,6 +200,13 @@ static int take_over(const char *dir, struct observer *observer,
 	struct object object = {.dir = dir};
 	int r;
 
+	/* One that is over but for the program before, which somebody holds. Each switch
+	 * is examined once meanwhile, and VMs are to be looked after. */
+	if (is_wished(observer, wish)) {
+		object_unpin_new(&object);
+		finish_takeover(dir, observer);
+		return 0;
+	}
 	begin_takeover(observer);
 	r = replace(observer, &object, wish, problem);
 	if (r)
@@ -231,12 +246,10 @@ int observer_start(const char *dir, const struct observer_wish *wish,
 		*problem->text = '\0';
 	r = require_btf(problem);
 	if (!r)
-		r = observer_remove(dir, problem);
+		r = start_new(dir, wish, problem);
 	if (r)
 		return r;
-	r = start_new(dir, wish, problem);
-	if (!r)
-		r = observer_open(dir, ret_observer, problem);
+	r = observer_open(dir, ret_observer, problem);
 	if (r)
 		observer_remove(dir, NULL);
 	return r;
