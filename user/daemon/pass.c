@@ -199,6 +199,8 @@ static void tell_drifts(struct passes *passes, const struct cycle *cycle, bool f
 	/* Another observer counts anew. */
 	if (total < passes->drift_told)
 		passes->drift_told = 0;
+	if (!first && n && notes[n - 1].number > passes->drift_told + 1)
+		tell_unnoted(passes->file, notes[n - 1].number - passes->drift_told - 1);
 	for (size_t i = n; i-- > 0;)
 		if (!first && notes[i].number > passes->drift_told && !notes[i].own)
 			tell_drift(passes->file, &notes[i]);

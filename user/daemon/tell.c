@@ -123,14 +123,26 @@ void tell_violation(struct event_file *file, const struct culprit *culprit)
 	event_file_write(file, event);
 }
 
-void tell_unheard(struct event_file *file, uint64_t violations, const char *why)
+static void tell_number(struct event_file *file, const char *type, const char *what,
+	uint64_t n, const char *why)
 {
-	struct json_object *event = event_new("violations", 0);
+	struct json_object *event = event_new(type, 0);
 
-	log_say(LOG_WARNING, NULL, "%" PRIu64 " more violations: %s", violations, why);
+	log_say(LOG_WARNING, NULL, "%" PRIu64 " more %s: %s", n, what, why);
 	if (event) {
-		add_number(event, "count", (int64_t)violations);
+		add_number(event, "count", (int64_t)n);
 		add_string(event, "reason", why);
 	}
 	event_file_write(file, event);
+}
+
+void tell_unheard(struct event_file *file, uint64_t violations, const char *why)
+{
+	tell_number(file, "violations", "violations", violations, why);
+}
+
+void tell_unnoted(struct event_file *file, uint64_t changes)
+{
+	tell_number(file, "drifts", "changes of affinities, groups and partitions",
+		changes, "only the latest are kept, and who made these is not known");
 }

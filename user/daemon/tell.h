@@ -21,3 +21,6 @@ void tell_violation(struct event_file *file, const struct culprit *culprit);
 
 /* So many violations, of which no more than the counters is known. */
 void tell_unheard(struct event_file *file, uint64_t violations, const char *why);
+
+/* So many changes, our own among them perhaps, whose notes others have replaced. */
+void tell_unnoted(struct event_file *file, uint64_t changes);
