@@ -20,7 +20,7 @@ CALLS = ["write", "bpf", "mkdir", "rmdir", "unlinkat", "rename", "renameat", "fs
          "faccessat2", "sched_setaffinity", "sched_getaffinity", "connect", "sendto", "recvfrom", "poll",
          "inotify_add_watch", "mmap"]
 FAILS = "a system call of its pass fails"
-FIRST, STEP = 150, 401  # where one fails: about once a pass
+FIRST, STEP = 150, 801  # where one fails: about once in two passes
 # Where the drifts below put threads.
 DRIFTED = {"web1": {1, 2}, "web2": {7}}
 
@@ -105,7 +105,7 @@ class Daemon(beside.DaemonBeside):
                 self.apply()
                 self.wait("check is OK", self.is_ok)
                 hits = self.hits()
-                self.assertGreater(len(hits), 2)
+                self.assertGreater(len(hits), 1)
                 row.text = "%s at %s" % (error, hits[0])
                 for hit in hits[1:]:
                     self.table.add(FAILS, "went on", "%s at %s" % (error, hit))
