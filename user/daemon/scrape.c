@@ -28,6 +28,7 @@ enum {
 	NOBODY = 65534,
 	FILES_MAX = 512, /* connections, and the observer's maps */
 	MOMENT_NS = 1000000,
+	OPEN_TRIES = 20,
 };
 
 struct scrape {
@@ -180,10 +181,29 @@ static void listen_to_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* One that is there and cannot be opened may be taken over right now. */
+static void open_observer(struct scrape *scrape)
+{
+	const struct timespec pause = {.tv_nsec = 50000000};
+	struct problem problem;
+	int r = -ESTALE;
+
+	for (int i = 0; r && r != -ENOENT && i < OPEN_TRIES; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		r = observer_open_to_read(OBSERVER_DIR, &scrape->observer, &problem);
+	}
+	if (!r)
+		return;
+	scrape->observer = NULL;
+	if (r != -ENOENT)
+		dprintf(STDERR_FILENO, "cpuwarden: no counters in metrics: %s\n",
+			problem.text);
+}
+
 _Noreturn void scrape_run(int socket, const struct boards *boards, pid_t daemon)
 {
 	struct scrape scrape = {.boards = boards};
-	struct problem problem;
 	struct http *http;
 	int r;
 
@@ -194,8 +214,8 @@ _Noreturn void scrape_run(int socket, const struct boards *boards, pid_t daemon)
 		r = board_only_read(boards->placement);
 	if (!r)
 		r = board_only_read(boards->work);
-	if (!r && observer_open_to_read(OBSERVER_DIR, &scrape.observer, &problem))
-		scrape.observer = NULL;
+	if (!r)
+		open_observer(&scrape);
 	if (!r)
 		r = drop_privileges();
 	/* A change of the user would have forgotten it; a parent that has ended before
