@@ -28,6 +28,7 @@ struct known_vm {
 	char name[VM_NAME_SIZE];
 	struct process_id process;
 	bool seen;
+	bool placed; /* what is done from then on puts it right */
 };
 
 struct passes {
@@ -99,12 +100,22 @@ const char *passes_config_problem(const struct passes *passes)
 
 /* ---- what is told ---- */
 
+/* To place a VM for the first time is no repair. */
+static bool is_repair(const struct passes *passes, const char *vm)
+{
+	for (size_t i = 0; i < passes->n_vms; i++)
+		if (!strcmp(passes->vms[i].name, vm))
+			return passes->vms[i].placed;
+	return !*vm;
+}
+
 static void on_step(const struct unit *unit, const struct step *step, void *data)
 {
 	struct passes *passes = data;
 
 	passes->n_steps++;
-	repairs_add(&passes->repairs, unit->vm, step_name(step->kind));
+	if (is_repair(passes, unit->vm))
+		repairs_add(&passes->repairs, unit->vm, step_name(step->kind));
 	tell_step(passes->file, unit, step);
 }
 
@@ -187,6 +198,14 @@ static void tell_lives(struct passes *passes, const struct cycle *cycle)
 	passes->n_vms = kept;
 }
 
+/* Those of which there is a record. */
+static void note_placed(struct passes *passes, const struct cycle *cycle)
+{
+	for (size_t i = 0; i < passes->n_vms; i++)
+		passes->vms[i].placed = found_vm_find(cycle->actual.records,
+			cycle->actual.n_records, passes->vms[i].name);
+}
+
 /* Oldest first; what was before the first pass is no news. */
 static void tell_drifts(struct passes *passes, const struct cycle *cycle, bool first)
 {
@@ -244,12 +263,14 @@ static int run_locked(struct passes *passes, struct problem *problem)
 	tell_config(passes, cycle);
 	tell_drifts(passes, cycle, first);
 	tell_lives(passes, cycle);
+	note_placed(passes, cycle);
 	if (cycle->config.all_released)
 		return 0;
 	r = control_apply(cycle, &report, problem);
 	if (r < 0)
 		return r;
 	tell_recoveries(passes, cycle);
+	note_placed(passes, cycle);
 	return r;
 }
 
