@@ -21,7 +21,7 @@ WEB1 = "[vm]\npolicy = dedicated\n[vcpupin]\n0 = 3\n1 = 4\n[emulatorpin]\ncpus =
 WEB2 = "[vm]\npolicy = dedicated\n[vcpupin]\n0 = 6\n[emulatorpin]\ncpus = 5\n"
 TOP = host.SLICE + "/web1"
 STARTS = ("task/task_newtask", "cgroup/cgroup_attach_task")
-TRACED = re.compile(r"(\d+\.\d+): (task_newtask|cgroup_attach_task): .*?pid=(\d+)(?:.*?(?:dst_path|path)=(\S+))?")
+TRACED = re.compile(r"(\d+\.\d+): (task_newtask|cgroup_attach_task): (?:.* dst_path=(\S+) )?pid=(\d+) ")
 
 
 def quantiles(name, latencies):
@@ -61,11 +61,11 @@ class Traced:
         made = put = None
         for line in host.read(host.TRACING + "/trace").splitlines():
             found = TRACED.search(line)
-            if not found or int(found[3]) != tid:
+            if not found or int(found[4]) != tid:
                 continue
             if found[2] == "task_newtask":
                 made = float(found[1])
-            elif made and not put and (found[4] or "").rstrip("/").endswith(leaf):
+            elif made and not put and (found[3] or "").rstrip("/").endswith(leaf):
                 put = float(found[1])
         return made, put
 
@@ -129,11 +129,12 @@ class Latency(unittest.TestCase):
         return found
 
     def births(self, n):
-        """QEMU is started so often: until its vCPU is in its group, and until that was read back."""
-        placed, verified = [], []
+        """QEMU is started so often: until its vCPU is in its group, and until its rules were in force."""
+        placed, ruled = [], []
         for _ in range(n):
             with Traced():
                 guest = host.Guest("web2", 1, "calm", wait=False)
+                self.addCleanup(guest.kill)
                 tid = host.wait_for("its vCPU", lambda guest=guest: [
                     tid for tid in guest.threads() if guest.role(tid)[0] == "vcpu"], 60)[0]
                 host.wait_for("it is placed", lambda guest=guest, tid=tid: host.thread_cgroup(
@@ -143,12 +144,12 @@ class Latency(unittest.TestCase):
                     if row["pid"] == guest.pid and not row["settle_until"]], 20)[0]
             made, put = Traced.of(tid, "web2/vcpu0")
             placed.append(put - made)
-            verified.append(slot["rules_since"] / 1e9 - made)
+            ruled.append(slot["rules_since"] / 1e9 - made)
             guest.kill()
             host.wait_for("its groups are gone", lambda: not os.path.exists(
                 os.path.join(host.CGROUP, host.SLICE, "web2")), 20)
             time.sleep(random.uniform(0.3, 0.6))
-        return placed, verified
+        return placed, ruled
 
     def test_1_drift(self):
         """from a drift to its repair, by the observer's notes"""
@@ -156,11 +157,11 @@ class Latency(unittest.TestCase):
         quantiles("drift to repair", self.drift(EVENTS, lambda: random.uniform(0.4, 0.6)))
 
     def test_2_births(self):
-        """from a vCPU's creation to its place, and until that was read back"""
+        """from a vCPU's creation until its rules are in force, and to its place"""
         self.start_daemon()
-        placed, verified = self.births(EVENTS)
-        quantiles("vCPU's creation to its group", placed)
-        quantiles("and until it was read back", verified)
+        placed, ruled = self.births(EVENTS)
+        quantiles("vCPU's creation to its rules", ruled)
+        quantiles("and to its group", placed)
 
     def test_3_poller(self):
         """the same by one who applies once a second"""
