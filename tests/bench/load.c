@@ -20,8 +20,9 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "user/base/clock.h"
 
 enum {
 	BATCH = 64,	  /* messages between two looks at the clock */
@@ -34,14 +35,6 @@ struct partner {
 	atomic_uint woken;
 	atomic_int tid;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static bool pin_self(unsigned int cpu)
 {
@@ -87,8 +80,8 @@ static void wake_and_wait(struct partner *partner)
 		_exit(1);
 	while (atomic_load_explicit(&partner->woken, memory_order_relaxed) == before)
 		relax();
-	start = now_ns();
-	while (now_ns() - start < SLEEPY_NS)
+	start = clock_now_ns();
+	while (clock_now_ns() - start < SLEEPY_NS)
 		relax();
 }
 
@@ -110,7 +103,7 @@ static uint64_t own_switches(void)
 
 static struct load_result run(struct partner *partner, uint64_t ns)
 {
-	uint64_t start = now_ns(), switches = own_switches(), end;
+	uint64_t start = clock_now_ns(), switches = own_switches(), end;
 
 	do {
 		for (int i = 0; i < BATCH; i++) {
@@ -119,7 +112,7 @@ static struct load_result run(struct partner *partner, uint64_t ns)
 			else
 				ping_pong(partner);
 		}
-		end = now_ns();
+		end = clock_now_ns();
 	} while (end - start < ns);
 	return (struct load_result){
 		.ns = end - start, .switches = own_switches() - switches};

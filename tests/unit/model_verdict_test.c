@@ -215,6 +215,8 @@ static void test_a_violation_beats_blindness(void **state)
  * window. */
 static void test_a_shorter_window(void **state)
 {
+	struct culprit culprit = {.cpu = 4, .time = 50 * SECOND};
+
 	(void)state;
 	input.window_ns = 10 * SECOND;
 	expect(VERDICT_OK,
@@ -224,8 +226,18 @@ static void test_a_shorter_window(void **state)
 	counters.total.settling = (struct tally){7, 70};
 	expect(VERDICT_UNKNOWN, "2 violations: 2 foreign (2 kthread)" HISTORY);
 	assert_int_equal(result.settling.count, 7);
+	assert_false(result.cleared);
+	counters.culprits = &culprit;
+	counters.n_culprits = 1;
+	expect(VERDICT_OK,
+		"every declared set held and nothing foreign ran: 1234 switches "
+		"examined in 10 s, none missed");
+	assert_true(result.cleared);
+	assert_int_equal(result.foreign[CAUSED_BY_KTHREAD].count, 0);
+	counters.n_culprits = 0;
 	input.window_ns = 60 * SECOND;
 	expect(VERDICT_CRITICAL, "2 violations: 2 foreign (2 kthread)");
+	assert_false(result.cleared);
 }
 
 static void test_one_vm(void **state)

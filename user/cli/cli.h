@@ -23,8 +23,8 @@ enum verb_option {
 	OPTION_LIVE = 32, /* --live and --config */
 	OPTION_HOST = 64,
 	OPTION_FIX = 128,
-	OPTION_DAEMON = 512,
 	OPTION_COMMAND = 256, /* a command line of somebody else's follows */
+	OPTION_DAEMON = 512,
 };
 
 struct request {

@@ -156,8 +156,8 @@ static const struct drift_note *find_note(
 			!strcmp(actual->vms[i].rules.name, question->vm)) {
 			rule_vm_owned(&actual->vms[i].rules, &cpus);
 			with_rules.cpus = &cpus;
-			/* What was before the rules in force explains what is wrong
-			 * now as little as what they have mended. */
+			/* A change that was mended since, which wrote the rules anew,
+			 * explains what was wrong before, and nothing that is now. */
 			if (!question->time ||
 				question->time >= actual->vms[i].rules.since)
 				with_rules.since = actual->vms[i].rules.since;

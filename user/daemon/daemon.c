@@ -30,6 +30,7 @@
 #include "user/daemon/places.h"
 #include "user/daemon/standing.h"
 #include "user/daemon/watch.h"
+#include "user/model/tree.h"
 #include "user/store/lock.h"
 #include "user/store/released.h"
 
@@ -37,9 +38,10 @@
 #define USEC_A_SECOND 1000000ULL
 
 enum {
-	BUSY_MS = 50,	   /* until the lock is tried again */
-	BUSY_LONG_S = 5,   /* and is a failure, if it is so for longer */
-	RETRY_FIRST_S = 1, /* after a failure; doubles */
+	BUSY_MS = 50,	     /* until the lock is tried again */
+	BUSY_LONG_S = 5,     /* and is a failure, if it is taken for longer, */
+	BUSY_LONG_MS = 1000, /* and tried at these intervals */
+	RETRY_FIRST_S = 1,   /* after a failure; doubles */
 	RETRY_LAST_S = 64,
 	SWEEP_S = 300, /* for what nobody tells */
 	PUBLISH_MS = 500,
@@ -105,9 +107,8 @@ static void put_off(struct daemon *daemon, pid_t pid, unsigned int ms)
 static void on_watch(const char *what, void *data)
 {
 	struct daemon *daemon = data;
-	const char *etc = daemon->options->folders.etc;
 
-	if (strncmp(what, etc, strlen(etc)) != 0)
+	if (!path_is_inside(what, daemon->options->folders.etc))
 		want_look(DUE_EVERYTHING, daemon);
 	else if (!due_is_all_wanted(&daemon->due))
 		put_off(daemon, DUE_EVERYTHING, EDIT_MS);
@@ -200,7 +201,7 @@ static void wait_for_other(
 		standing_tell_failure(&daemon->standing, problem);
 		serve_metrics(daemon, false);
 	}
-	put_off(daemon, is_long ? DUE_EVERYTHING : pid, is_long ? 1000 : BUSY_MS);
+	put_off(daemon, is_long ? DUE_EVERYTHING : pid, is_long ? BUSY_LONG_MS : BUSY_MS);
 }
 
 /* `why`: the VM that it is about, or everything. */

@@ -9,7 +9,7 @@
 int places_make(const struct folders *folders, struct problem *problem);
 
 /* Configuration, runtime intent, hand-overs, libvirt's files, pins; and, with a cycle,
- * the partition files of its VMs. Negative errno: not
- * all could be watched; the others are. */
+ * the partition files of its VMs. Negative errno: not all could be watched; the others
+ * are. */
 int places_watch(
 	struct watch *watch, const struct folders *folders, const struct cycle *cycle);

@@ -28,7 +28,8 @@ enum {
 	NOBODY = 65534,
 	FILES_MAX = 512, /* connections, and the observer's maps */
 	MOMENT_NS = 1000000,
-	OPEN_TRIES = 20,
+	OPEN_TRIES = 20, /* of an observer that is being taken over, with this pause: */
+	OPEN_PAUSE_NS = 50000000,
 };
 
 struct scrape {
@@ -184,21 +185,20 @@ static void listen_to_signals(void)
 /* One that is there and cannot be opened may be taken over right now. */
 static void open_observer(struct scrape *scrape)
 {
-	const struct timespec pause = {.tv_nsec = 50000000};
+	const struct timespec pause = {.tv_nsec = OPEN_PAUSE_NS};
 	struct problem problem;
-	int r = -ESTALE;
+	int r;
 
-	for (int i = 0; r && r != -ENOENT && i < OPEN_TRIES; i++) {
-		if (i)
-			nanosleep(&pause, NULL);
+	for (int i = 0; i < OPEN_TRIES; i++) {
 		r = observer_open_to_read(OBSERVER_DIR, &scrape->observer, &problem);
+		if (!r)
+			return;
+		scrape->observer = NULL;
+		if (r == -ENOENT)
+			return;
+		nanosleep(&pause, NULL);
 	}
-	if (!r)
-		return;
-	scrape->observer = NULL;
-	if (r != -ENOENT)
-		dprintf(STDERR_FILENO, "cpuwarden: no counters in metrics: %s\n",
-			problem.text);
+	dprintf(STDERR_FILENO, "cpuwarden: no counters in metrics: %s\n", problem.text);
 }
 
 _Noreturn void scrape_run(int socket, const struct boards *boards, pid_t daemon)

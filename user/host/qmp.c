@@ -20,9 +20,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include "user/base/cleanup.h"
+#include "user/base/clock.h"
 
 static void cleanup_talk_fn(struct qmp_talk **talk)
 {
@@ -31,10 +31,7 @@ static void cleanup_talk_fn(struct qmp_talk **talk)
 
 static uint64_t now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return clock_now_ns() / 1000000;
 }
 
 /*
