@@ -110,6 +110,17 @@ class Daemon(beside.DaemonBeside):
         self.assertIn("the configuration is good again", self.said())
         self.assertNotEqual(two, two_vms.WEB1)
 
+    def test_6_held_up(self):
+        """somebody who holds the lock for long is told, and it goes on when he lets go"""
+        self.start()
+        holder = subprocess.Popen(["flock", os.path.join(host.RUN, "lock"), "sleep", "8"])
+        time.sleep(0.5)
+        self.move_away()
+        self.wait("it is told", lambda: "is held" in self.said(), 15)
+        self.assertFalse(self.is_placed())
+        self.assertEqual(holder.wait(), 0)
+        self.wait_placed()
+
     def test_6_released_by_hand(self):
         """release of a VM, and of all, stays so until apply"""
         self.start()

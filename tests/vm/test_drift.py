@@ -217,6 +217,12 @@ class Drift(unittest.TestCase):
         self.expect("move", pid, "bash", vm="web1", before="/%s/vcpu1" % TOP,
                     after="/%s/vcpu0" % TOP, text=None, target=self.target(tid, TOP + "/vcpu1"))
         self.blames(pid, "bash", "group")
+        # Whose doing a violation was is known after its cause was mended, too.
+        host.wait_for("it runs off its set", lambda: drift("web1")[1] == 2)
+        self.apply()
+        _, status, told = drift("web1")
+        self.assertEqual(status, 2, told["reason"])
+        self.assertIn("group changed by bash (pid %d" % pid, told["reason"])
 
     def test_move_a_process(self):
         """a whole VM moved out of its groups: the leader is told"""

@@ -107,6 +107,18 @@ class Metrics(beside.DaemonBeside):
         host.configure(None, "[host]\nhousekeeping = 0\n")
         self.wait("it is well again", lambda: metric(scrape(), "config_broken") == 0)
 
+    def test_2_placed(self):
+        """to place a VM for the first time is no repair, to put it right afterwards is one"""
+        self.stop()
+        host.must(host.PROGRAM, "release", "web1")
+        self.start()
+        self.wait_placed()
+        self.wait("it answers", self.answers)
+        self.assertEqual(metric(scrape(), "repairs_total", vm="web1"), 0)
+        self.move_away()
+        self.wait_placed()
+        self.wait("it is counted", lambda: metric(scrape(), "repairs_total", vm="web1") > 0)
+
     def test_3_privileges(self):
         """its process is nobody's, without capabilities and the daemon's files, ends with the daemon, is started again"""
         pid = self.exporter()
