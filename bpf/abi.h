@@ -23,7 +23,7 @@ typedef uint64_t u64;
 typedef int32_t s32;
 #endif
 
-#define ABI_VERSION 6
+#define ABI_VERSION 7
 
 #define ABI_SIZE(type, size) \
 	_Static_assert(sizeof(type) == (size), #type " has another size")
@@ -36,13 +36,16 @@ enum {
 	ABI_BUCKET = 8,		 /* entries of a task_index bucket: one cache line */
 	ABI_FILTER_WORDS = 1024, /* of `filter`: 65,536 bits */
 	ABI_WAIT_BUCKETS = 16,	 /* see struct task_counters */
-	ABI_FLUSH = 64, /* runs after which a thread's own figures reach task_counters */
+	ABI_PORTION = 64,	 /* of switches that a CPU adds to health */
+	ABI_FLUSH = 128, /* runs with about the same wait after which a thread's own
+			   figures reach task_counters */
 	ABI_SETTLE_RUNS = 4096, /* of a VM that one change excuses */
 	ABI_ARRIVAL_S = 10,	/* for a thread in a group of its own to be met */
-	ABI_DRIFTS = 256,	/* latest ones that are kept */
+	ABI_DRIFTS = 256,	/* latest ones by others that are kept */
+	ABI_OWN_DRIFTS = 64,	/* and by the controller */
 	ABI_MASK_WORDS = 16,	/* of a CPU set in struct drift: the first 1,024 CPUs */
 	ABI_TEXT = 64,
-	ABI_EXES = 4,
+	ABI_EXES = 8,
 	ABI_CONTROLLERS = 16,
 };
 
@@ -82,8 +85,10 @@ ABI_SIZE(struct cpu_rule, 24);
 
 /* Whose run is on, on a CPU. */
 enum cpu_on {
-	ON_OTHER, /* nobody's, or of a task that is no concern of ours */
-	ON_KNOWN, /* of a tracked thread where it may be: the one in `task` */
+	ON_OTHER, /* of a task that is no concern of ours */
+	ON_IDLE,  /* nobody's; told apart on reserved CPUs only */
+	ON_OWNER, /* of the owning vCPU */
+	ON_KNOWN, /* of a tracked thread where it may be, on an unreserved CPU */
 	ON_RUN,	  /* one that stands in cpu_runs */
 };
 
@@ -95,9 +100,8 @@ enum {
 
 /*
  * What a switch on the CPU needs as long as all is well. `vm` is that of cpu_rules, set
- * after it and cleared before; where `state` is 0 nothing more is looked at. BPF writes
- * `on`, `examined` and `seconded`, clears `tid`, and has `task` to itself while `vm` is
- * 0.
+ * after it and cleared before; where `state` is 0 nothing more is looked at. `vm`, `tid`
+ * and `task` are user space's, but that BPF clears `tid`; the rest is BPF's.
  */
 struct cpu_fast {
 	union {
@@ -112,7 +116,7 @@ struct cpu_fast {
 	u32 task;     /* the owning vCPU's slot in tasks */
 	u64 examined; /* in a takeover: which switch was the latest, see is_examined() */
 	u32 seconded; /* and how many the other one had examined */
-	u32 pad;
+	u32 known;    /* with ON_KNOWN: the slot in tasks */
 };
 ABI_SIZE(struct cpu_fast, 32);
 
@@ -144,7 +148,8 @@ ABI_SIZE(struct filter, ABI_FILTER_WORDS * 8);
  * task_counters[tid]. Waits are from runnable to running; waits[0] holds those below
  * 1,024 ns, waits[i] those in [2^(i-1), 2^i) times 1,024 ns, the last one all longer.
  * All count from the first switch-out that was seen of the thread. They arrive in
- * portions of ABI_FLUSH runs (what is outstanding stands in tasks); `off_set` at once.
+ * portions, once ABI_FLUSH runs are in one bucket (what is outstanding stands in tasks);
+ * `off_set` at once.
  */
 struct task_counters {
 	u32 vm;	   /* VM slot */
@@ -165,18 +170,22 @@ ABI_SIZE(struct task_counters, 184);
  * handed over: nothing is done for it when the thread is switched in.
  */
 struct task_pending {
-	u64 switches;
-	u64 run_mark;	/* ns; the kernel's figures when handed over */
-	u64 delay_mark; /* ns */
 	u64 delay; /* ns; run_delay at the latest switch-out: what is more at the next is
-		      one wait */
-	u64 waits[ABI_WAIT_BUCKETS];
+		      one wait. ABI_UNMARKED: none was seen yet, and nothing here counts
+		    */
+	u64 run_mark;		     /* ns; the kernel's figures when handed over */
+	u64 delay_mark;		     /* ns */
+	u64 waits[ABI_WAIT_BUCKETS]; /* each below ABI_FLUSH; together: the runs */
 };
-ABI_SIZE(struct task_pending, 160);
+ABI_SIZE(struct task_pending, 152);
 
-/* tasks[slot]: a tracked thread. Slot 0 stays empty. */
+#define ABI_UNMARKED (1ULL << 63)
+
+/* tasks[slot]: a tracked thread. Slot 0 stays empty. What a switch-out needs comes first:
+ * it is one cache line. */
 struct task {
 	u32 tid, tgid;
+	struct task_pending pending;
 	u64 start_ticks; /* /proc/PID/stat field 22, for user space: BPF sees the thread
 			    exit */
 	u32 vm;
@@ -186,10 +195,7 @@ struct task {
 	u32 old_set; /* where it still may be seen until vms[vm].settle_until, 0 for
 			nowhere */
 	u32 exited;
-	u32 marked; /* pending has its marks: the thread was seen to be switched out */
-	u32 pad;
-	struct task_pending pending;
-	u64 pad2[6];
+	u64 pad[8];
 };
 ABI_SIZE(struct task, 256);
 
@@ -234,12 +240,14 @@ struct vm_slot {
 	struct count settling;
 	u32 flags; /* enum vm_flag */
 	u32 pad;
+	u64 repaired; /* CLOCK_MONOTONIC ns: when its placement was last put right; 0:
+			 never */
 };
-ABI_SIZE(struct vm_slot, 288);
+ABI_SIZE(struct vm_slot, 296);
 
 /* health[0]. */
 struct health {
-	u64 switches; /* examined on all CPUs; each adds its portion of 64, cpu_counters
+	u64 switches; /* examined on all CPUs; each adds ABI_PORTION at once, cpu_counters
 			 is exact */
 	u64 events_lost; /* no room in the ring */
 	u64 unwritten;	/* runs whose thread had no entry in task_counters or whose VM had
@@ -252,7 +260,7 @@ struct health {
 	u64 loose_until;   /* CLOCK_MONOTONIC ns: partitions are being changed, and the
 			      kernel binds its threads anew; 0 when none is */
 	u64 build;	   /* which program is attached: a hash of its object file */
-	u64 drifts;	   /* noted so far; the latest ABI_DRIFTS stand in drifts */
+	u64 drifts;	   /* by others, noted so far */
 	u64 culprits_full; /* runs that had no place of their own in culprits */
 	u32 wanted;	   /* enum part, as bits: asked for */
 	u32 parts;	   /* of those, attached at the start */
@@ -261,8 +269,9 @@ struct health {
 	u64 missed; /* switches that programs before this one were not called for */
 	u64 unwritten_time; /* CLOCK_MONOTONIC ns: of the latest of `unwritten` */
 	u64 news_lost;	    /* no room in the ring buffer `news` */
+	u64 own_drifts;	    /* as drifts, by the controller */
 };
-ABI_SIZE(struct health, 128);
+ABI_SIZE(struct health, 136);
 
 /* What the observer does beside counting runs: each as far as the kernel has the hook. */
 enum part {
@@ -291,7 +300,7 @@ struct controllers {
 	u32 pad;
 	struct exe libvirt[ABI_EXES]; /* its daemons; inode 0: none */
 };
-ABI_SIZE(struct controllers, 80);
+ABI_SIZE(struct controllers, 144);
 
 /* groups[id of a cgroup v2]: groups that hold VMs' threads, and those above them. */
 struct group_rule {
@@ -316,7 +325,8 @@ ABI_SIZE(struct who, 32);
 /*
  * drifts[n modulo ABI_DRIFTS]: somebody changed where a VM's thread may run, or what
  * belongs to it. `number` is n + 1, and written last. A number that is in no entry was
- * counted for a change of which nothing could be kept.
+ * counted for a change of which nothing could be kept. Behind them the controller's own,
+ * which have numbers of their own: however many these are, they displace none.
  */
 struct drift {
 	u64 number;

@@ -34,7 +34,7 @@ struct identity {
 static __noinline u32 find_process_vm(u32 tgid)
 {
 	u32 slot = find_slot(tgid), vm_slot;
-	struct task *task = bpf_map_lookup_elem(&tasks, &slot);
+	struct task *task = get_task(slot);
 	struct vm_slot *vm;
 
 	if (!slot || !task || task->tgid != tgid)
@@ -56,7 +56,7 @@ static __always_inline struct identity identify_candidate(struct task_struct *p)
 {
 	struct identity id = {};
 	u32 slot = find_slot(p->pid);
-	struct task *task = bpf_map_lookup_elem(&tasks, &slot);
+	struct task *task = get_task(slot);
 
 	if (slot && task && task->tgid == (u32)p->tgid &&
 		(!task->exited || is_last_breath(task, p))) {

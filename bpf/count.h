@@ -9,9 +9,8 @@ static __always_inline u32 wait_bucket(u64 ns)
 	u64 units = ns >> 10;
 	u32 bucket = 0;
 
-	/* Almost all: 0, 1, 2 and 3 are in the buckets 0, 1, 2 and 2. */
-	if (likely(units < 4))
-		return (u32)(units - (units & units >> 1));
+	if (!units)
+		return 0;
 	if (units >> (ABI_WAIT_BUCKETS - 2))
 		return ABI_WAIT_BUCKETS - 1;
 	if (units >> 8) {
@@ -33,69 +32,75 @@ static __noinline void flush(struct task *task, struct task_struct *p)
 {
 	struct task_counters *to = bpf_map_lookup_elem(&task_counters, &task->tid);
 	struct task_pending *pending = &task->pending;
-	u64 run = p->se.sum_exec_runtime;
+	u64 run = p->se.sum_exec_runtime, switches = 0;
 
+#pragma unroll
+	for (int i = 0; i < ABI_WAIT_BUCKETS; i++) {
+		switches += pending->waits[i];
+		if (to)
+			to->waits[i] += pending->waits[i];
+		pending->waits[i] = 0;
+	}
 	if (!to) {
 		struct health *h = get_health();
 
 		if (h) {
-			__sync_fetch_and_add(&h->unwritten, pending->switches);
+			__sync_fetch_and_add(&h->unwritten, switches);
 			h->unwritten_time = bpf_ktime_get_ns();
 		}
-		pending->switches = 0;
 		return;
 	}
-	to->switches += pending->switches;
+	to->switches += switches;
 	to->run_ns += run - pending->run_mark;
 	to->wait_ns += pending->delay - pending->delay_mark;
-#pragma unroll
-	for (int i = 0; i < ABI_WAIT_BUCKETS; i++) {
-		to->waits[i] += pending->waits[i];
-		pending->waits[i] = 0;
-	}
-	pending->switches = 0;
 	pending->run_mark = run;
 	pending->delay_mark = pending->delay;
 }
 
-static __noinline void set_marks(struct task *task, struct task_struct *p)
+/* Adds a run by the bucket of its wait; `delay` is the thread's run_delay at its end. */
+static __always_inline void add_run(
+	struct task *task, struct task_struct *p, u64 delay, u64 bucket)
 {
-	task->pending.run_mark = p->se.sum_exec_runtime;
-	task->pending.delay = task->pending.delay_mark = p->sched_info.run_delay;
-	task->marked = 1;
+	task->pending.delay = delay;
+	if (unlikely(++task->pending.waits[bucket % ABI_WAIT_BUCKETS] >= ABI_FLUSH))
+		flush(task, p);
 }
 
-/* The entry of a thread whose CPU became another's while it was on it, or NULL. */
-static __noinline struct task *find_moved(struct task_struct *p)
+static __noinline void add_rare_run(struct task *task, struct task_struct *p)
 {
-	u32 slot = find_slot(p->pid);
-	struct task *task = bpf_map_lookup_elem(&tasks, &slot);
+	u64 delay = p->sched_info.run_delay;
 
-	return slot && task && task->tid == (u32)p->pid ? task : NULL;
+	if (task->pending.delay != ABI_UNMARKED) {
+		add_run(task, p, delay, wait_bucket(delay - task->pending.delay));
+		return;
+	}
+	/* From this switch-out on the thread's figures are known. */
+	task->pending.run_mark = p->se.sum_exec_runtime;
+	task->pending.delay_mark = delay;
+	task->pending.delay = delay;
 }
 
 /* A known thread's own figures, whatever the class of the run. Needs no clock: the kernel
  * keeps them. */
-static __always_inline void account_thread(u32 slot, struct task_struct *p)
+static __always_inline void account_task(struct task *task, struct task_struct *p)
 {
-	struct task *task = bpf_map_lookup_elem(&tasks, &slot);
-	u64 delay;
+	u64 delay = p->sched_info.run_delay, wait = delay - task->pending.delay;
 
-	if (unlikely(!task || task->tid != (u32)p->pid)) {
-		task = find_moved(p);
-		if (!task)
-			return;
-	}
-	if (unlikely(!task->marked)) {
-		set_marks(task, p);
-		return;
-	}
-	delay = p->sched_info.run_delay;
-	task->pending
-		.waits[wait_bucket(delay - task->pending.delay) % ABI_WAIT_BUCKETS]++;
-	task->pending.delay = delay;
-	if (unlikely(++task->pending.switches >= ABI_FLUSH))
-		flush(task, p);
+	/* Almost all are below 4,096 ns: of 0, 1, 2 and 3 units of 1,024 ns the buckets
+	 * are 0, 1, 2 and 2, a digit each. */
+	if (likely(wait < 4096))
+		add_run(task, p, delay, 0x2210 >> (wait >> 8 & 12));
+	else
+		add_rare_run(task, p);
+}
+
+/* Of one whose slot is not at hand. */
+static __noinline void account_moved(struct task_struct *p)
+{
+	struct task *task = get_task(find_slot(p->pid));
+
+	if (task && task->tid == (u32)p->pid && p->pid)
+		account_task(task, p);
 }
 
 static __always_inline void count_here(struct count *count, u64 ns)
@@ -304,12 +309,13 @@ static __noinline void end_disorder(struct cpu_run *run, struct task_struct *p, 
 
 /* A run that ends on a reserved CPU without a class began before the rule: it counts from
  * there. */
-static __noinline void end_early_run(struct task_struct *p, u32 cpu)
+static __noinline void end_early_run(struct cpu_counters *here, struct task_struct *p)
 {
+	u32 cpu = bpf_get_smp_processor_id();
 	struct cpu_run *run = bpf_map_lookup_elem(&cpu_runs, &cpu);
 	struct cpu_rule *rule = bpf_map_lookup_elem(&cpu_rules, &cpu);
 
-	if (!run || !rule)
+	if (!run || !rule || !is_reserved(here->fast.vm) || !p->pid)
 		return;
 	classify(run, p, cpu);
 	if (run->class > RUN_IN_ORDER) {
@@ -336,8 +342,9 @@ static __noinline void end_unseen_run(struct cpu_run *run, u32 cpu)
 	run->class = RUN_NONE;
 }
 
-static __always_inline void end_noted_run(struct task_struct *p, u32 cpu)
+static __noinline void end_noted_run(struct task_struct *p)
 {
+	u32 cpu = bpf_get_smp_processor_id();
 	struct cpu_run *run = bpf_map_lookup_elem(&cpu_runs, &cpu);
 
 	if (!run)
@@ -347,19 +354,17 @@ static __always_inline void end_noted_run(struct task_struct *p, u32 cpu)
 		return;
 	}
 	if (run->task)
-		account_thread(run->task, p);
+		account_moved(p);
 	if (unlikely(run->class > RUN_IN_ORDER))
 		end_disorder(run, p, cpu);
 	run->class = RUN_NONE;
 }
 
-/* Of whoever is not the owner. */
-static __always_inline void end_run(struct cpu_fast *at, struct task_struct *p, u32 cpu)
+/* Of whoever is not known to be where he may be. */
+static __always_inline void end_run(struct cpu_counters *here, struct task_struct *p)
 {
-	if (at->on == ON_RUN) {
-		at->on = ON_OTHER;
-		end_noted_run(p, cpu);
-	} else if (p->pid && (u32)p->pid != at->tid) {
-		end_early_run(p, cpu);
-	}
+	if (here->fast.on == ON_RUN)
+		end_noted_run(p);
+	else if ((u32)p->pid != here->fast.tid)
+		end_early_run(here, p);
 }

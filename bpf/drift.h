@@ -48,7 +48,7 @@ static __noinline bool is_controller(void)
  * A place in drifts, which no reader takes for whole until drift->number is set to what
  * was given here. The oldest one gives way. NULL: none.
  */
-static __always_inline struct drift *next_drift(u64 *ret_number)
+static __always_inline struct drift *next_drift(bool own, u64 *ret_number)
 {
 	struct health *h = get_health();
 	struct drift *drift;
@@ -57,8 +57,8 @@ static __always_inline struct drift *next_drift(u64 *ret_number)
 
 	if (!h)
 		return NULL;
-	n = __sync_fetch_and_add(&h->drifts, 1);
-	slot = n % ABI_DRIFTS;
+	n = __sync_fetch_and_add(own ? &h->own_drifts : &h->drifts, 1);
+	slot = own ? ABI_DRIFTS + n % ABI_OWN_DRIFTS : n % ABI_DRIFTS;
 	drift = bpf_map_lookup_elem(&drifts, &slot);
 	if (!drift)
 		return NULL;
@@ -77,7 +77,8 @@ static __noinline struct drift *begin_change(u32 kind)
 	u64 number;
 
 	if (bpf_map_update_elem(&changes, &tid, &no_drift, BPF_ANY)) {
-		next_drift(&number); /* there is no room: it is counted, at least */
+		next_drift(
+			false, &number); /* there is no room: it is counted, at least */
 		return NULL;
 	}
 	change = bpf_map_lookup_elem(&changes, &tid);
@@ -111,7 +112,7 @@ static __always_inline void note_change(struct drift *change)
 	change->number = 0;
 	change->time = bpf_ktime_get_ns();
 	change->own = is_controller();
-	drift = next_drift(&number);
+	drift = next_drift(change->own, &number);
 	if (!drift)
 		return;
 	__builtin_memcpy(drift, change, sizeof(*drift));

@@ -80,7 +80,7 @@ static __noinline void note_guarded(
 	struct drift *drift;
 	u64 number;
 
-	drift = next_drift(&number);
+	drift = next_drift(false, &number);
 	if (!drift)
 		return;
 	__builtin_memset(drift, 0, sizeof(*drift));
@@ -94,6 +94,7 @@ static __noinline void note_guarded(
 	drift->group = drift->target.cgroup;
 	barrier();
 	drift->number = number;
+	announce(NEWS_DRIFT, vm, bpf_get_current_task_btf());
 }
 
 /*

@@ -25,7 +25,7 @@ static int forget_owner(u32 cpu, struct exit_context *context)
 static __noinline void end_task(u32 slot, u32 tid)
 {
 	struct exit_context context = {.tid = tid};
-	struct task *task = bpf_map_lookup_elem(&tasks, &slot);
+	struct task *task = get_task(slot);
 
 	if (!slot || !task)
 		return;
@@ -43,7 +43,7 @@ int BPF_PROG(cpuwarden_exit, struct task_struct *p)
 	if (!id.vm)
 		return 0;
 	/* What is outstanding, but for this last run. */
-	if (id.known && id.known->marked)
+	if (id.known && id.known->pending.delay != ABI_UNMARKED)
 		flush(id.known, p);
 	end_task(id.task, p->pid);
 	vm = bpf_map_lookup_elem(&vms, &id.vm);

@@ -103,3 +103,14 @@ static __always_inline u32 find_slot(u32 tid)
 			return bucket->entries[i].task;
 	return 0;
 }
+
+static __always_inline struct task *get_task(u32 slot)
+{
+	return bpf_map_lookup_elem(&tasks, &slot);
+}
+
+/* By cpu_fast.vm. */
+static __always_inline bool is_reserved(u32 vm)
+{
+	return vm & ~CPU_TAKEOVER;
+}

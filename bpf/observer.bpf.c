@@ -34,43 +34,42 @@
 char LICENSE[] SEC("license") = "GPL";
 
 /* Where one run ends at the switch at which another begins, it is the same moment. */
-static __always_inline u64 begin_time(const struct cpu_run *run, u32 cpu)
+static __always_inline u64 begin_time(
+	const struct cpu_run *run, const struct cpu_counters *here)
 {
-	struct cpu_counters *counters = bpf_map_lookup_elem(&cpu_counters, &cpu);
-
-	if (counters && run->end && run->end_switch == (u32)counters->switches)
+	if (run->end && run->end_switch == (u32)here->switches)
 		return run->end;
 	return bpf_ktime_get_ns();
 }
 
 /* Of whoever is not the CPU's owner, or not where it may be. */
-static __noinline void begin_run(struct cpu_fast *at, struct task_struct *p, u32 cpu)
+static __noinline void begin_run(struct cpu_counters *here, struct task_struct *p)
 {
+	u32 cpu = bpf_get_smp_processor_id();
 	struct cpu_run *run = bpf_map_lookup_elem(&cpu_runs, &cpu);
 
 	if (!run)
 		return;
 	classify(run, p, cpu);
-	at->on = run->class != RUN_NONE ? ON_RUN : ON_OTHER;
+	here->fast.on = run->class != RUN_NONE ? ON_RUN : ON_OTHER;
 	run->tid = p->pid;
 	if (run->class > RUN_IN_ORDER)
-		run->start = begin_time(run, cpu);
+		run->start = begin_time(run, here);
 }
 
 /* Of a process that filter_has(), on an unreserved CPU. */
-static __always_inline void begin_unreserved(
-	struct cpu_fast *at, struct task_struct *p, u32 cpu)
+static __noinline void begin_unreserved(struct cpu_counters *here, struct task_struct *p)
 {
 	u32 slot = find_slot(p->pid);
-	struct task *task = bpf_map_lookup_elem(&tasks, &slot);
+	struct task *task = get_task(slot);
 
 	if (likely(slot && task && task->tgid == (u32)p->tgid && !task->exited &&
-		    set_has(task->set, cpu))) {
-		at->task = slot;
-		at->on = ON_KNOWN;
+		    set_has(task->set, bpf_get_smp_processor_id()))) {
+		here->fast.known = slot;
+		here->fast.on = ON_KNOWN;
 		return;
 	}
-	begin_run(at, p, cpu);
+	begin_run(here, p);
 }
 
 /*
@@ -109,7 +108,7 @@ static __noinline void count_switches(void)
 	struct health *h = get_health();
 
 	if (h)
-		__sync_fetch_and_add(&h->switches, ABI_FLUSH);
+		__sync_fetch_and_add(&h->switches, ABI_PORTION);
 }
 
 /*
@@ -117,15 +116,15 @@ static __noinline void count_switches(void)
  * that is switched out or another number of times that this was (what the kernel counts
  * before the tracepoint).
  */
-static __noinline bool is_examined(struct cpu_fast *at, struct task_struct *prev)
+static __noinline bool is_examined(struct cpu_counters *here, struct task_struct *prev)
 {
 	u64 this = (prev->nvcsw + prev->nivcsw) << 22 | (u32)prev->pid;
 
-	if (at->examined == this) {
-		at->seconded++;
+	if (here->fast.examined == this) {
+		here->fast.seconded++;
 		return true;
 	}
-	at->examined = this;
+	here->fast.examined = this;
 	return false;
 }
 
@@ -135,40 +134,67 @@ static __noinline bool is_examined(struct cpu_fast *at, struct task_struct *prev
 
 static __always_inline void count_switch(struct cpu_counters *counters)
 {
-	if (!(++counters->switches % ABI_FLUSH))
+	if (!(++counters->switches % ABI_PORTION))
 		count_switches();
 }
 
-/* On a CPU that is reserved, or where a run ends that matters. */
-static __always_inline void switch_here(
-	u64 *ctx, struct cpu_fast *at, struct cpu_counters *counters, u32 cpu)
+/* Of the one who owned the CPU when he came, and perhaps does no more. */
+static __always_inline void end_owner_run(
+	struct cpu_counters *here, struct task_struct *p)
 {
-	u32 vm = at->vm, on = at->on;
-	struct task_struct *next;
+	struct task *task = bpf_map_lookup_elem(&tasks, &here->fast.task);
 
-	if (unlikely(vm & CPU_TAKEOVER)) {
-		vm &= ~CPU_TAKEOVER;
-		if (is_examined(at, PREV(ctx)))
-			return;
+	if (likely(task && task->tid == (u32)p->pid)) {
+		account_task(task, p);
+		return;
 	}
-	count_switch(counters);
-	if (on == ON_KNOWN) {
-		at->on = ON_OTHER;
-		account_thread(at->task, PREV(ctx));
-		/* The CPU became another's under it. */
-		if (unlikely((u32)PREV(ctx)->pid != at->tid) && vm)
-			end_early_run(PREV(ctx), cpu);
-	} else if (unlikely(on | vm)) {
-		end_run(at, PREV(ctx), cpu);
-	}
-	next = NEXT(ctx);
-	if (!vm) {
-		if (filter_has(next->tgid) && next->pid)
-			begin_unreserved(at, next, cpu);
-	} else if ((u32)next->pid == at->tid && next->pid) {
-		at->on = ON_KNOWN;
-	} else if (next->pid) {
-		begin_run(at, next, cpu);
+	account_moved(p);
+	end_early_run(here, p);
+}
+
+static __always_inline void end_known_run(
+	struct cpu_counters *here, struct task_struct *p)
+{
+	struct task *task = bpf_map_lookup_elem(&tasks, &here->fast.known);
+
+	if (likely(task && task->tid == (u32)p->pid))
+		account_task(task, p);
+	else
+		account_moved(p);
+	/* The CPU became reserved under it. */
+	if (unlikely(is_reserved(here->fast.vm)))
+		end_early_run(here, p);
+}
+
+/*
+ * On a CPU that is reserved, or where a run ends that matters. Few values are kept from
+ * one line to the next: each would be put on the stack and fetched again. CPU_TAKEOVER is
+ * the sign of `state`'s lower half.
+ */
+static __always_inline void switch_here(u64 *ctx, struct cpu_counters *here, u64 state)
+{
+	u32 on = state >> 32, tid;
+
+	if (unlikely((s32)state < 0) && is_examined(here, PREV(ctx)))
+		return;
+	count_switch(here);
+	if (on == ON_OWNER)
+		end_owner_run(here, PREV(ctx));
+	else if (on == ON_KNOWN)
+		end_known_run(here, PREV(ctx));
+	else if (unlikely(on != ON_IDLE))
+		end_run(here, PREV(ctx));
+	tid = NEXT(ctx)->pid;
+	if (!is_reserved((u32)state)) {
+		here->fast.on = ON_OTHER;
+		if (filter_has(NEXT(ctx)->tgid) && tid)
+			begin_unreserved(here, NEXT(ctx));
+	} else if (!tid) {
+		here->fast.on = ON_IDLE;
+	} else if (likely(tid == here->fast.tid)) {
+		here->fast.on = ON_OWNER;
+	} else {
+		begin_run(here, NEXT(ctx));
 	}
 }
 
@@ -185,18 +211,18 @@ int cpuwarden_switch(u64 *ctx)
 	u32 cpu = bpf_get_smp_processor_id();
 	struct cpu_counters *counters = bpf_map_lookup_elem(&cpu_counters, &cpu);
 	struct task_struct *next;
-	struct cpu_fast *at;
+	u64 state;
 
 	if (!counters)
 		return 0;
-	at = &counters->fast;
-	if (unlikely(at->state)) {
-		switch_here(ctx, at, counters, cpu);
+	state = counters->fast.state;
+	if (unlikely(state)) {
+		switch_here(ctx, counters, state);
 		return 0;
 	}
 	count_switch(counters);
 	next = NEXT(ctx);
 	if (unlikely(filter_has(next->tgid)) && next->pid)
-		begin_unreserved(at, next, cpu);
+		begin_unreserved(counters, next);
 	return 0;
 }

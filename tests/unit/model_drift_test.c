@@ -49,9 +49,9 @@ static void test_what_explains_nothing_is_passed_over(void **state)
 
 	(void)state;
 	init(notes);
-	notes[0].own = true;
+	notes[0].result = -1;
 	assert_ptr_equal(find(notes, N, "web1", 0), &notes[1]);
-	notes[1].own = true;
+	notes[1].result = -1;
 	assert_ptr_equal(find(notes, N, "web1", 0), &notes[2]);
 	notes[2].result = -1;
 	assert_null(find(notes, N, "web1", 0));
@@ -90,6 +90,31 @@ static void test_what_came_later_explains_nothing(void **state)
 	assert_ptr_equal(drift_find(notes, N, &question), &notes[0]);
 }
 
+static void test_only_what_is_about_the_cpu(void **state)
+{
+	struct drift_note notes[N];
+	struct cpuset where = {};
+	struct drift_question question = {.vm = "web1", .time = 50, .where = &where};
+
+	(void)state;
+	init(notes);
+	cpuset_add(&where, 3);
+	notes[0].change = CHANGED_CPUS;
+	cpuset_add(&notes[0].before, 2);
+	cpuset_add(&notes[0].after, 4);
+	assert_ptr_equal(drift_find(notes, N, &question), &notes[1]);
+	cpuset_add(&notes[0].after, 3);
+	assert_ptr_equal(drift_find(notes, N, &question), &notes[0]);
+	/* No CPUs of its own: those of the group above. */
+	notes[0].after = (struct cpuset){};
+	assert_ptr_equal(drift_find(notes, N, &question), &notes[0]);
+	/* One that no note has a place for. */
+	where = (struct cpuset){};
+	cpuset_add(&where, DRIFT_CPUS);
+	cpuset_add(&notes[0].after, 4);
+	assert_ptr_equal(drift_find(notes, N, &question), &notes[0]);
+}
+
 /* What came before the rules in force was mended with them, whoever's it was. */
 static void test_what_the_rules_have_outlived(void **state)
 {
@@ -98,7 +123,7 @@ static void test_what_the_rules_have_outlived(void **state)
 
 	(void)state;
 	init(notes);
-	notes[0].own = true;
+	notes[0].result = -1;
 	assert_ptr_equal(drift_find(notes, N, &question), &notes[1]);
 	question.since = 21;
 	assert_null(drift_find(notes, N, &question));
@@ -106,7 +131,7 @@ static void test_what_the_rules_have_outlived(void **state)
 	notes[2].shared = true;
 	assert_null(drift_find(notes, N, &question));
 	question.since = 10;
-	notes[1].own = true;
+	notes[1].result = -1;
 	assert_ptr_equal(drift_find(notes, N, &question), &notes[2]);
 }
 
@@ -201,6 +226,7 @@ int main(void)
 		cmocka_unit_test(test_what_explains_nothing_is_passed_over),
 		cmocka_unit_test(test_of_a_thread_only_what_reaches_it),
 		cmocka_unit_test(test_what_came_later_explains_nothing),
+		cmocka_unit_test(test_only_what_is_about_the_cpu),
 		cmocka_unit_test(test_what_the_rules_have_outlived),
 		cmocka_unit_test(test_what_is_shared_is_anybodys),
 		cmocka_unit_test(test_what_is_beside_has_to_do_with_its_cpus),

@@ -56,7 +56,7 @@ static void test_what_is_masked_is_a_power_of_two(void **state)
 {
 	(void)state;
 	assert_int_equal(ABI_FILTER_WORDS & (ABI_FILTER_WORDS - 1), 0);
-	assert_int_equal(ABI_FLUSH & (ABI_FLUSH - 1), 0);
+	assert_int_equal(ABI_PORTION & (ABI_PORTION - 1), 0);
 	assert_int_equal(sizeof(struct task_bucket), 64);
 	assert_int_equal(sizeof(struct task_bucket), ABI_BUCKET * 8);
 }

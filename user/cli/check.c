@@ -123,6 +123,32 @@ static int find_degraded(struct evidence *evidence, const char *only)
 	return r ? -ENOMEM : 0;
 }
 
+/* A VM that had to be put right in the window, and whose doing that was. */
+static int find_repaired(struct evidence *evidence, const char *only, uint64_t window_ns)
+{
+	const struct counters *counters = &evidence->counters;
+	const struct vm_tally *latest = NULL;
+	struct problem sentence;
+	char ago[32];
+
+	for (size_t i = 0; i < counters->n_vms; i++) {
+		const struct vm_tally *vm = &counters->vms[i];
+
+		if (vm->repaired && (!only || !strcmp(vm->name, only)) &&
+			(!latest || vm->repaired > latest->repaired))
+			latest = vm;
+	}
+	if (!latest || (window_ns && counters->now - latest->repaired > window_ns))
+		return 0;
+	cli_duration(counters->now - latest->repaired, ago, sizeof(ago));
+	problem_set(&sentence, 0, "%s had to be repaired %s ago", latest->name, ago);
+	cli_drift_tell(&evidence->drift,
+		&(struct drift_question){.vm = latest->name, .time = latest->repaired},
+		&sentence);
+	evidence->degraded = strdup(sentence.text);
+	return evidence->degraded ? 0 : -ENOMEM;
+}
+
 static void describe_culprit(struct evidence *evidence, const struct culprit *culprit)
 {
 	char length[32], where[64], pid[32] = "", runs[64] = "", comm[COMM_SIZE];
@@ -169,11 +195,15 @@ static void describe_culprit(struct evidence *evidence, const struct culprit *cu
 /* Who ran where he should not have, and whose doing that is. */
 static void tell_culprit(struct evidence *evidence, const struct culprit *culprit)
 {
+	struct cpuset where = {};
 	const struct drift_question question = {.vm = culprit->vm,
 		.tid = culprit->tid,
 		.tgid = culprit->tgid,
-		.time = culprit->time};
+		.time = culprit->time,
+		.began = culprit->time - culprit->ns,
+		.where = &where};
 
+	cpuset_add(&where, culprit->cpu);
 	describe_culprit(evidence, culprit);
 	cli_drift_tell(&evidence->drift, &question, &evidence->culprit);
 }
@@ -250,6 +280,8 @@ static int gather(
 		r = find_unwatched(evidence, only);
 	if (!r)
 		r = find_degraded(evidence, only);
+	if (!r && !evidence->degraded)
+		r = find_repaired(evidence, only, request->window_ns);
 	if (r)
 		return problem_set(
 			problem, r, "cannot read the observer: %s", strerror(-r));

@@ -134,8 +134,7 @@ struct json_object *cli_drift_list(const struct cli_drift *drift, const char *on
 	struct json_object *list = json_object_new_array();
 
 	for (size_t i = 0; i < drift->n; i++)
-		if (!drift->notes[i].own && (!only || !strcmp(drift->notes[i].vm, only) ||
-						    drift->notes[i].shared))
+		if (!only || !strcmp(drift->notes[i].vm, only) || drift->notes[i].shared)
 			json_object_array_add(
 				list, note_json(drift->cycle, &drift->notes[i]));
 	return list;
@@ -157,9 +156,9 @@ static const struct drift_note *find_note(
 			rule_vm_owned(&actual->vms[i].rules, &cpus);
 			with_rules.cpus = &cpus;
 			/* A change that was mended since, which wrote the rules anew,
-			 * explains what was wrong before, and nothing that is now. */
+			 * explains what began before, and nothing that is now. */
 			if (!question->time ||
-				question->time >= actual->vms[i].rules.since)
+				question->began >= actual->vms[i].rules.since)
 				with_rules.since = actual->vms[i].rules.since;
 		}
 	return drift_find(drift->notes, drift->n, &with_rules);

@@ -33,7 +33,9 @@ static int do_begin_rules(struct journal *journal, struct problem *problem)
 	if (r && r != -ENOENT)
 		return problem_set(
 			problem, r, "cannot read the rules of VM %s", journal->unit->vm);
+	/* Of a change that did not come to its end nothing is known to have been so. */
 	journal->rules_known = !r;
+	journal->rules_held = !r && !settling;
 	if (!journal_push(journal, STEP_BEGIN_RULES, NULL))
 		return problem_nomem(problem);
 	r = observer_begin(observer, &journal->vm->rules, problem);
@@ -300,6 +302,40 @@ static bool drops_record(const struct step *step)
 	return step->kind == STEP_DROP_RECORD || step->kind == STEP_DROP_HOST_RECORD;
 }
 
+/* One that was to be where it was not, or not yet, is placed; not so one that the rules
+ * in force name. */
+static bool is_repair(const struct journal *journal, const struct step *step)
+{
+	const struct rule_vm *rules = &journal->rules;
+
+	switch (step->kind) {
+	case STEP_SET_CPUS:
+	case STEP_SET_EXCLUSIVE:
+	case STEP_SET_MEMS:
+	case STEP_SET_PARTITION:
+	case STEP_MOVE_PROCESS:
+		return true;
+	case STEP_MOVE_THREAD:
+	case STEP_SET_AFFINITY:
+		for (size_t i = 0; i < rules->n_threads; i++)
+			if (rules->threads[i].tid == step->tid &&
+				rules->threads[i].start_time == step->start_time)
+				return true;
+		return false;
+	default:
+		return false;
+	}
+}
+
+/* Under new rules nothing was repaired: something else is wanted. */
+static void note_repair(const struct journal *journal)
+{
+	if (journal->repairs && journal->rules_held &&
+		rule_vm_holds(&journal->rules, &journal->vm->rules))
+		observer_note_repair(journal->execution->cycle->observer,
+			journal->unit->pid, journal->unit->start_time);
+}
+
 static void loosen(const struct execution *execution, const struct unit *unit, bool loose)
 {
 	bool changes = false;
@@ -331,6 +367,7 @@ int unit_execute(const struct execution *execution, const struct unit *unit,
 		if (result && (!back || drops_record(&unit->steps[i])))
 			continue;
 		r = do_step(&journal, &unit->steps[i], &now);
+		journal.repairs |= !r && is_repair(&journal, &unit->steps[i]);
 		if (!r && execution->done)
 			execution->done(unit, &unit->steps[i], execution->data);
 		if (r >= 0 || result)
@@ -341,6 +378,8 @@ int unit_execute(const struct execution *execution, const struct unit *unit,
 			problem_set(problem, r, "%s: %s", step_name(unit->steps[i].kind),
 				strerror(-r));
 	}
+	if (!result)
+		note_repair(&journal);
 	if (result && !back)
 		journal_undo(&journal, problem);
 	loosen(execution, unit, false);

@@ -221,7 +221,7 @@ static void tell_drifts(struct passes *passes, const struct cycle *cycle, bool f
 	if (!first && n && notes[n - 1].number > passes->drift_told + 1)
 		tell_unnoted(passes->file, notes[n - 1].number - passes->drift_told - 1);
 	for (size_t i = n; i-- > 0;)
-		if (!first && notes[i].number > passes->drift_told && !notes[i].own)
+		if (!first && notes[i].number > passes->drift_told)
 			tell_drift(passes->file, &notes[i]);
 	if (n)
 		passes->drift_told = notes[0].number;

@@ -9,9 +9,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
@@ -76,14 +80,61 @@ int program_file_read(const char *path, struct program_file *ret_file)
 	return read_fd(fd, ret_file);
 }
 
+/*
+ * The file that the daemon of that path runs, by its pid file. Is it that path's at all?
+ * The kernel adds " (deleted)" where the file was replaced. One in another mount
+ * namespace, where a path means nothing to us, is not found among our mounts.
+ */
+static int read_running(const char *path, struct program_file *ret_file)
+{
+	char pid_file[64], exe[64], text[32], target[PATH_MAX];
+	size_t len = strlen(path);
+	ssize_t n;
+	long pid;
+
+	snprintf(pid_file, sizeof(pid_file), "/run/%s.pid", strrchr(path, '/') + 1);
+	n = file_read_at(AT_FDCWD, pid_file, text, sizeof(text));
+	if (n < 0)
+		return (int)n;
+	pid = strtol(text, NULL, 10);
+	if (pid <= 0)
+		return -ESRCH;
+	snprintf(exe, sizeof(exe), "/proc/%ld/exe", pid);
+	n = readlink(exe, target, sizeof(target) - 1);
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	if (strncmp(target, path, len) != 0 ||
+		(target[len] && strcmp(target + len, " (deleted)") != 0))
+		return -ESRCH;
+	return program_file_read(exe, ret_file);
+}
+
+static bool is_among(
+	const struct program_file *files, size_t n, const struct program_file *file)
+{
+	for (size_t i = 0; i < n; i++)
+		if (files[i].inode == file->inode && files[i].major == file->major &&
+			files[i].minor == file->minor)
+			return true;
+	return false;
+}
+
 size_t libvirt_daemons(struct program_file ret_files[LIBVIRT_DAEMONS])
 {
-	static const char *const paths[LIBVIRT_DAEMONS] = {"/usr/sbin/libvirtd",
-		"/usr/sbin/virtqemud", "/usr/local/sbin/libvirtd",
-		"/usr/local/sbin/virtqemud"};
+	static const char *const paths[] = {"/usr/sbin/libvirtd", "/usr/sbin/virtqemud",
+		"/usr/local/sbin/libvirtd", "/usr/local/sbin/virtqemud"};
+	enum { PATHS = sizeof(paths) / sizeof(*paths) };
+	struct program_file file;
 	size_t n = 0;
 
-	for (size_t i = 0; i < LIBVIRT_DAEMONS; i++)
-		n += !program_file_read(paths[i], &ret_files[n]);
+	_Static_assert(2 * PATHS <= LIBVIRT_DAEMONS, "installed and running");
+	for (size_t i = 0; i < 2 * PATHS; i++) {
+		int r = i < PATHS ? program_file_read(paths[i], &file)
+				  : read_running(paths[i - PATHS], &file);
+
+		if (!r && !is_among(ret_files, n, &file))
+			ret_files[n++] = file;
+	}
 	return n;
 }

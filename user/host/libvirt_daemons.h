@@ -4,10 +4,13 @@
 #include "user/base/problem.h"
 #include "user/model/rules.h"
 
-enum { LIBVIRT_DAEMONS = 4 };
+enum { LIBVIRT_DAEMONS = 8 };
 
-/* libvirt's daemons that run QEMU: those that are installed and that root alone can
- * change. Returns how many. */
+/*
+ * libvirt's daemons that run QEMU: those that are installed, and those that run, which
+ * after an upgrade may still be of a file that was replaced; only files that root alone
+ * can change. Returns how many.
+ */
 size_t libvirt_daemons(struct program_file ret_files[LIBVIRT_DAEMONS]);
 
 /*

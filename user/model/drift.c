@@ -35,6 +35,16 @@ const char *drift_state(int state)
 	return state >= -2 && state <= 2 ? names[state + 2] : "unknown";
 }
 
+/* Of a change from CPUs to CPUs. None stands for whatever the group above has, and of
+ * CPUs that a note has no place for nothing is known. */
+static bool is_about(const struct drift_note *note, const struct cpuset *where)
+{
+	return cpuset_empty(&note->before) || cpuset_empty(&note->after) ||
+	       cpuset_next(where, DRIFT_CPUS) >= 0 ||
+	       cpuset_intersects(&note->before, where) ||
+	       cpuset_intersects(&note->after, where);
+}
+
 /* Groups say for all threads in them where those run. */
 static bool concerns(const struct drift_note *note, const struct drift_question *question)
 {
@@ -52,6 +62,8 @@ static bool concerns(const struct drift_note *note, const struct drift_question 
 		return false;
 	if (question->time && note->time > question->time)
 		return false;
+	if (question->where && !is_about(note, question->where))
+		return false;
 	return !question->tid || of_group || target->tid == question->tid ||
 	       (note->change == CHANGED_GROUP && target->tid == target->tgid &&
 		       target->tgid == question->tgid);
@@ -61,8 +73,8 @@ const struct drift_note *drift_find(const struct drift_note *notes, size_t n_not
 	const struct drift_question *question)
 {
 	for (size_t i = 0; i < n_notes; i++)
-		if (!notes[i].own && !notes[i].result &&
-			notes[i].time >= question->since && concerns(&notes[i], question))
+		if (!notes[i].result && notes[i].time >= question->since &&
+			concerns(&notes[i], question))
 			return &notes[i];
 	return NULL;
 }

@@ -18,7 +18,11 @@ enum drift_change {
 	DRIFT_CHANGES
 };
 
-enum { DRIFT_TEXT_SIZE = 64, DRIFT_LIST_SIZE = 256 };
+enum {
+	DRIFT_TEXT_SIZE = 64,
+	DRIFT_LIST_SIZE = 256,
+	DRIFT_CPUS = 1024, /* that a note has a place for */
+};
 
 /* Who a task was then. */
 struct drift_task {
@@ -32,7 +36,6 @@ struct drift_note {
 	uint64_t time;	 /* CLOCK_MONOTONIC ns */
 	enum drift_change change;
 	int result;	       /* 0, or the -errno of the guard's refusal */
-	bool own;	       /* it was cpuwarden */
 	char vm[VM_NAME_SIZE]; /* "": of no single one, or of one that is gone */
 	bool shared;	       /* of no single one */
 	bool beside;	       /* of a group that no VM is in, next to the VMs' */
@@ -59,7 +62,9 @@ const char *drift_state(int state);
 struct drift_question {
 	const char *vm;
 	pid_t tid, tgid; /* who ran where he should not have; 0: nobody in particular */
-	uint64_t time;	 /* CLOCK_MONOTONIC ns; 0: now */
+	/* CLOCK_MONOTONIC ns: when he was last seen there, and when he came; 0: now. */
+	uint64_t time, began;
+	const struct cpuset *where; /* he ran there; NULL: not known */
 	/* Of the VM's rules: its own CPUs (NULL: not known), and since when they hold. */
 	const struct cpuset *cpus;
 	uint64_t since; /* CLOCK_MONOTONIC ns */
@@ -67,9 +72,10 @@ struct drift_question {
 
 /*
  * Who has brought it about: the latest change of the VM's threads or groups, of what it
- * shares with others, or of a group next to it that has to do with its CPUs, that is none
- * of ours and has not been mended since. Of changes of single threads only those of the
- * one who ran. Notes are newest first. NULL: nobody known.
+ * shares with others, or of a group next to it that has to do with its CPUs, that has not
+ * been mended since. Of changes of single threads only those of the one who ran, of
+ * changes of CPUs only those that have to do with where he ran. Notes are newest first.
+ * NULL: nobody known.
  */
 const struct drift_note *drift_find(const struct drift_note *notes, size_t n_notes,
 	const struct drift_question *question);

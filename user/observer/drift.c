@@ -11,6 +11,7 @@
 #include "user/observer/maps.h"
 
 _Static_assert((int)ABI_TEXT == (int)DRIFT_TEXT_SIZE, "one bound");
+_Static_assert((int)ABI_MASK_WORDS * 64 == (int)DRIFT_CPUS, "one bound");
 
 /* ---- notes ---- */
 
@@ -58,7 +59,6 @@ static void to_note(struct drift_note *note, const struct observer *observer,
 	note->time = drift->time;
 	note->change = to_change(drift);
 	note->result = drift->result;
-	note->own = drift->own;
 	note->shared = !drift->vm;
 	observer_name_vm(observer, drift->vm, note->vm);
 	to_task(&note->by, &drift->by);
@@ -74,10 +74,10 @@ static void to_note(struct drift_note *note, const struct observer *observer,
 }
 
 /* Copies an entry. False: it is being written, or another one by now. */
-static bool read_drift(const struct observer *observer, u64 number, struct drift *ret)
+static bool read_drift(
+	const struct observer *observer, u32 slot, u64 number, struct drift *ret)
 {
-	const volatile struct drift *shared =
-		&observer->drifts[(number - 1) % ABI_DRIFTS];
+	const volatile struct drift *shared = &observer->drifts[slot];
 
 	if (shared->number != number)
 		return false;
@@ -87,24 +87,36 @@ static bool read_drift(const struct observer *observer, u64 number, struct drift
 	return shared->number == number;
 }
 
+/* The latest of `total` notes, in `places` places from `first` on. */
+static int read_places(const struct observer *observer, u32 first, u32 places, u64 total,
+	struct drift_note **notes, size_t *n)
+{
+	u64 oldest = total > places ? total - places : 0;
+	struct drift_note *note;
+	struct drift drift;
+
+	for (u64 number = total; number > oldest; number--) {
+		if (!read_drift(observer, first + (u32)((number - 1) % places), number,
+			    &drift))
+			continue;
+		note = array_push(notes, n);
+		if (!note)
+			return -ENOMEM;
+		to_note(note, observer, &drift);
+	}
+	return 0;
+}
+
 int observer_read_drift(const struct observer *observer, struct drift_note **ret_notes,
 	size_t *ret_n, uint64_t *ret_total)
 {
-	u64 total = observer->health->drifts,
-	    oldest = total > ABI_DRIFTS ? total - ABI_DRIFTS : 0;
-	struct drift_note *notes = NULL, *note;
-	struct drift drift;
+	u64 total = observer->health->drifts;
+	struct drift_note *notes = NULL;
 	size_t n = 0;
 
-	for (u64 number = total; number > oldest; number--) {
-		if (!read_drift(observer, number, &drift))
-			continue;
-		note = array_push(&notes, &n);
-		if (!note) {
-			free(notes);
-			return -ENOMEM;
-		}
-		to_note(note, observer, &drift);
+	if (read_places(observer, 0, ABI_DRIFTS, total, &notes, &n)) {
+		free(notes);
+		return -ENOMEM;
 	}
 	*ret_notes = notes;
 	*ret_n = n;
@@ -114,7 +126,7 @@ int observer_read_drift(const struct observer *observer, struct drift_note **ret
 
 void observer_forget_drift(struct observer *observer, u32 slot)
 {
-	for (u32 i = 0; i < ABI_DRIFTS; i++)
+	for (u32 i = 0; i < ABI_DRIFTS + ABI_OWN_DRIFTS; i++)
 		if (observer->drifts[i].vm == slot)
 			observer->drifts[i].vm = ABI_NONE;
 }

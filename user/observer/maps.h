@@ -52,6 +52,9 @@ void observer_wait_for_readers(void);
 /* Slot of a VM, or 0. */
 u32 observer_find_vm(const struct observer *observer, pid_t pid, uint64_t start_time);
 
+/* Whose a CPU is by the rule in force: slot of the VM, or 0. */
+u32 observer_owner(const struct observer *observer, u32 cpu);
+
 /* Slot of a thread in tasks, or 0. */
 u32 observer_find_task(const struct observer *observer, pid_t tid);
 
@@ -71,6 +74,7 @@ void observer_erase_unindexed(struct observer *observer, u32 vm);
 
 /* Makes the filter let through the processes in tasks, and no others. */
 void observer_set_filter(struct observer *observer);
+bool observer_filter_has(const struct observer *observer, u32 tgid);
 
 /* The name of the VM in a slot, "" for one that is none. */
 void observer_name_vm(

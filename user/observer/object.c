@@ -79,7 +79,7 @@ static void size_maps(struct observer_bpf *skel, u32 cpus)
 	bpf_map__set_max_entries(skel->maps.vms, n_vms);
 	bpf_map__set_max_entries(skel->maps.groups, n_tasks);
 	bpf_map__set_max_entries(skel->maps.culprits, clamp(16 * cpus, 1024, 16384));
-	bpf_map__set_max_entries(skel->maps.drifts, ABI_DRIFTS);
+	bpf_map__set_max_entries(skel->maps.drifts, ABI_DRIFTS + ABI_OWN_DRIFTS);
 	bpf_map__set_max_entries(skel->maps.changes, CHANGES);
 	bpf_map__set_max_entries(skel->maps.controllers, ABI_CONTROLLERS);
 	bpf_map__set_max_entries(skel->maps.events, RING_BYTES);

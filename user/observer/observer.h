@@ -145,6 +145,10 @@ struct watched_group {
 int observer_watch_groups(struct observer *observer, pid_t pid, uint64_t start_time,
 	const struct watched_group *groups, size_t n);
 
+/* The VM's placement had to be put right: its counters say when that was, see struct
+ * vm_tally. */
+void observer_note_repair(struct observer *observer, pid_t pid, uint64_t start_time);
+
 /* What this process does to the host is our own doing, no drift; pid 0: nobody's is. For
  * who holds the lock. */
 void observer_set_controller(struct observer *observer, pid_t pid, uint64_t start_time);
@@ -154,8 +158,8 @@ void observer_set_controller(struct observer *observer, pid_t pid, uint64_t star
 void observer_add_controller(struct observer *observer, pid_t pid, uint64_t start_time);
 
 /*
- * The drift that is kept (the latest 256), newest first, and how many there were since
- * the observer's start. The caller frees *ret_notes.
+ * The drift that is kept (the latest 256, none of our own), newest first, and how many
+ * there were since the observer's start. The caller frees *ret_notes.
  */
 int observer_read_drift(const struct observer *observer, struct drift_note **ret_notes,
 	size_t *ret_n, uint64_t *ret_total);

@@ -189,10 +189,10 @@ static int read_cpus(
 static int read_reserved(struct counters *counters, const struct observer *observer)
 {
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
-		const volatile struct cpu_rule *rule = &observer->cpu_rules[cpu];
-		uint64_t since = rule->since;
+		uint64_t since = observer->cpu_rules[cpu].since;
+		u32 owner = observer_owner(observer, cpu);
 		struct vm_tally *vm =
-			rule->vm ? vm_of_slot(counters, observer, rule->vm) : NULL;
+			owner ? vm_of_slot(counters, observer, owner) : NULL;
 		struct reservation *reservation;
 
 		if (!vm || vm->ended)
@@ -234,6 +234,7 @@ static int read_vms(struct counters *counters, const struct observer *observer)
 		to->start_time = from->start_ticks;
 		to->started = start_of(counters->now, from->start_ticks);
 		to->since = from->since;
+		to->repaired = from->repaired;
 		to->ended = from->ended;
 		for (int i = 0; i < CAUSE_COUNT; i++)
 			to->foreign[i] = to_tally(&from->foreign[i]);
@@ -268,15 +269,19 @@ static void read_thread(
 		if (!memcmp(&pending, &task->pending, sizeof(pending)))
 			break;
 	}
+	if (pending.delay == ABI_UNMARKED)
+		memset(&pending, 0, sizeof(pending));
 	to->tid = (pid_t)tid;
 	to->class = (enum thread_class)(task->class % THREAD_CLASSES);
 	to->index = (int)task->index;
 	to->exited = task->exited;
 	to->run_ns = counters.run_ns;
-	to->switches = counters.switches + pending.switches;
+	to->switches = counters.switches;
 	to->wait_ns = counters.wait_ns + pending.delay - pending.delay_mark;
-	for (int i = 0; i < WAIT_BUCKETS; i++)
+	for (int i = 0; i < WAIT_BUCKETS; i++) {
+		to->switches += pending.waits[i];
 		to->waits[i] = counters.waits[i] + pending.waits[i];
+	}
 	to->off_set = to_tally(&counters.off_set);
 }
 

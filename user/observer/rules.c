@@ -286,6 +286,14 @@ int observer_commit(
 		 : 0;
 }
 
+void observer_note_repair(struct observer *observer, pid_t pid, uint64_t start_time)
+{
+	u32 slot = observer_find_vm(observer, pid, start_time);
+
+	if (slot)
+		observer->vms[slot].repaired = clock_now_ns();
+}
+
 int observer_forget(struct observer *observer, pid_t pid, uint64_t start_time)
 {
 	u32 slot = observer_find_vm(observer, pid, start_time);

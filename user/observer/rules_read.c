@@ -18,6 +18,14 @@ void observer_name_vm(
 	ret_name[VM_NAME_SIZE - 1] = '\0';
 }
 
+/* What the program goes by is a copy beside the counters: both have to say so. */
+u32 observer_owner(const struct observer *observer, u32 cpu)
+{
+	u32 vm = observer->cpu_rules[cpu].vm;
+
+	return (observer->cpu_counters[cpu].fast.vm & ~CPU_TAKEOVER) == vm ? vm : 0;
+}
+
 int observer_list_vms(
 	const struct observer *observer, struct rule_vm **ret_vms, size_t *ret_n)
 {
@@ -53,7 +61,7 @@ static bool owns_set(
 	const struct observer *observer, u32 slot, const volatile struct task *task)
 {
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++)
-		if (observer->cpu_rules[cpu].vm == slot &&
+		if (observer_owner(observer, cpu) == slot &&
 			observer->cpu_counters[cpu].fast.tid == task->tid)
 			return true;
 	return false;
@@ -111,13 +119,14 @@ int observer_get_vm(const struct observer *observer, pid_t pid, uint64_t start_t
 					  : GUARD_OFF;
 	vm.libvirt_pins = flags & VM_LIBVIRT_PINS;
 	vm.since = observer->vms[slot].rules_since;
-	settling = observer->vms[slot].settle_until;
+	settling = observer->vms[slot].settle_until ||
+		   !observer_filter_has(observer, (u32)pid);
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
-		if (observer->cpu_rules[cpu].vm == slot &&
-			observer->cpu_rules[cpu].vcpu == ABI_NONE)
+		if (observer_owner(observer, cpu) != slot)
+			continue;
+		if (observer->cpu_rules[cpu].vcpu == ABI_NONE)
 			cpuset_add(&vm.owned, cpu);
-		settling |= observer->cpu_rules[cpu].vm == slot &&
-			    observer->cpu_rules[cpu].flags;
+		settling |= observer->cpu_rules[cpu].flags;
 	}
 	r = get_threads(observer, slot, &vm);
 	if (r)

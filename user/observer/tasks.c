@@ -72,6 +72,11 @@ void observer_erase_unindexed(struct observer *observer, u32 vm)
 	}
 }
 
+bool observer_filter_has(const struct observer *observer, u32 tgid)
+{
+	return observer->filter->words[tgid / 64 % ABI_FILTER_WORDS] >> tgid % 64 & 1;
+}
+
 void observer_set_filter(struct observer *observer)
 {
 	u64 *words = calloc(ABI_FILTER_WORDS, sizeof(*words));
@@ -129,6 +134,7 @@ int observer_write_task(struct observer *observer, const struct rule_vm *vm, u32
 		task->tgid = (u32)vm->pid;
 		task->set = set;
 		task->old_set = SET_ALL;
+		task->pending.delay = ABI_UNMARKED;
 		task->tid = tid;
 	}
 	task->vm = vm_slot;
