@@ -79,6 +79,19 @@ static void test_something_degraded(void **state)
 	expect(VERDICT_WARNING, "no violation, yet the partition of web1 is invalid");
 }
 
+static void test_a_repair_warns_within_a_window(void **state)
+{
+	(void)state;
+	input.repaired = "web1 had to be repaired 3.0 s ago";
+	expect(VERDICT_OK,
+		"every declared set held and nothing foreign ran: 1234 switches "
+		"examined in 60 s, none missed; web1 had to be repaired 3.0 s ago");
+	input.window_ns = 5 * SECOND;
+	expect(VERDICT_WARNING, "no violation, yet web1 had to be repaired 3.0 s ago");
+	input.degraded = "web2 is degraded";
+	expect(VERDICT_WARNING, "no violation, yet web2 is degraded");
+}
+
 static void test_blind_is_unknown_whatever_else(void **state)
 {
 	(void)state;
@@ -315,6 +328,7 @@ int main(void)
 		verdict_test(test_settling_and_interference_are_no_violations),
 		verdict_test(test_no_observer),
 		verdict_test(test_something_degraded),
+		verdict_test(test_a_repair_warns_within_a_window),
 		verdict_test(test_blind_is_unknown_whatever_else),
 		verdict_test(test_what_nobody_watches),
 		verdict_test(test_an_earlier_life),

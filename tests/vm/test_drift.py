@@ -134,7 +134,16 @@ class Drift(unittest.TestCase):
                     target=self.target(tid, TOP + "/emulator"))
         self.blames(pid, "taskset", "affinity")
         self.apply()
-        self.assertEqual(drift("web1")[1], 0)
+        _, status, told = drift("web1")
+        by = "web1 had to be repaired .* ago; affinity changed by taskset \\(pid %d," % pid
+        self.assertEqual(status, 0, told["reason"])
+        self.assertRegex(told["reason"], by)
+        _, status, told = drift("web1", "--window", "5s")
+        self.assertEqual(status, 1, told["reason"])
+        self.assertRegex(told["reason"], "no violation, yet " + by)
+        time.sleep(2)
+        _, status, told = drift("web1", "--window", "1s")
+        self.assertEqual(status, 0, told["reason"])
         _, told = host.cpuwarden_json("status", "web1")
         self.assertIsNone(told["vms"][0]["drift"])
 

@@ -20,9 +20,9 @@
 struct evidence {
 	struct cycle cycle;
 	struct counters counters;
-	struct interrupt_counts interrupts; /* none where they cannot be read */
-	char *degraded, *unwatched;	    /* owned */
-	struct problem culprit;		    /* "" for none */
+	struct interrupt_counts interrupts;    /* none where they cannot be read */
+	char *degraded, *unwatched, *repaired; /* owned */
+	struct problem culprit;		       /* "" for none */
 	struct cli_drift drift;
 	bool alive;
 };
@@ -145,8 +145,8 @@ static int find_repaired(struct evidence *evidence, const char *only, uint64_t w
 	cli_drift_tell(&evidence->drift,
 		&(struct drift_question){.vm = latest->name, .time = latest->repaired},
 		&sentence);
-	evidence->degraded = strdup(sentence.text);
-	return evidence->degraded ? 0 : -ENOMEM;
+	evidence->repaired = strdup(sentence.text);
+	return evidence->repaired ? 0 : -ENOMEM;
 }
 
 static void describe_culprit(struct evidence *evidence, const struct culprit *culprit)
@@ -280,7 +280,7 @@ static int gather(
 		r = find_unwatched(evidence, only);
 	if (!r)
 		r = find_degraded(evidence, only);
-	if (!r && !evidence->degraded)
+	if (!r)
 		r = find_repaired(evidence, only, request->window_ns);
 	if (r)
 		return problem_set(
@@ -303,6 +303,7 @@ int verb_check(const struct request *request)
 		input.absent = evidence.cycle.observer_problem.text;
 		input.unwatched = evidence.unwatched;
 		input.degraded = evidence.degraded;
+		input.repaired = evidence.repaired;
 		input.culprit = *evidence.culprit.text ? evidence.culprit.text : NULL;
 		input.online = &evidence.cycle.topology.online;
 		input.alive = evidence.alive;
@@ -313,6 +314,7 @@ int verb_check(const struct request *request)
 	else
 		printf("%s - %s\n", verdict_head(result.verdict), result.reason.text);
 	free(evidence.degraded);
+	free(evidence.repaired);
 	free(evidence.unwatched);
 	interrupt_counts_deinit(&evidence.interrupts);
 	cli_drift_deinit(&evidence.drift);

@@ -212,15 +212,18 @@ void verdict_decide(const struct verdict_input *input, struct verdict_result *re
 			nameless->cpu, input->only);
 	} else if (result.blind_ns) {
 		problem_set(&result.reason, 0, "blind: %s", blind.text);
-	} else if (input->degraded) {
+	} else if (input->degraded || (input->repaired && input->window_ns)) {
 		result.verdict = VERDICT_WARNING;
-		problem_set(&result.reason, 0, "no violation, yet %s", input->degraded);
+		problem_set(&result.reason, 0, "no violation, yet %s",
+			input->degraded ? input->degraded : input->repaired);
 	} else {
 		result.verdict = VERDICT_OK;
 		problem_set(&result.reason, 0,
 			"every declared set held and nothing foreign ran: %" PRIu64
-			" switches examined in %" PRIu64 " s, none missed%s",
-			counters->total.switches, result.window_ns / 1000000000, gaps);
+			" switches examined in %" PRIu64 " s, none missed%s%s%s",
+			counters->total.switches, result.window_ns / 1000000000, gaps,
+			input->repaired ? "; " : "",
+			input->repaired ? input->repaired : "");
 	}
 	*ret_result = result;
 }

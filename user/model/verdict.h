@@ -19,7 +19,11 @@ struct verdict_input {
 	/* What nobody watches, though it should be: a sentence, or NULL. */
 	const char *unwatched;
 	const char *degraded; /* a sentence about what is not as it should be, or NULL */
-	const char *culprit;  /* who the latest violation was, or NULL */
+	/* Who had to be put right, in the window that was asked for or at all: a
+	 * sentence, or NULL. Only with such a window it is a warning: without, it would
+	 * be one for good. */
+	const char *repaired;
+	const char *culprit;	     /* who the latest violation was, or NULL */
 	const struct cpuset *online; /* the host's CPUs at present, or NULL */
 	bool alive;	    /* the observer was seen to count while it was read */
 	uint64_t window_ns; /* asked for; 0: since the observer's start */
