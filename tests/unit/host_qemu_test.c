@@ -19,6 +19,8 @@
 #include <time.h>
 
 #include "tests/unit/host_start_qemu.h"
+#include "user/base/clock.h"
+#include "user/host/qmp.h"
 #include "user/base/cleanup.h"
 #include "user/host/proc.h"
 
@@ -391,6 +393,37 @@ static void in_a_pid_namespace(void **state)
 	waitpid(outer, NULL, 0);
 }
 
+/* It is waited for once. One that answers again is asked in full again. */
+static void a_stopped_one_is_waited_for_once(void **state)
+{
+	struct silent silent = {};
+	struct problem problem = {};
+	uint64_t began, took[3];
+	struct vms vms;
+	pid_t pid;
+
+	(void)state;
+	NEEDS_QEMU();
+	pid = START(
+		"-name", "@,debug-threads=off", "-qmp", "unix:@.sock,server=on,wait=off");
+	await(&vms, pid, 3, true);
+	vms_deinit(&vms);
+	kill(pid, SIGSTOP);
+	for (int i = 0; i < 3; i++) {
+		if (i == 2)
+			kill(pid, SIGCONT);
+		began = clock_now_ns();
+		assert_int_equal(qemu_discover(NULL, &silent, &vms, &problem), 0);
+		took[i] = (clock_now_ns() - began) / 1000000;
+		assert_int_equal(silent.n_items, i < 2);
+		assert_int_equal(!find_pid(&vms, pid)->problem, i == 2);
+		vms_deinit(&vms);
+	}
+	end(pid);
+	assert_true(took[0] >= QMP_TIMEOUT_MS);
+	assert_true(took[1] < took[0] - QMP_TIMEOUT_MS / 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +439,7 @@ int main(void)
 		TEST(a_deleted_executable),
 		TEST(a_path_that_is_too_long),
 		TEST(in_a_pid_namespace),
+		TEST(a_stopped_one_is_waited_for_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

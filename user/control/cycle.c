@@ -238,7 +238,8 @@ static int read_rest(struct cycle *cycle, struct problem *problem)
 {
 	int r;
 
-	r = qemu_discover(cycle->asking.expected, &cycle->vms, problem);
+	r = qemu_discover(
+		cycle->asking.expected, cycle->asking.silent, &cycle->vms, problem);
 	if (r)
 		return r;
 	r = found_vm_for_each(cycle->folders.run, read_record, cycle);

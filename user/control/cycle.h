@@ -26,7 +26,8 @@ struct asking {
 	const struct qemu_expected *expected; /* a VM that is about to be, or NULL */
 	/* Holds where the files cannot be read, see cycle.config_problem; or NULL. */
 	const struct config *fallback;
-	bool heed_released; /* VMs that were released by hand are left so */
+	bool heed_released;    /* VMs that were released by hand are left so */
+	struct silent *silent; /* see qemu_discover(), or NULL */
 };
 
 struct cycle {

@@ -43,12 +43,14 @@ struct passes {
 	size_t n_vms;
 	uint64_t drift_told; /* number of the latest */
 	size_t n_steps;	     /* of this pass */
+	struct silent silent;
 	/* What the last one has read, as it left it; and what it was read from. */
 	struct cycle cycle;
 	bool has_cycle;
 	struct stamp stamp;
-	/* For metrics. */
-	struct repairs repairs;
+	/* For metrics. Those of a pass count if the VM is in order after it: steps may
+	 * have been undone. */
+	struct repairs repairs, now;
 	struct reconcile_metric reconcile;
 };
 
@@ -88,6 +90,7 @@ void passes_free(struct passes *passes)
 	if (passes->has_good)
 		config_deinit(&passes->good);
 	repairs_deinit(&passes->repairs);
+	repairs_deinit(&passes->now);
 	free(passes->troubles);
 	free(passes->vms);
 	free(passes);
@@ -115,8 +118,28 @@ static void on_step(const struct unit *unit, const struct step *step, void *data
 
 	passes->n_steps++;
 	if (is_repair(passes, unit->vm))
-		repairs_add(&passes->repairs, unit->vm, step_name(step->kind));
+		repairs_add(&passes->now, unit->vm, step_name(step->kind), 1);
 	tell_step(passes->file, unit, step);
+}
+
+static bool has_trouble(const struct passes *passes, const char *vm)
+{
+	for (size_t i = 0; i < passes->n_troubles; i++)
+		if (!strcmp(passes->troubles[i].vm, vm))
+			return true;
+	return false;
+}
+
+static void count_repairs(struct passes *passes)
+{
+	for (size_t i = 0; i < passes->now.n_items; i++) {
+		const struct repair_metric *item = &passes->now.items[i];
+
+		if (!has_trouble(passes, item->vm))
+			repairs_add(
+				&passes->repairs, item->vm, item->reason, item->count);
+	}
+	repairs_deinit(&passes->now);
 }
 
 /* Again only when the reason is another. */
@@ -250,7 +273,8 @@ static struct report report_to(struct passes *passes)
 static int run_locked(struct passes *passes, struct problem *problem)
 {
 	const struct asking asking = {.fallback = passes->has_good ? &passes->good : NULL,
-		.heed_released = true};
+		.heed_released = true,
+		.silent = &passes->silent};
 	const struct report report = report_to(passes);
 	struct cycle *cycle = &passes->cycle;
 	bool first = !passes->has_good;
@@ -270,6 +294,7 @@ static int run_locked(struct passes *passes, struct problem *problem)
 	if (r < 0)
 		return r;
 	tell_recoveries(passes, cycle);
+	count_repairs(passes);
 	note_placed(passes, cycle);
 	return r;
 }
@@ -312,14 +337,12 @@ int passes_run(struct passes *passes, void (*look)(const struct cycle *cycle, vo
 /* The host's troubles may be any VM's. */
 static bool is_in_trouble(const struct passes *passes, pid_t pid)
 {
-	for (size_t i = 0; i < passes->n_troubles; i++)
-		if (!*passes->troubles[i].vm)
-			return true;
+	if (has_trouble(passes, ""))
+		return true;
 	for (size_t i = 0; i < passes->n_vms; i++)
-		for (size_t j = 0;
-			passes->vms[i].process.pid == pid && j < passes->n_troubles; j++)
-			if (!strcmp(passes->vms[i].name, passes->troubles[j].vm))
-				return true;
+		if (passes->vms[i].process.pid == pid &&
+			has_trouble(passes, passes->vms[i].name))
+			return true;
 	return false;
 }
 
@@ -344,6 +367,7 @@ int passes_glance(
 	passes->n_steps = 0;
 	tell_drifts(passes, &passes->cycle, false);
 	r = control_glance(&passes->cycle, pid, &report, problem);
+	count_repairs(passes);
 	if (r >= 0)
 		cycle_slim(&passes->cycle);
 	*ret_n_steps = passes->n_steps;

@@ -9,14 +9,15 @@
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
 
-void repairs_add(struct repairs *repairs, const char *vm, const char *reason)
+void repairs_add(
+	struct repairs *repairs, const char *vm, const char *reason, uint64_t count)
 {
 	struct repair_metric *item;
 
 	for (size_t i = 0; i < repairs->n_items; i++) {
 		item = &repairs->items[i];
 		if (!strcmp(item->vm, vm) && !strcmp(item->reason, reason)) {
-			item->count++;
+			item->count += count;
 			return;
 		}
 	}
@@ -25,7 +26,7 @@ void repairs_add(struct repairs *repairs, const char *vm, const char *reason)
 		return;
 	snprintf(item->vm, sizeof(item->vm), "%s", vm);
 	item->reason = reason;
-	item->count = 1;
+	item->count = count;
 }
 
 void repairs_forget(struct repairs *repairs, const struct vms *vms)

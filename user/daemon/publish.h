@@ -11,7 +11,8 @@ struct repairs {
 };
 
 /* One more step that put that VM ("": the host) right. */
-void repairs_add(struct repairs *repairs, const char *vm, const char *reason);
+void repairs_add(
+	struct repairs *repairs, const char *vm, const char *reason, uint64_t count);
 /* Of VMs that are there no more nothing is told. */
 void repairs_forget(struct repairs *repairs, const struct vms *vms);
 void repairs_deinit(struct repairs *repairs);

@@ -213,13 +213,16 @@ static int discover_pid(pid_t pid, void *data)
 }
 
 static int discover(const char *libvirt_dir, const struct qemu_expected *expected,
-	struct vms *ret_vms, struct problem *problem)
+	struct silent *silent, struct vms *ret_vms, struct problem *problem)
 {
 	CLEANUP(pass_deinit)
 	struct pass pass = {.questions.libvirt_dir = libvirt_dir,
 		.expected = expected,
 		.problem = problem};
 	int r;
+
+	if (silent)
+		pass.questions.before = *silent;
 
 	pass.vector = malloc(QEMU_ARGS_MAX + 1);
 	if (!pass.vector)
@@ -230,14 +233,16 @@ static int discover(const char *libvirt_dir, const struct qemu_expected *expecte
 				      : problem_set(problem, r,
 						"cannot look for VMs in /proc: %s",
 						strerror(-r));
+	if (silent)
+		*silent = pass.questions.now;
 	r = naming_resolve(pass.items, pass.n_items, ret_vms);
 	return r ? problem_nomem(problem) : 0;
 }
 
-int qemu_discover(const struct qemu_expected *expected, struct vms *ret_vms,
-	struct problem *problem)
+int qemu_discover(const struct qemu_expected *expected, struct silent *silent,
+	struct vms *ret_vms, struct problem *problem)
 {
-	return discover(LIBVIRT_DIR, expected, ret_vms, problem);
+	return discover(LIBVIRT_DIR, expected, silent, ret_vms, problem);
 }
 
 static bool is_same(const struct vm *known, const struct vm *now)
@@ -318,5 +323,5 @@ int qemu_look_again(const struct vm *known, struct vm *ret_vm, struct problem *p
 int qemu_discover_with(
 	const char *libvirt_dir, struct vms *ret_vms, struct problem *problem)
 {
-	return discover(libvirt_dir, NULL, ret_vms, problem);
+	return discover(libvirt_dir, NULL, NULL, ret_vms, problem);
 }

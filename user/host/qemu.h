@@ -16,12 +16,20 @@ struct qemu_expected {
 	size_t len;
 };
 
+/* VMs that did not answer in time; of more than there is room for, the first. */
+struct silent {
+	struct process_id items[64];
+	unsigned int n_items;
+};
+
 /*
  * All VMs of the host. Threads are classified by libvirt's file where libvirt runs the
  * VM, else by QMP where the command line names a socket that can be reached and is not
  * libvirt's, else by thread name: each where the one before does not tell. Processes that
  * vanish meanwhile are left out. A VM that does not answer costs a second, after three
- * such in one pass a tenth of it. The caller owns the result: vms_deinit().
+ * such in one pass a tenth of it; nor does it once it is known for that, which whoever
+ * asks repeatedly keeps in `silent` (NULL: nobody does). The caller owns the result:
+ * vms_deinit().
  *
  * Two VMs of one name: the one that was started first keeps it, the other is `qemu-PID`.
  * Of VMs that are being started (starter.h) the threads that are yet to come are there as
@@ -29,8 +37,8 @@ struct qemu_expected {
  *
  * -EACCES with a sentence where a QEMU's /proc entry may not be read.
  */
-int qemu_discover(const struct qemu_expected *expected, struct vms *ret_vms,
-	struct problem *problem);
+int qemu_discover(const struct qemu_expected *expected, struct silent *silent,
+	struct vms *ret_vms, struct problem *problem);
 
 /*
  * One that was found before, as it is now; what is fixed at its start is taken over. The

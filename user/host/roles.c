@@ -40,14 +40,41 @@ struct inquiry {
 typedef int (*ask_fn)(struct inquiry *inquiry, struct problem *problem);
 enum { SILENT = 1, ABSENT };
 
+static bool was_silent(const struct silent *silent, const struct vm *vm)
+{
+	for (unsigned int i = 0; i < silent->n_items; i++)
+		if (silent->items[i].pid == vm->pid &&
+			silent->items[i].start_time == vm->start_time)
+			return true;
+	return false;
+}
+
+static void note_silent(struct questions *questions, const struct vm *vm)
+{
+	struct silent *now = &questions->now;
+
+	if (now->n_items < sizeof(now->items) / sizeof(*now->items))
+		now->items[now->n_items++] =
+			(struct process_id){.pid = vm->pid, .start_time = vm->start_time};
+	if (!was_silent(&questions->before, vm))
+		questions->n_silent++;
+}
+
+static unsigned int patience(const struct questions *questions, const struct vm *vm)
+{
+	if (questions->n_silent >= HURRIED_MAX)
+		return HASTY_MS;
+	if (questions->n_silent >= SILENT_MAX || was_silent(&questions->before, vm))
+		return HURRIED_MS;
+	return QMP_TIMEOUT_MS;
+}
+
 static int query(
 	struct inquiry *inquiry, struct qmp_answer *ret_answer, struct problem *problem)
 {
 	const struct qemu_args *args = inquiry->args;
 	struct questions *questions = inquiry->questions;
-	unsigned int timeout = questions->n_silent < SILENT_MAX	   ? QMP_TIMEOUT_MS
-			       : questions->n_silent < HURRIED_MAX ? HURRIED_MS
-								   : HASTY_MS;
+	unsigned int timeout = patience(questions, inquiry->vm);
 	bool silent = false;
 	int r = -ENOENT;
 
@@ -57,7 +84,8 @@ static int query(
 			timeout / (unsigned int)args->n_qmp_paths, ret_answer, problem);
 		silent |= r == -ETIMEDOUT;
 	}
-	questions->n_silent += silent;
+	if (silent)
+		note_silent(questions, inquiry->vm);
 	return r;
 }
 
