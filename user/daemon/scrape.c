@@ -16,9 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "user/base/clock.h"
 #include "user/base/file.h"
 #include "user/daemon/http.h"
 #include "user/host/proc.h"
+#include "user/model/coverage.h"
 #include "user/model/cpulist.h"
 #include "user/model/metrics.h"
 #include "user/observer/observer.h"
@@ -36,6 +38,7 @@ struct scrape {
 	struct observer *observer; /* NULL: there is none */
 	const struct boards *boards;
 	struct cpuset online;
+	uint64_t blind_ns, looked; /* up to when, CLOCK_MONOTONIC ns; 0: never */
 };
 
 /* The daemon's files are none of its own: it keeps the socket, as SOCKET_FD, and where to
@@ -139,6 +142,23 @@ static int read_counters(
 	return 0;
 }
 
+/* Where something is not watched, all the time since the last look counts: nobody knows
+ * better. */
+static void add_blind_time(
+	struct scrape *scrape, const struct counters *counters, bool up)
+{
+	const struct coverage_input input = {
+		.counters = counters, .online = &scrape->online, .alive = up};
+	uint64_t now = clock_now_ns();
+	struct problem reason;
+
+	if (!scrape->looked)
+		scrape->looked = counters ? counters->start : now;
+	if (!counters || coverage_blind(&input, &reason))
+		scrape->blind_ns += now - scrape->looked;
+	scrape->looked = now;
+}
+
 static char *make_page(size_t *ret_len, void *data)
 {
 	struct scrape *scrape = data;
@@ -152,8 +172,9 @@ static char *make_page(size_t *ret_len, void *data)
 	stream = open_memstream(&text, ret_len);
 	if (stream && placement && work) {
 		known = !read_counters(scrape, &counters, &up);
+		add_blind_time(scrape, known ? &counters : NULL, up);
 		metrics_write_counters(
-			stream, known ? &counters : NULL, &scrape->online, up);
+			stream, known ? &counters : NULL, scrape->blind_ns, up);
 		fputs(placement, stream);
 		fputs(work, stream);
 		counters_deinit(&counters);

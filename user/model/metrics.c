@@ -3,8 +3,6 @@
 
 #include <inttypes.h>
 
-#include "user/model/coverage.h"
-
 static const double ns_a_second = 1e9;
 
 static void head(FILE *stream, const char *name, const char *type, const char *help)
@@ -203,13 +201,9 @@ static void write_vcpus(FILE *stream, const struct counters *counters)
 	}
 }
 
-void metrics_write_counters(FILE *stream, const struct counters *counters,
-	const struct cpuset *online, bool up)
+void metrics_write_counters(
+	FILE *stream, const struct counters *counters, uint64_t blind_ns, bool up)
 {
-	const struct coverage_input input = {
-		.counters = counters, .online = online, .alive = up};
-	struct problem reason;
-
 	plain(stream, "observer_up", "gauge",
 		"1 if switches of this host are being examined.", counters && up);
 	if (!counters)
@@ -220,9 +214,9 @@ void metrics_write_counters(FILE *stream, const struct counters *counters,
 		"Violations that are counted, but of which no more is known.",
 		counters->events_lost);
 	head(stream, "observer_blind_seconds_total", "counter",
-		"Time since the observer's start in which something was not watched.");
+		"Time in which something was not watched, as far as scrapes have shown it.");
 	fprintf(stream, "cpuwarden_observer_blind_seconds_total %.9f\n",
-		(double)coverage_blind(&input, &reason) / ns_a_second);
+		(double)blind_ns / ns_a_second);
 	write_violations(stream, counters, false);
 	write_violations(stream, counters, true);
 	write_settling(stream, counters);

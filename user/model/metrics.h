@@ -14,9 +14,10 @@
 #include "user/model/counters.h"
 #include "user/model/policy.h"
 
-/* What was counted; NULL: there is no observer. `up`: it was seen to count just now. */
-void metrics_write_counters(FILE *stream, const struct counters *counters,
-	const struct cpuset *online, bool up);
+/* What was counted; NULL: there is no observer. `up`: it was seen to count just now.
+ * `blind_ns`: for how long something was not watched, which only ever grows. */
+void metrics_write_counters(
+	FILE *stream, const struct counters *counters, uint64_t blind_ns, bool up);
 
 /* A VM's group that is to be a partition. */
 struct partition_metric {
