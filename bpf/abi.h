@@ -240,10 +240,12 @@ struct vm_slot {
 	struct count settling;
 	u32 flags; /* enum vm_flag */
 	u32 pad;
-	u64 repaired; /* CLOCK_MONOTONIC ns: when its placement was last put right; 0:
-			 never */
+	u64 repaired;  /* CLOCK_MONOTONIC ns: when its placement was last put right; 0:
+			  never */
+	u64 committed; /* CLOCK_MONOTONIC ns: when the change at rules_since was done; 0:
+			  not yet */
 };
-ABI_SIZE(struct vm_slot, 296);
+ABI_SIZE(struct vm_slot, 304);
 
 /* health[0]. */
 struct health {

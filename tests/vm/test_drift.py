@@ -126,6 +126,7 @@ class Drift(unittest.TestCase):
     def test_affinity(self):
         """taskset of a VM's thread: by whom, of which thread, from which CPUs to which"""
         self.start_anew()
+        time.sleep(3)
         tid = self.guest.pid
         pid, status, said = culprit("taskset", "-p", "-c", "4", str(tid))
         self.assertEqual(status, 0, said)

@@ -15,7 +15,7 @@ int cli_drift_read(const struct cycle *cycle, struct cli_drift *ret_drift)
 
 	if (cycle->observer)
 		r = observer_read_drift(
-			cycle->observer, &drift.notes, &drift.n, &drift.total);
+			cycle->observer, 0, &drift.notes, &drift.n, &drift.total);
 	if (!r)
 		*ret_drift = drift;
 	return r;
@@ -150,17 +150,19 @@ static const struct drift_note *find_note(
 	if (!drift->n)
 		return NULL; /* perhaps nothing was read */
 	actual = &drift->cycle->actual;
-	for (size_t i = 0; i < actual->n_vms; i++)
-		if (actual->vms[i].rules_known &&
-			!strcmp(actual->vms[i].rules.name, question->vm)) {
-			rule_vm_owned(&actual->vms[i].rules, &cpus);
-			with_rules.cpus = &cpus;
-			/* A change that was mended since, which wrote the rules anew,
-			 * explains what began before, and nothing that is now. */
-			if (!question->time ||
-				question->began >= actual->vms[i].rules.since)
-				with_rules.since = actual->vms[i].rules.since;
-		}
+	for (size_t i = 0; i < actual->n_vms; i++) {
+		const struct rule_vm *rules = &actual->vms[i].rules;
+
+		if (!actual->vms[i].rules_known || strcmp(rules->name, question->vm) != 0)
+			continue;
+		rule_vm_owned(rules, &cpus);
+		with_rules.cpus = &cpus;
+		/* A change that was mended since, which wrote the rules anew, explains
+		 * what began before that was done, and nothing that is now. */
+		if (!question->time ||
+			(rules->committed && question->began >= rules->committed))
+			with_rules.since = rules->since;
+	}
 	return drift_find(drift->notes, drift->n, &with_rules);
 }
 

@@ -236,7 +236,8 @@ static void tell_drifts(struct passes *passes, const struct cycle *cycle, bool f
 	uint64_t total;
 	size_t n = 0;
 
-	if (!cycle->observer || observer_read_drift(cycle->observer, &notes, &n, &total))
+	if (!cycle->observer || observer_read_drift(cycle->observer, passes->drift_told,
+					&notes, &n, &total))
 		return;
 	/* Another observer counts anew. */
 	if (total < passes->drift_told)

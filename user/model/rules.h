@@ -28,7 +28,9 @@ struct rule_vm {
 			*/
 	enum guard guard;  /* of its threads */
 	bool libvirt_pins; /* with a guard: libvirt may pin them, too */
-	uint64_t since;	   /* those in force: CLOCK_MONOTONIC ns of the latest change */
+	/* Of those in force, CLOCK_MONOTONIC ns: when the latest change of them began,
+	 * and when it was done (0: not yet). */
+	uint64_t since, committed;
 	struct rule_thread *threads; /* ascending by tid */
 	size_t n_threads;
 };

@@ -74,10 +74,10 @@ static void to_note(struct drift_note *note, const struct observer *observer,
 }
 
 /* Copies an entry. False: it is being written, or another one by now. */
-static bool read_drift(
-	const struct observer *observer, u32 slot, u64 number, struct drift *ret)
+static bool read_drift(const struct observer *observer, u64 number, struct drift *ret)
 {
-	const volatile struct drift *shared = &observer->drifts[slot];
+	const volatile struct drift *shared =
+		&observer->drifts[(number - 1) % ABI_DRIFTS];
 
 	if (shared->number != number)
 		return false;
@@ -87,36 +87,27 @@ static bool read_drift(
 	return shared->number == number;
 }
 
-/* The latest of `total` notes, in `places` places from `first` on. */
-static int read_places(const struct observer *observer, u32 first, u32 places, u64 total,
-	struct drift_note **notes, size_t *n)
+int observer_read_drift(const struct observer *observer, uint64_t after,
+	struct drift_note **ret_notes, size_t *ret_n, uint64_t *ret_total)
 {
-	u64 oldest = total > places ? total - places : 0;
-	struct drift_note *note;
+	u64 total = observer->health->drifts,
+	    oldest = total > ABI_DRIFTS ? total - ABI_DRIFTS : 0;
+	struct drift_note *notes = NULL, *note;
 	struct drift drift;
-
-	for (u64 number = total; number > oldest; number--) {
-		if (!read_drift(observer, first + (u32)((number - 1) % places), number,
-			    &drift))
-			continue;
-		note = array_push(notes, n);
-		if (!note)
-			return -ENOMEM;
-		to_note(note, observer, &drift);
-	}
-	return 0;
-}
-
-int observer_read_drift(const struct observer *observer, struct drift_note **ret_notes,
-	size_t *ret_n, uint64_t *ret_total)
-{
-	u64 total = observer->health->drifts;
-	struct drift_note *notes = NULL;
 	size_t n = 0;
 
-	if (read_places(observer, 0, ABI_DRIFTS, total, &notes, &n)) {
-		free(notes);
-		return -ENOMEM;
+	/* Another observer counts anew. */
+	if (after <= total && after > oldest)
+		oldest = after;
+	for (u64 number = total; number > oldest; number--) {
+		if (!read_drift(observer, number, &drift))
+			continue;
+		note = array_push(&notes, &n);
+		if (!note) {
+			free(notes);
+			return -ENOMEM;
+		}
+		to_note(note, observer, &drift);
 	}
 	*ret_notes = notes;
 	*ret_n = n;

@@ -159,10 +159,11 @@ void observer_add_controller(struct observer *observer, pid_t pid, uint64_t star
 
 /*
  * The drift that is kept (the latest 256, none of our own), newest first, and how many
- * there were since the observer's start. The caller frees *ret_notes.
+ * there were since the observer's start. `after`: only those with a greater number. The
+ * caller frees *ret_notes.
  */
-int observer_read_drift(const struct observer *observer, struct drift_note **ret_notes,
-	size_t *ret_n, uint64_t *ret_total);
+int observer_read_drift(const struct observer *observer, uint64_t after,
+	struct drift_note **ret_notes, size_t *ret_n, uint64_t *ret_total);
 
 /* What it can do on this kernel beside counting. Names and texts are static. */
 enum { OBSERVER_PARTS = 6 };

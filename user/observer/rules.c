@@ -209,6 +209,7 @@ static int write_vm(
 	to->flags = flags_of(vm);
 	to->set = set;
 	to->rules_since = clock_now_ns();
+	to->committed = 0;
 	to->settle_base = to->settling.count;
 	to->settle_until = excuse_end(to->rules_since);
 	observer_barrier();
@@ -279,6 +280,7 @@ int observer_commit(
 	observer_erase_unindexed(observer, slot);
 	observer->vms[slot].old_set = SET_NONE;
 	observer->vms[slot].settle_until = 0;
+	observer->vms[slot].committed = clock_now_ns();
 	note_change(observer);
 	r = look_at_runs(observer, slot);
 	return r ? problem_set(problem, r, "the observer cannot look at who runs: %s",

@@ -24,11 +24,18 @@ u32 observer_find_task(const struct observer *observer, pid_t tid)
 	return 0;
 }
 
-static u32 free_task(const struct observer *observer)
+/* Looked for from a place that the tid gives, so that it is found at once as long as many
+ * are free. */
+static u32 free_task(const struct observer *observer, u32 tid)
 {
-	for (u32 slot = 1; slot < observer->n_tasks; slot++)
+	u32 n = observer->n_tasks - 1;
+
+	for (u32 i = 0; i < n; i++) {
+		u32 slot = 1 + (tid + i) % n;
+
 		if (!observer->tasks[slot].tid)
 			return slot;
+	}
 	return 0;
 }
 
@@ -62,9 +69,12 @@ void observer_erase_unindexed(struct observer *observer, u32 vm)
 {
 	for (u32 i = 1; i < observer->n_tasks; i++) {
 		volatile struct task *task = &observer->tasks[i];
-		u32 tid = task->tid, named = observer_find_task(observer, (pid_t)tid);
+		u32 tid = task->tid, named;
 
-		if (!tid || (task->vm && task->vm != vm) || named == i)
+		if (!tid || (task->vm && task->vm != vm))
+			continue;
+		named = observer_find_task(observer, (pid_t)tid);
+		if (named == i)
 			continue;
 		memset((void *)task, 0, sizeof(*task));
 		if (!named)
@@ -126,7 +136,7 @@ int observer_write_task(struct observer *observer, const struct rule_vm *vm, u32
 			task->index == (u32)thread->index && task->vm == vm_slot)
 			return 0;
 	} else {
-		slot = free_task(observer);
+		slot = free_task(observer, tid);
 		if (!slot)
 			return -ENOSPC;
 		task = &observer->tasks[slot];
