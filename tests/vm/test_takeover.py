@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 Another build of the program takes the observer over, again and again, under load: no switch is missed, none is counted
-twice, and nothing that was counted is lost. ftrace is the witness.
+twice, and nothing that was counted is lost. ftrace is the witness. TAKEOVER_WINDOWS of the environment says how often ten
+times is a hundred.
 """
 import os
 import signal
@@ -12,6 +13,9 @@ import host
 import maps
 import two_vms
 from account import difference, totals
+
+
+WINDOWS = int(os.environ.get("TAKEOVER_WINDOWS", "10"))
 
 
 class Takeover(two_vms.TwoVMs):
@@ -76,7 +80,7 @@ class Takeover(two_vms.TwoVMs):
     def test_2_a_hundred_times(self):
         """taken over by another build 100 times under load: each switch is examined once, counters only grow"""
         # ftrace has no room for all of them at once.
-        for _ in range(10):
+        for _ in range(WINDOWS):
             self.take_turns(10)
 
     def test_3_killed_on_the_way(self):
