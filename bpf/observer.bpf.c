@@ -200,10 +200,10 @@ static __always_inline void switch_here(u64 *ctx, struct cpu_counters *here, u64
 
 /*
  * The way of a task that is no concern of ours comes first, for it is the common one.
- * That of a CPU's owner has no call in it either, that of a VM's thread one: where returns
- * are guarded against speculation (x86's return thunks), each call costs about as much as
- * that first way as a whole. All else is out of line, for a program that is short stays
- * in the CPU's caches; that also keeps the stack below the 64 bytes from which the
+ * That of a CPU's owner has no call in it either, that of a VM's thread one: where
+ * returns are guarded against speculation (x86's return thunks), each call costs about as
+ * much as that first way as a whole. All else is out of line, for a program that is short
+ * stays in the CPU's caches; that also keeps the stack below the 64 bytes from which the
  * kernel sets up a private one.
  */
 SEC("tp_btf/sched_switch")

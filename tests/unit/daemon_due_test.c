@@ -108,6 +108,33 @@ static void test_a_strife_is_slower_and_only_its_own(void **state)
 	expect_take(&due, FIRST + 10 + DUE_STRIFE_USEC, 7);
 }
 
+static void test_one_without_an_end_gets_half_the_time(void **state)
+{
+	uint64_t now = FIRST, looked = 0;
+	struct due due = {};
+
+	(void)state;
+	/* A look of 100 ms, wanted again at once: for two seconds there is no rest. */
+	while (now < FIRST + 60 * (uint64_t)SECOND) {
+		due_want(&due, 7, now);
+		assert_true(due_next(&due, &now));
+		if (looked < 2 * SECOND)
+			assert_true(now - FIRST < 2 * SECOND + 30 * DUE_BURST_USEC);
+		expect_take(&due, now, 7);
+		due_note_look(&due, 7, now, now + SECOND / 10);
+		now += SECOND / 10;
+		looked += SECOND / 10;
+		/* Another's look is not put off. */
+		due_want(&due, 8, now);
+		expect_take(&due, now + DUE_BURST_USEC, 8);
+	}
+	assert_in_range(looked, 30 * SECOND, 33 * SECOND);
+	/* What was rested is there again. */
+	now += 10 * SECOND;
+	due_want(&due, 7, now);
+	expect_next(&due, now + DUE_BURST_USEC);
+}
+
 static void test_changes_that_come_slowly_are_none(void **state)
 {
 	struct due due = {};
@@ -147,6 +174,7 @@ int main(void)
 		cmocka_unit_test(test_everything_comes_first_and_is_the_others_look_too),
 		cmocka_unit_test(test_the_earliest_is_next),
 		cmocka_unit_test(test_a_strife_is_slower_and_only_its_own),
+		cmocka_unit_test(test_one_without_an_end_gets_half_the_time),
 		cmocka_unit_test(test_changes_that_come_slowly_are_none),
 		cmocka_unit_test(test_too_many_are_everything),
 	};

@@ -19,6 +19,7 @@
 #include <time.h>
 
 #include "user/base/cleanup.h"
+#include "user/base/clock.h"
 #include "user/control/apply.h"
 #include "user/daemon/due.h"
 #include "user/daemon/ears.h"
@@ -35,6 +36,7 @@
 #include "user/store/released.h"
 
 #define USEC_A_MS 1000ULL
+#define NS_A_USEC 1000
 #define USEC_A_SECOND 1000000ULL
 
 enum {
@@ -275,8 +277,12 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 		daemon->pass_at = now + SWEEP_S * USEC_A_SECOND;
 		due_want(&daemon->due, DUE_EVERYTHING, now);
 	}
-	while (due_take(&daemon->due, now, &pid))
+	while (due_take(&daemon->due, now, &pid)) {
+		uint64_t began = clock_now_ns() / NS_A_USEC;
+
 		look_at(daemon, pid);
+		due_note_look(&daemon->due, pid, began, clock_now_ns() / NS_A_USEC);
+	}
 	set_timer(daemon);
 	return 0;
 }

@@ -5,7 +5,7 @@
 
 static bool is_idle(const struct due_place *place, uint64_t now)
 {
-	return !place->wanted && place->strife <= now;
+	return !place->wanted && place->strife <= now && place->spent <= now;
 }
 
 /* NULL: it has none. */
@@ -63,6 +63,14 @@ void due_put_off(struct due *due, pid_t pid, uint64_t at)
 	place->at = at;
 }
 
+static uint64_t ready_at(const struct due_place *place)
+{
+	uint64_t rested =
+		place->spent > DUE_BUDGET_USEC ? place->spent - DUE_BUDGET_USEC : 0;
+
+	return place->at > rested ? place->at : rested;
+}
+
 bool due_next(const struct due *due, uint64_t *ret_at)
 {
 	bool found = false;
@@ -70,9 +78,9 @@ bool due_next(const struct due *due, uint64_t *ret_at)
 	for (size_t i = 0; i < DUE_PLACES; i++) {
 		const struct due_place *place = &due->places[i];
 
-		if (!place->wanted || (found && place->at >= *ret_at))
+		if (!place->wanted || (found && ready_at(place) >= *ret_at))
 			continue;
-		*ret_at = place->at;
+		*ret_at = ready_at(place);
 		found = true;
 	}
 	return found;
@@ -89,7 +97,7 @@ bool due_take(struct due *due, uint64_t now, pid_t *ret_pid)
 	for (size_t i = 0; i < DUE_PLACES; i++) {
 		struct due_place *place = &due->places[i];
 
-		if (!place->wanted || place->at > now)
+		if (!place->wanted || ready_at(place) > now)
 			continue;
 		place->wanted = false;
 		*ret_pid = place->pid;
@@ -98,6 +106,17 @@ bool due_take(struct due *due, uint64_t now, pid_t *ret_pid)
 		return true;
 	}
 	return false;
+}
+
+void due_note_look(struct due *due, pid_t pid, uint64_t began, uint64_t ended)
+{
+	struct due_place *place = get(due, pid, ended);
+
+	if (!place)
+		return;
+	if (place->spent < began)
+		place->spent = began;
+	place->spent += 2 * (ended - began);
 }
 
 void due_note_change(struct due *due, pid_t pid, uint64_t now)
