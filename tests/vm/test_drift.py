@@ -254,6 +254,7 @@ class Drift(unittest.TestCase):
 
     def test_own(self):
         """what cpuwarden does itself is noted, in places of its own, and is nobody's drift"""
+        self.start_anew()
         before, others = host.health()["own_drifts"], host.health()["drifts"]
         self.assertEqual(host.cpuwarden("vcpupin", "web1", "0", "6", "--live").returncode, 0)
         self.assertEqual(host.cpuwarden("vcpupin", "web1", "0", "2", "--live").returncode, 0)
@@ -262,6 +263,7 @@ class Drift(unittest.TestCase):
         self.assertGreater(host.health()["own_drifts"], before)
         self.assertEqual(host.health()["drifts"], others)
         self.assertEqual(self.since(), [])
+        self.assertNotIn("repaired", drift("web1")[2]["reason"])
         self.assertEqual(host.dump_map("controllers")[0]["tgid"], 0)
 
     def test_own_at_birth(self):
