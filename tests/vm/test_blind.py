@@ -18,6 +18,9 @@ ELSEWHERE = "/sys/fs/bpf/elsewhere"
 EVENT_BYTES = 80 + 8  # struct event and the ring's own header
 TAKEOVER = 96  # struct health
 COUNTERS_BYTES = 184  # struct task_counters
+CPU_BYTES = 256  # struct cpu_counters
+FAST_VM = 8  # in it
+FILTER_BYTES = 8192
 FIRST_FREE_TID = 1 << 22  # no thread has it
 AGAIN = "/run/again.sh"
 NO_GROUP = 1 << 62  # no id of a group is so high
@@ -234,6 +237,18 @@ class Blind(two_vms.TwoVMs):
         self.assertLess(window * 1e9, time.monotonic_ns() - host.health()["start"])
         self.assert_check(3, "the rule of CPU 2 of web1 has not been in force for the whole window",
                           args=("--window", "%ds" % window))
+
+    def test_8_copy_gone(self):
+        """what the program itself goes by, the copy of a rule or the filter, is lost: not OK until apply"""
+        maps.poke("cpu_counters", 2 * CPU_BYTES + FAST_VM, bytes(4))
+        self.assert_check(3, "blind: the rule of CPU 2 of web1 is not in force")
+        self.apply()
+        self.assert_check(0)
+        maps.poke("filter", 0, bytes(FILTER_BYTES))
+        self.assertNotEqual(host.cpuwarden("check").returncode, 0)
+        self.assertEqual(host.cpuwarden("plan").returncode, 2)
+        self.apply()
+        self.assertEqual(host.cpuwarden("plan").returncode, 0)
 
     def test_9_killed(self):
         """apply is killed on its way: check is OK only when there is nothing left to do"""
