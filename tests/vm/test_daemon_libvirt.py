@@ -70,7 +70,11 @@ class DaemonLibvirt(unittest.TestCase):
             service.wait_asleep()
             domains.systemctl("restart", "libvirtd")
         virsh("setvcpus", "vm1", "3", "--live")
-        host.wait_for("vCPU 2 has a CPU", lambda: any(self.vcpu_is_on(domain, 2, cpu) for cpu in "567"), 20)
+        try:
+            host.wait_for("vCPU 2 has a CPU", lambda: any(self.vcpu_is_on(domain, 2, cpu) for cpu in "124567"), 20)
+        except AssertionError as error:
+            raise AssertionError("%s\n%s\n%s" % (
+                error, host.cpuwarden("status", "vm1").stdout, service.said())) from None
 
     def test_2_sleeps(self):
         """a domain that runs wakes nobody for a minute"""
