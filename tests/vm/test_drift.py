@@ -139,7 +139,7 @@ class Drift(unittest.TestCase):
         by = "web1 had to be repaired .* ago; affinity changed by taskset \\(pid %d," % pid
         self.assertEqual(status, 0, told["reason"])
         self.assertRegex(told["reason"], by)
-        _, status, told = drift("web1", "--window", "5s")
+        _, status, told = drift("web1", "--window", "3s")
         self.assertEqual(status, 1, told["reason"])
         self.assertRegex(told["reason"], "no violation, yet " + by)
         time.sleep(2)
