@@ -240,12 +240,16 @@ struct vm_slot {
 	struct count settling;
 	u32 flags; /* enum vm_flag */
 	u32 pad;
-	u64 repaired;  /* CLOCK_MONOTONIC ns: when its placement was last put right; 0:
-			  never */
-	u64 committed; /* CLOCK_MONOTONIC ns: when the change at rules_since was done; 0:
-			  not yet */
+	/* CLOCK_MONOTONIC ns: when the change at rules_since was done (0: not yet), and
+	 * the one before it. */
+	u64 committed, committed_before;
+	/* CLOCK_MONOTONIC ns: when its placement was last put right (0: never), and since
+	 * when it had been right. */
+	u64 repaired, repaired_since;
+	u64 fingerprint; /* of what is wanted of its groups; 0: not known */
+	u64 refused;	 /* CLOCK_MONOTONIC ns: when the guard last announced a refusal */
 };
-ABI_SIZE(struct vm_slot, 304);
+ABI_SIZE(struct vm_slot, 336);
 
 /* health[0]. */
 struct health {

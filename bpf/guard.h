@@ -44,7 +44,9 @@ static __noinline bool is_libvirt(void)
 	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
 	struct inode *inode;
 
-	if (!known || !mm || !mm->exe_file)
+	/* Its file alone says nothing: anybody may run that, and load into it what he
+	 * likes. */
+	if (!known || !mm || !mm->exe_file || (u32)bpf_get_current_uid_gid())
 		return false;
 	inode = mm->exe_file->f_inode;
 	if (!inode)
@@ -74,6 +76,17 @@ static __always_inline bool may_touch(
 	return (vm->flags & VM_LIBVIRT_PINS || !known || is_young(p)) && is_libvirt();
 }
 
+/* Whoever tries again and again is told of once a second. */
+static __always_inline void announce_refusal(u32 slot, u64 now)
+{
+	struct vm_slot *vm = bpf_map_lookup_elem(&vms, &slot);
+
+	if (!vm || now - vm->refused < 1000000000ULL)
+		return;
+	vm->refused = now;
+	announce(NEWS_DRIFT, slot, bpf_get_current_task_btf());
+}
+
 static __noinline void note_guarded(
 	struct task_struct *p, u32 vm, u32 kind, u32 guarded, s32 result)
 {
@@ -94,7 +107,7 @@ static __noinline void note_guarded(
 	drift->group = drift->target.cgroup;
 	barrier();
 	drift->number = number;
-	announce(NEWS_DRIFT, vm, bpf_get_current_task_btf());
+	announce_refusal(vm, drift->time);
 }
 
 /*

@@ -21,7 +21,7 @@ SETTLING_FLAG = 1
 RULE = struct.Struct("<IIIIQ")  # struct cpu_rule
 COUNTERS_BYTES = 256  # struct cpu_counters
 FAST_VM, FAST_TID = 8, 16  # in it
-VM_BYTES = 304  # struct vm_slot
+VM_BYTES = 336  # struct vm_slot
 VM_SETTLE_UNTIL, VM_SETTLE_BASE = 152, 168
 
 

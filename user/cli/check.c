@@ -143,7 +143,9 @@ static int find_repaired(struct evidence *evidence, const char *only, uint64_t w
 	cli_duration(counters->now - latest->repaired, ago, sizeof(ago));
 	problem_set(&sentence, 0, "%s had to be repaired %s ago", latest->name, ago);
 	cli_drift_tell(&evidence->drift,
-		&(struct drift_question){.vm = latest->name, .time = latest->repaired},
+		&(struct drift_question){.vm = latest->name,
+			.time = latest->repaired,
+			.since = latest->repaired_since},
 		&sentence);
 	evidence->repaired = strdup(sentence.text);
 	return evidence->repaired ? 0 : -ENOMEM;

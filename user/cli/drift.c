@@ -157,11 +157,15 @@ static const struct drift_note *find_note(
 			continue;
 		rule_vm_owned(rules, &cpus);
 		with_rules.cpus = &cpus;
+		if (question->since)
+			continue;
 		/* A change that was mended since, which wrote the rules anew, explains
 		 * what began before that was done, and nothing that is now. */
 		if (!question->time ||
 			(rules->committed && question->began >= rules->committed))
 			with_rules.since = rules->since;
+		else if (question->began >= rules->committed_before)
+			with_rules.since = rules->committed_before;
 	}
 	return drift_find(drift->notes, drift->n, &with_rules);
 }

@@ -203,8 +203,10 @@ static int take_unit(struct unit *unit, const struct desired_vm *vm, void *data,
 {
 	struct work *work = data;
 	struct cycle *cycle = work->cycle;
-	struct execution execution = {
-		.cycle = cycle, .done = work->report->done, .data = work->report->data};
+	struct execution execution = {.cycle = cycle,
+		.done = work->report->done,
+		.ended = work->report->ended,
+		.data = work->report->data};
 	struct problem why = {};
 	int r = 0, failed = 1;
 

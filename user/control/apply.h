@@ -7,6 +7,8 @@
 struct report {
 	/* A step that changed something. NULL: nobody asks. */
 	void (*done)(const struct unit *unit, const struct step *step, void *data);
+	/* See struct execution. NULL: nobody asks. */
+	void (*ended)(const struct unit *unit, int result, void *data);
 	/* A VM, or "" for the host, that is not as it should be, and why. */
 	void (*failed)(const char *vm, const char *why, void *data);
 	void *data;

@@ -33,9 +33,7 @@ static int do_begin_rules(struct journal *journal, struct problem *problem)
 	if (r && r != -ENOENT)
 		return problem_set(
 			problem, r, "cannot read the rules of VM %s", journal->unit->vm);
-	/* Of a change that did not come to its end nothing is known to have been so. */
 	journal->rules_known = !r;
-	journal->rules_held = !r && !settling;
 	if (!journal_push(journal, STEP_BEGIN_RULES, NULL))
 		return problem_nomem(problem);
 	r = observer_begin(observer, &journal->vm->rules, problem);
@@ -302,8 +300,16 @@ static bool drops_record(const struct step *step)
 	return step->kind == STEP_DROP_RECORD || step->kind == STEP_DROP_HOST_RECORD;
 }
 
-/* One that was to be where it was not, or not yet, is placed; not so one that the rules
- * in force name. */
+static bool has_group(const struct desired_vm *vm, const char *path)
+{
+	for (size_t i = 0; vm && path && i < vm->n_groups; i++)
+		if (!strcmp(vm->groups[i].path, path))
+			return true;
+	return false;
+}
+
+/* Of the VM's own groups and threads. A thread that the rules in force do not name is one
+ * that is placed for the first time. */
 static bool is_repair(const struct journal *journal, const struct step *step)
 {
 	const struct rule_vm *rules = &journal->rules;
@@ -313,6 +319,7 @@ static bool is_repair(const struct journal *journal, const struct step *step)
 	case STEP_SET_EXCLUSIVE:
 	case STEP_SET_MEMS:
 	case STEP_SET_PARTITION:
+		return has_group(journal->vm, step->path);
 	case STEP_MOVE_PROCESS:
 		return true;
 	case STEP_MOVE_THREAD:
@@ -327,13 +334,17 @@ static bool is_repair(const struct journal *journal, const struct step *step)
 	}
 }
 
-/* Under new rules nothing was repaired: something else is wanted. */
-static void note_repair(const struct journal *journal)
+/* What was wanted just so before, and was so, was repaired. */
+static void note_placed(const struct journal *journal)
 {
-	if (journal->repairs && journal->rules_held &&
-		rule_vm_holds(&journal->rules, &journal->vm->rules))
-		observer_note_repair(journal->execution->cycle->observer,
-			journal->unit->pid, journal->unit->start_time);
+	struct observer *observer = journal->execution->cycle->observer;
+	uint64_t fingerprint;
+
+	if (!journal->vm || !observer)
+		return;
+	fingerprint = desired_fingerprint(journal->vm);
+	observer_note_placed(observer, journal->unit->pid, journal->unit->start_time,
+		fingerprint, journal->repairs && journal->fingerprint == fingerprint);
 }
 
 static void loosen(const struct execution *execution, const struct unit *unit, bool loose)
@@ -358,6 +369,9 @@ int unit_execute(const struct execution *execution, const struct unit *unit,
 	guard_prepare(execution->cycle);
 	drift_begin_own(execution->cycle);
 	loosen(execution, unit, true);
+	if (execution->cycle->observer)
+		journal.fingerprint = observer_fingerprint(
+			execution->cycle->observer, unit->pid, unit->start_time);
 
 	for (size_t i = 0; i < unit->n_steps; i++) {
 		struct problem now = {};
@@ -379,11 +393,13 @@ int unit_execute(const struct execution *execution, const struct unit *unit,
 				strerror(-r));
 	}
 	if (!result)
-		note_repair(&journal);
+		note_placed(&journal);
 	if (result && !back)
 		journal_undo(&journal, problem);
 	loosen(execution, unit, false);
 	drift_end_own(execution->cycle);
+	if (execution->ended)
+		execution->ended(unit, result, execution->data);
 	free(journal.entries);
 	found_vm_deinit(&journal.before);
 	rule_vm_deinit(&journal.rules);

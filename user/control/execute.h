@@ -11,6 +11,8 @@ struct execution {
 	struct cycle *cycle;
 	/* Told of each step that changed something; may be NULL. */
 	void (*done)(const struct unit *unit, const struct step *step, void *data);
+	/* And of the unit's end: 0, or its failure, by which its steps were undone. */
+	void (*ended)(const struct unit *unit, int result, void *data);
 	void *data;
 };
 

@@ -39,7 +39,7 @@ static int read_vm(struct cycle *cycle, size_t index, struct problem *problem)
 {
 	struct desired_vm *vm = &cycle->desired.vms[index];
 	struct vm *known = &cycle->vms.items[vm->vm - cycle->vms.items], now;
-	int r = qemu_look_again(known, &now, problem);
+	int r = qemu_look_again(known, cycle->asking.silent, &now, problem);
 
 	if (r == -ESRCH)
 		return GLANCE_MORE;
@@ -62,8 +62,10 @@ static int mend(const struct walk *walk, size_t index, const struct report *repo
 	struct problem *problem)
 {
 	struct cycle *cycle = walk->data;
-	const struct execution execution = {
-		.cycle = cycle, .done = report->done, .data = report->data};
+	const struct execution execution = {.cycle = cycle,
+		.done = report->done,
+		.ended = report->ended,
+		.data = report->data};
 	bool more = false;
 	struct problem why;
 	struct unit unit;

@@ -25,8 +25,8 @@ struct journal {
 	struct found_vm before; /* where the threads were */
 	struct rule_vm rules;	/* that were in force */
 	bool rules_known;
-	bool rules_held; /* and no change to them had been left unfinished */
-	bool repairs;	 /* what was as policy wants it was not so any more */
+	uint64_t fingerprint; /* by which it was placed: see observer_fingerprint() */
+	bool repairs;	      /* a step changed what was made then */
 };
 
 /* Adds what would undo a step. The path is the step's. NULL: out of memory. */

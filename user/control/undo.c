@@ -28,7 +28,12 @@ static int undo_rules(struct journal *journal)
 		return observer_forget(
 			observer, journal->unit->pid, journal->unit->start_time);
 	r = observer_begin(observer, &journal->rules, NULL);
-	return r ? r : observer_commit(observer, &journal->rules, NULL);
+	if (!r)
+		r = observer_commit(observer, &journal->rules, NULL);
+	if (!r)
+		observer_note_placed(observer, journal->rules.pid,
+			journal->rules.start_time, journal->fingerprint, false);
+	return r;
 }
 
 int journal_set_list(const struct journal *journal, enum step_kind kind, const char *path,

@@ -18,6 +18,8 @@
 #include "user/store/lock.h"
 #include "user/store/stamp.h"
 
+#define PATIENCE_NS (60 * 1000000000ULL)
+
 struct trouble {
 	char vm[VM_NAME_SIZE]; /* "": the host */
 	struct problem why;
@@ -41,16 +43,17 @@ struct passes {
 	size_t n_troubles;
 	struct known_vm *vms;
 	size_t n_vms;
-	uint64_t drift_told; /* number of the latest */
-	size_t n_steps;	     /* of this pass */
-	struct silent silent;
+	uint64_t drift_told;   /* number of the latest */
+	size_t n_steps;	       /* of this pass */
+	struct silent silent;  /* who they are is found out anew now and then */
+	uint64_t silent_since; /* CLOCK_MONOTONIC ns */
 	/* What the last one has read, as it left it; and what it was read from. */
 	struct cycle cycle;
 	bool has_cycle;
 	struct stamp stamp;
-	/* For metrics. Those of a pass count if the VM is in order after it: steps may
-	 * have been undone. */
-	struct repairs repairs, now;
+	/* For metrics. Those of a unit count once it was carried out: its steps may be
+	 * undone. */
+	struct repairs repairs, unit;
 	struct reconcile_metric reconcile;
 };
 
@@ -90,7 +93,7 @@ void passes_free(struct passes *passes)
 	if (passes->has_good)
 		config_deinit(&passes->good);
 	repairs_deinit(&passes->repairs);
-	repairs_deinit(&passes->now);
+	repairs_deinit(&passes->unit);
 	free(passes->troubles);
 	free(passes->vms);
 	free(passes);
@@ -118,7 +121,7 @@ static void on_step(const struct unit *unit, const struct step *step, void *data
 
 	passes->n_steps++;
 	if (is_repair(passes, unit->vm))
-		repairs_add(&passes->now, unit->vm, step_name(step->kind), 1);
+		repairs_add(&passes->unit, unit->vm, step_name(step->kind), 1);
 	tell_step(passes->file, unit, step);
 }
 
@@ -130,16 +133,15 @@ static bool has_trouble(const struct passes *passes, const char *vm)
 	return false;
 }
 
-static void count_repairs(struct passes *passes)
+static void on_unit(const struct unit *unit, int result, void *data)
 {
-	for (size_t i = 0; i < passes->now.n_items; i++) {
-		const struct repair_metric *item = &passes->now.items[i];
+	struct passes *passes = data;
 
-		if (!has_trouble(passes, item->vm))
-			repairs_add(
-				&passes->repairs, item->vm, item->reason, item->count);
-	}
-	repairs_deinit(&passes->now);
+	(void)unit;
+	for (size_t i = 0; !result && i < passes->unit.n_items; i++)
+		repairs_add(&passes->repairs, passes->unit.items[i].vm,
+			passes->unit.items[i].reason, passes->unit.items[i].count);
+	repairs_deinit(&passes->unit);
 }
 
 /* Again only when the reason is another. */
@@ -268,7 +270,8 @@ static void tell_config(struct passes *passes, const struct cycle *cycle)
 
 static struct report report_to(struct passes *passes)
 {
-	return (struct report){.done = on_step, .failed = on_failure, .data = passes};
+	return (struct report){
+		.done = on_step, .ended = on_unit, .failed = on_failure, .data = passes};
 }
 
 static int run_locked(struct passes *passes, struct problem *problem)
@@ -279,8 +282,13 @@ static int run_locked(struct passes *passes, struct problem *problem)
 	const struct report report = report_to(passes);
 	struct cycle *cycle = &passes->cycle;
 	bool first = !passes->has_good;
+	uint64_t now = clock_now_ns();
 	int r;
 
+	if (now - passes->silent_since > PATIENCE_NS) {
+		passes->silent.n_items = 0;
+		passes->silent_since = now;
+	}
 	r = cycle_read_asking(&passes->folders, &asking, cycle, problem);
 	if (r)
 		return r;
@@ -295,7 +303,6 @@ static int run_locked(struct passes *passes, struct problem *problem)
 	if (r < 0)
 		return r;
 	tell_recoveries(passes, cycle);
-	count_repairs(passes);
 	note_placed(passes, cycle);
 	return r;
 }
@@ -368,7 +375,6 @@ int passes_glance(
 	passes->n_steps = 0;
 	tell_drifts(passes, &passes->cycle, false);
 	r = control_glance(&passes->cycle, pid, &report, problem);
-	count_repairs(passes);
 	if (r >= 0)
 		cycle_slim(&passes->cycle);
 	*ret_n_steps = passes->n_steps;

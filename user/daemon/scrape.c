@@ -152,9 +152,7 @@ static void add_blind_time(
 	uint64_t now = clock_now_ns();
 	struct problem reason;
 
-	if (!scrape->looked)
-		scrape->looked = counters ? counters->start : now;
-	if (!counters || coverage_blind(&input, &reason))
+	if (scrape->looked && (!counters || coverage_blind(&input, &reason)))
 		scrape->blind_ns += now - scrape->looked;
 	scrape->looked = now;
 }

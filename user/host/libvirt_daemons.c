@@ -22,11 +22,12 @@
 
 enum { MOUNTS_MAX = 16 * 1024 * 1024 /* bytes of mountinfo */ };
 
-static int find_mount(unsigned int id, struct program_file *file)
+/* `mounts`: the mountinfo file of who has opened it. */
+static int find_mount(const char *mounts, unsigned int id, struct program_file *file)
 {
 	cleanup_free char *text = NULL;
 	unsigned int this, major, minor;
-	int r = file_read_all_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTS_MAX, &text);
+	int r = file_read_all_at(AT_FDCWD, mounts, MOUNTS_MAX, &text);
 
 	if (r)
 		return r;
@@ -42,7 +43,7 @@ static int find_mount(unsigned int id, struct program_file *file)
 	return -ENOENT;
 }
 
-static int read_fd(int fd, struct program_file *ret_file)
+static int read_fd(int fd, const char *mounts, struct program_file *ret_file)
 {
 	struct program_file file = {};
 	char path[64], text[512];
@@ -60,13 +61,13 @@ static int read_fd(int fd, struct program_file *ret_file)
 	if (!inode || !mount || sscanf(inode, "ino: %" SCNu64, &file.inode) != 1 ||
 		sscanf(mount, "mnt_id: %u", &id) != 1)
 		return -ENODATA;
-	r = find_mount(id, &file);
+	r = find_mount(mounts, id, &file);
 	if (!r)
 		*ret_file = file;
 	return r;
 }
 
-int program_file_read(const char *path, struct program_file *ret_file)
+static int read_path(const char *path, const char *mounts, struct program_file *ret_file)
 {
 	cleanup_close int fd = open(path, O_PATH | O_CLOEXEC);
 	struct stat st;
@@ -77,17 +78,31 @@ int program_file_read(const char *path, struct program_file *ret_file)
 		return -EINVAL;
 	if (st.st_uid || st.st_mode & (S_IWGRP | S_IWOTH))
 		return -EPERM;
-	return read_fd(fd, ret_file);
+	return read_fd(fd, mounts, ret_file);
 }
 
-/*
- * The file that the daemon of that path runs, by its pid file. Is it that path's at all?
- * The kernel adds " (deleted)" where the file was replaced. One in another mount
- * namespace, where a path means nothing to us, is not found among our mounts.
- */
+int program_file_read(const char *path, struct program_file *ret_file)
+{
+	return read_path(path, "/proc/self/mountinfo", ret_file);
+}
+
+/* A path means what it says only where the host's own mounts are. We may have others: the
+ * service is shut off from most of them. */
+static bool sees_the_hosts_files(long pid)
+{
+	struct stat host, process;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%ld/ns/mnt", pid);
+	return !stat("/proc/1/ns/mnt", &host) && !stat(path, &process) &&
+	       host.st_dev == process.st_dev && host.st_ino == process.st_ino;
+}
+
+/* The file that the daemon of that path runs, by its pid file. Is it that path's at all?
+ * The kernel adds " (deleted)" where the file was replaced. */
 static int read_running(const char *path, struct program_file *ret_file)
 {
-	char pid_file[64], exe[64], text[32], target[PATH_MAX];
+	char pid_file[64], exe[64], mounts[64], text[32], target[PATH_MAX];
 	size_t len = strlen(path);
 	ssize_t n;
 	long pid;
@@ -97,7 +112,7 @@ static int read_running(const char *path, struct program_file *ret_file)
 	if (n < 0)
 		return (int)n;
 	pid = strtol(text, NULL, 10);
-	if (pid <= 0)
+	if (pid <= 0 || !sees_the_hosts_files(pid))
 		return -ESRCH;
 	snprintf(exe, sizeof(exe), "/proc/%ld/exe", pid);
 	n = readlink(exe, target, sizeof(target) - 1);
@@ -107,7 +122,8 @@ static int read_running(const char *path, struct program_file *ret_file)
 	if (strncmp(target, path, len) != 0 ||
 		(target[len] && strcmp(target + len, " (deleted)") != 0))
 		return -ESRCH;
-	return program_file_read(exe, ret_file);
+	snprintf(mounts, sizeof(mounts), "/proc/%ld/mountinfo", pid);
+	return read_path(exe, mounts, ret_file);
 }
 
 static bool is_among(

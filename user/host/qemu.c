@@ -280,12 +280,15 @@ static int look_at_threads(const struct vm *known, struct vm *now)
 	return 0;
 }
 
-static int look_again(const struct vm *known, struct vm *now, struct problem *problem)
+static int look_again(const struct vm *known, const struct silent *silent, struct vm *now,
+	struct problem *problem)
 {
 	CLEANUP(pass_deinit)
 	struct pass pass = {.questions.libvirt_dir = LIBVIRT_DIR, .problem = problem};
 	int r;
 
+	if (silent)
+		pass.questions.before = *silent;
 	pass.vector = malloc(QEMU_ARGS_MAX + 1);
 	if (!pass.vector)
 		return problem_nomem(problem);
@@ -300,13 +303,14 @@ static int look_again(const struct vm *known, struct vm *now, struct problem *pr
 	return 0;
 }
 
-int qemu_look_again(const struct vm *known, struct vm *ret_vm, struct problem *problem)
+int qemu_look_again(const struct vm *known, const struct silent *silent,
+	struct vm *ret_vm, struct problem *problem)
 {
 	struct vm now = {.pid = known->pid, .start_time = known->start_time};
 	int r = look_at_threads(known, &now);
 
 	if (r > 0)
-		r = look_again(known, &now, problem);
+		r = look_again(known, silent, &now, problem);
 	if (r) {
 		vm_deinit(&now);
 		return r == -ESRCH ? r

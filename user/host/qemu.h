@@ -18,7 +18,7 @@ struct qemu_expected {
 
 /* VMs that did not answer in time; of more than there is room for, the first. */
 struct silent {
-	struct process_id items[64];
+	struct process_id items[256];
 	unsigned int n_items;
 };
 
@@ -44,7 +44,8 @@ int qemu_discover(const struct qemu_expected *expected, struct silent *silent,
  * One that was found before, as it is now; what is fixed at its start is taken over. The
  * caller owns the result: vm_deinit(). -ESRCH: it has gone.
  */
-int qemu_look_again(const struct vm *known, struct vm *ret_vm, struct problem *problem);
+int qemu_look_again(const struct vm *known, const struct silent *silent,
+	struct vm *ret_vm, struct problem *problem);
 
 /* May a file of that name (without folders) be a QEMU's? */
 bool qemu_is_name(const char *name);

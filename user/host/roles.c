@@ -56,15 +56,15 @@ static void note_silent(struct questions *questions, const struct vm *vm)
 	if (now->n_items < sizeof(now->items) / sizeof(*now->items))
 		now->items[now->n_items++] =
 			(struct process_id){.pid = vm->pid, .start_time = vm->start_time};
-	if (!was_silent(&questions->before, vm))
-		questions->n_silent++;
+	questions->n_silent++;
+	questions->n_unexpected += !was_silent(&questions->before, vm);
 }
 
 static unsigned int patience(const struct questions *questions, const struct vm *vm)
 {
 	if (questions->n_silent >= HURRIED_MAX)
 		return HASTY_MS;
-	if (questions->n_silent >= SILENT_MAX || was_silent(&questions->before, vm))
+	if (questions->n_unexpected >= SILENT_MAX || was_silent(&questions->before, vm))
 		return HURRIED_MS;
 	return QMP_TIMEOUT_MS;
 }

@@ -12,7 +12,7 @@
 struct questions {
 	const char *libvirt_dir; /* of libvirt's files on running domains */
 	struct silent before, now;
-	unsigned int n_silent; /* unexpectedly: after some the rest is hurried */
+	unsigned int n_silent, n_unexpected; /* after some the rest is hurried */
 };
 
 /* Reads the VM's threads and tells them apart. -ESRCH: it has gone. */

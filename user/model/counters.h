@@ -41,10 +41,11 @@ struct vm_tally {
 	char name[VM_NAME_SIZE];
 	pid_t pid;
 	uint64_t start_time;
-	uint64_t started;  /* the same as CLOCK_MONOTONIC ns */
-	uint64_t since;	   /* CLOCK_MONOTONIC ns: from when on it has been observed */
-	uint64_t repaired; /* CLOCK_MONOTONIC ns: its placement was last put right; 0:
-			      never */
+	uint64_t started; /* the same as CLOCK_MONOTONIC ns */
+	uint64_t since;	  /* CLOCK_MONOTONIC ns: from when on it has been observed */
+	/* CLOCK_MONOTONIC ns: its placement was last put right (0: never), and since when
+	 * it had been right. */
+	uint64_t repaired, repaired_since;
 	bool ended;
 	struct tally foreign[CAUSE_COUNT], off_set, settling;
 };

@@ -70,6 +70,31 @@ bool leaf_has_cpus(const struct group *leaf, const struct desired_group *wanted)
 	       cpuset_equal(&leaf->cpus, wanted->floats ? &none : &wanted->cpus);
 }
 
+/* FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/ */
+static uint64_t add_bytes(uint64_t sum, const void *data, size_t len)
+{
+	const unsigned char *bytes = data;
+
+	for (size_t i = 0; i < len; i++)
+		sum = (sum ^ bytes[i]) * 0x100000001b3;
+	return sum;
+}
+
+uint64_t desired_fingerprint(const struct desired_vm *vm)
+{
+	uint64_t sum = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < vm->n_groups; i++) {
+		const struct desired_group *group = &vm->groups[i];
+
+		sum = add_bytes(sum, group->path, strlen(group->path) + 1);
+		sum = add_bytes(sum, &group->partition, sizeof(group->partition));
+		sum = add_bytes(sum, &group->cpus, sizeof(group->cpus));
+		sum = add_bytes(sum, &group->mems, sizeof(group->mems));
+	}
+	return sum | 1;
+}
+
 const struct cpuset *desired_thread_set(const struct desired_vm *vm, size_t thread)
 {
 	return &vm->rules.threads[thread].set;

@@ -107,5 +107,9 @@ const struct desired_class *desired_find_class(
 /* Has a leaf as it is the CPUs that it is to have? It may be NULL. */
 bool leaf_has_cpus(const struct group *leaf, const struct desired_group *wanted);
 
+/* Of what is wanted of the VM's groups: when it is another, something else is wanted.
+ * Never 0. */
+uint64_t desired_fingerprint(const struct desired_vm *vm);
+
 /* The CPUs that a thread of that class and index is declared to run on. */
 const struct cpuset *desired_thread_set(const struct desired_vm *vm, size_t thread);

@@ -35,14 +35,21 @@ const char *drift_state(int state)
 	return state >= -2 && state <= 2 ? names[state + 2] : "unknown";
 }
 
-/* Of a change from CPUs to CPUs. None stands for whatever the group above has, and of
- * CPUs that a note has no place for nothing is known. */
-static bool is_about(const struct drift_note *note, const struct cpuset *where)
+/*
+ * Has the change from CPUs to CPUs to do with where he ran? None stands for whatever the
+ * group above has, and of CPUs that a note has no place for nothing is known. What takes
+ * one of a VM's CPUs may end its partition, and so let somebody on all of them.
+ */
+static bool is_about(const struct drift_note *note, const struct drift_question *question)
 {
+	struct cpuset where = *question->where;
+
+	if (drift_file(note->change) && question->cpus)
+		cpuset_or(&where, question->cpus);
 	return cpuset_empty(&note->before) || cpuset_empty(&note->after) ||
-	       cpuset_next(where, DRIFT_CPUS) >= 0 ||
-	       cpuset_intersects(&note->before, where) ||
-	       cpuset_intersects(&note->after, where);
+	       cpuset_next(&where, DRIFT_CPUS) >= 0 ||
+	       cpuset_intersects(&note->before, &where) ||
+	       cpuset_intersects(&note->after, &where);
 }
 
 /* Groups say for all threads in them where those run. */
@@ -62,7 +69,7 @@ static bool concerns(const struct drift_note *note, const struct drift_question 
 		return false;
 	if (question->time && note->time > question->time)
 		return false;
-	if (question->where && !is_about(note, question->where))
+	if (question->where && !is_about(note, question))
 		return false;
 	return !question->tid || of_group || target->tid == question->tid ||
 	       (note->change == CHANGED_GROUP && target->tid == target->tgid &&

@@ -65,7 +65,8 @@ struct drift_question {
 	/* CLOCK_MONOTONIC ns: when he was last seen there, and when he came; 0: now. */
 	uint64_t time, began;
 	const struct cpuset *where; /* he ran there; NULL: not known */
-	/* Of the VM's rules: its own CPUs (NULL: not known), and since when they hold. */
+	/* Of the VM's rules: its own CPUs (NULL: not known), and since when they hold:
+	 * what was before explains nothing. */
 	const struct cpuset *cpus;
 	uint64_t since; /* CLOCK_MONOTONIC ns */
 };

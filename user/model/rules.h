@@ -29,8 +29,8 @@ struct rule_vm {
 	enum guard guard;  /* of its threads */
 	bool libvirt_pins; /* with a guard: libvirt may pin them, too */
 	/* Of those in force, CLOCK_MONOTONIC ns: when the latest change of them began,
-	 * and when it was done (0: not yet). */
-	uint64_t since, committed;
+	 * when it was done (0: not yet), and when the one before it was. */
+	uint64_t since, committed, committed_before;
 	struct rule_thread *threads; /* ascending by tid */
 	size_t n_threads;
 };

@@ -145,9 +145,15 @@ struct watched_group {
 int observer_watch_groups(struct observer *observer, pid_t pid, uint64_t start_time,
 	const struct watched_group *groups, size_t n);
 
-/* The VM's placement had to be put right: its counters say when that was, see struct
- * vm_tally. */
-void observer_note_repair(struct observer *observer, pid_t pid, uint64_t start_time);
+/*
+ * Of a VM, the fingerprint of what was wanted of its groups when its placement was last
+ * made; 0: not known, or a change was not finished. Noted once it is made; `repaired`: it
+ * had to be put right, see struct vm_tally.
+ */
+uint64_t observer_fingerprint(
+	const struct observer *observer, pid_t pid, uint64_t start_time);
+void observer_note_placed(struct observer *observer, pid_t pid, uint64_t start_time,
+	uint64_t fingerprint, bool repaired);
 
 /* What this process does to the host is our own doing, no drift; pid 0: nobody's is. For
  * who holds the lock. */

@@ -235,6 +235,7 @@ static int read_vms(struct counters *counters, const struct observer *observer)
 		to->started = start_of(counters->now, from->start_ticks);
 		to->since = from->since;
 		to->repaired = from->repaired;
+		to->repaired_since = from->repaired_since;
 		to->ended = from->ended;
 		for (int i = 0; i < CAUSE_COUNT; i++)
 			to->foreign[i] = to_tally(&from->foreign[i]);

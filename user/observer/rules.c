@@ -205,11 +205,17 @@ static int write_vm(
 	} else if (to->set != set) {
 		to->old_set = to->set;
 	}
+	/* Somebody took its bit away: since then it was not watched. */
+	if (to->pid && !observer_filter_has(observer, to->pid))
+		to->since = clock_now_ns();
 	memcpy((void *)to->name, vm->name, sizeof(to->name));
 	to->flags = flags_of(vm);
 	to->set = set;
 	to->rules_since = clock_now_ns();
+	if (to->committed)
+		to->committed_before = to->committed;
 	to->committed = 0;
+	to->fingerprint = 0;
 	to->settle_base = to->settling.count;
 	to->settle_until = excuse_end(to->rules_since);
 	observer_barrier();
@@ -288,12 +294,26 @@ int observer_commit(
 		 : 0;
 }
 
-void observer_note_repair(struct observer *observer, pid_t pid, uint64_t start_time)
+uint64_t observer_fingerprint(
+	const struct observer *observer, pid_t pid, uint64_t start_time)
+{
+	/* Slot 0 stays empty. */
+	return observer->vms[observer_find_vm(observer, pid, start_time)].fingerprint;
+}
+
+void observer_note_placed(struct observer *observer, pid_t pid, uint64_t start_time,
+	uint64_t fingerprint, bool repaired)
 {
 	u32 slot = observer_find_vm(observer, pid, start_time);
+	volatile struct vm_slot *vm = &observer->vms[slot];
 
-	if (slot)
-		observer->vms[slot].repaired = clock_now_ns();
+	if (!slot)
+		return;
+	vm->fingerprint = fingerprint;
+	if (!repaired)
+		return;
+	vm->repaired_since = vm->committed_before;
+	vm->repaired = clock_now_ns();
 }
 
 int observer_forget(struct observer *observer, pid_t pid, uint64_t start_time)

@@ -120,6 +120,7 @@ int observer_get_vm(const struct observer *observer, pid_t pid, uint64_t start_t
 	vm.libvirt_pins = flags & VM_LIBVIRT_PINS;
 	vm.since = observer->vms[slot].rules_since;
 	vm.committed = observer->vms[slot].committed;
+	vm.committed_before = observer->vms[slot].committed_before;
 	settling = observer->vms[slot].settle_until ||
 		   !observer_filter_has(observer, (u32)pid);
 	for (u32 cpu = 0; cpu < observer->n_cpus; cpu++) {
