@@ -107,7 +107,7 @@ class Latency(unittest.TestCase):
         """By the observer's notes: (when it was moved away, when it was moved back), or None."""
         tid = self.guest.vcpu(0)
         away = back = None
-        for row in sorted(host.dump_map("drifts").values(), key=lambda row: row["number"]):
+        for row in sorted(host.dump_map("drifts").values(), key=lambda row: row["time"]):
             if row["target"]["tid"] != tid or row["time"] < since:
                 continue
             if not row["own"]:
@@ -116,21 +116,28 @@ class Latency(unittest.TestCase):
                 back = row["time"]
         return (away, back) if back else None
 
+    def verified(self, since):
+        """When its repair was done, read back and noted, or None."""
+        return next((row["repaired"] for row in host.dump_map("vms").values()
+                     if row["pid"] == self.guest.pid and row["repaired"] > since), None)
+
     def drift(self, n, pause):
-        found = []
+        """A thread is moved away so often: until it was moved back, and until that was verified."""
+        found, verified = [], []
         tid = self.guest.vcpu(0)
         for _ in range(n):
             since = time.monotonic_ns()
             host.must("sh", "-c", "echo %d > %s/%s/emulator/cgroup.threads" % (tid, host.CGROUP, TOP))
             away, back = host.wait_for("it is back", lambda since=since: self.repaired(since), 20)
             found.append((back - away) / 1e9)
+            verified.append((host.wait_for("it is verified", lambda away=away: self.verified(away), 20) - away) / 1e9)
             host.wait_for("it is there", lambda: host.thread_cgroup(self.guest.pid, tid) == TOP + "/vcpu0")
             time.sleep(pause())
-        return found
+        return found, verified
 
     def births(self, n):
-        """QEMU is started so often: until its vCPU is in its group, and until its rules were in force."""
-        placed, ruled = [], []
+        """QEMU is started so often: until its vCPU is in its group, its rules were in force, and all was verified."""
+        placed, ruled, verified = [], [], []
         for _ in range(n):
             with Traced():
                 guest = host.Guest("web2", 1, "calm", wait=False)
@@ -145,26 +152,30 @@ class Latency(unittest.TestCase):
             made, put = Traced.of(tid, "web2/vcpu0")
             placed.append(put - made)
             ruled.append(slot["rules_since"] / 1e9 - made)
+            verified.append(slot["committed"] / 1e9 - made)
             guest.kill()
             host.wait_for("its groups are gone", lambda: not os.path.exists(
                 os.path.join(host.CGROUP, host.SLICE, "web2")), 20)
             time.sleep(random.uniform(0.3, 0.6))
-        return placed, ruled
+        return placed, ruled, verified
 
     def test_1_drift(self):
         """from a drift to its repair, by the observer's notes"""
         self.start_daemon()
-        quantiles("drift to repair", self.drift(EVENTS, lambda: random.uniform(0.4, 0.6)))
+        back, verified = self.drift(EVENTS, lambda: random.uniform(0.4, 0.6))
+        quantiles("drift to repair", back)
+        quantiles("and until that was verified", verified)
 
     def test_2_births(self):
         """from a vCPU's creation until its rules are in force, and to its place"""
         self.start_daemon()
-        placed, ruled = self.births(EVENTS)
+        placed, ruled, verified = self.births(EVENTS)
         quantiles("vCPU's creation to its rules", ruled)
         quantiles("and to its group", placed)
+        quantiles("and until that was verified", verified)
 
     def test_3_poller(self):
         """the same by one who applies once a second"""
         self.start("sh", "-c", "while sleep 1; do %s apply; done" % host.PROGRAM)
-        quantiles("drift to repair, polled", self.drift(POLLED, lambda: random.uniform(0, 1)))
+        quantiles("drift to repair, polled", self.drift(POLLED, lambda: random.uniform(0, 1))[0])
         quantiles("vCPU's creation to its group, polled", self.births(POLLED)[0])
