@@ -34,7 +34,7 @@ def text(chars):
 def drifts():
     """What was noted, oldest first."""
     found = [row for row in host.dump_map("drifts").values() if row["number"]]
-    return sorted(found, key=lambda row: row["number"])
+    return sorted(found, key=lambda row: row["time"])
 
 
 def guarded():
