@@ -193,6 +193,9 @@ def thread_cgroup(pid, tid):
     raise AssertionError("no cgroup v2 line")
 
 
+PF_WQ_WORKER = 0x20  # include/linux/sched.h
+
+
 def dump():
     """Settings of every cgroup, and the affinity and cgroup of every thread that is not of this test."""
     groups = {}
@@ -207,9 +210,11 @@ def dump():
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             for tid in os.listdir("/proc/%s/task" % pid):
-                # kworkers come and go, and are the kernel's to bind.
+                # Workers come and go, and are the kernel's to bind; a workqueue's rescuer, which has that one's name,
+                # stays bound to where it last helped (before 6.10).
                 comm = read("/proc/%s/task/%s/comm" % (pid, tid))
-                if comm.startswith("kworker") or int(pid) == os.getpid():
+                flags = int(read("/proc/%s/task/%s/stat" % (pid, tid)).rsplit(")", 1)[1].split()[6])
+                if flags & PF_WQ_WORKER or int(pid) == os.getpid():
                     continue
                 threads[comm, int(tid)] = (thread_cgroup(int(pid), int(tid)),
                                            sorted(affinity(int(tid))))

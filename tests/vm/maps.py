@@ -63,7 +63,7 @@ def delete(fd, key):
 def poke(name, offset, value):
     """Overwrites bytes of a flat map in place."""
     fd = open_map(name)
-    with mmap.mmap(fd, PAGE * (1 + (offset + len(value)) // PAGE)) as memory:
+    with mmap.mmap(fd, PAGE * (1 + (offset + len(value) - 1) // PAGE)) as memory:
         memory[offset:offset + len(value)] = value
     os.close(fd)
 
