@@ -141,23 +141,31 @@ static u32 vms_known(const struct observer *observer)
 	return n;
 }
 
-/* Erases groups of a VM (0: shared ones) that are not wanted; with no VM left, all. */
+/* Erases groups of a VM (0: shared ones) that are not wanted; with no VM left, all. A
+ * host has thousands: they are read by the hundred. */
 static void erase_groups(
 	struct observer *observer, u32 slot, const struct watched_group *groups, size_t n)
 {
-	bool last = !vms_known(observer);
-	struct group_rule rule;
-	u64 id, next;
-	bool more;
+	enum { PORTION = 512 };
+	struct group_rule rules[PORTION];
+	bool last = !vms_known(observer), first = true;
+	u32 place, count;
+	u64 ids[PORTION];
+	int r;
 
-	more = !bpf_map_get_next_key(observer->groups, NULL, &id);
-	while (more) {
-		more = !bpf_map_get_next_key(observer->groups, &id, &next);
-		if (last || (!bpf_map_lookup_elem(observer->groups, &id, &rule) &&
-				    rule.vm == slot && !is_wanted(groups, n, id)))
-			bpf_map_delete_elem(observer->groups, &id);
-		id = next;
-	}
+	do {
+		count = PORTION;
+		r = bpf_map_lookup_batch(observer->groups, first ? NULL : &place, &place,
+			ids, rules, &count, NULL);
+		first = false;
+		/* ENOENT: these are the last. */
+		if (r && errno != ENOENT)
+			return;
+		for (u32 i = 0; i < count; i++)
+			if (last ||
+				(rules[i].vm == slot && !is_wanted(groups, n, ids[i])))
+				bpf_map_delete_elem(observer->groups, &ids[i]);
+	} while (!r);
 }
 
 void observer_forget_groups(struct observer *observer, u32 slot)
@@ -168,13 +176,15 @@ void observer_forget_groups(struct observer *observer, u32 slot)
 static int write_group(
 	struct observer *observer, u32 slot, const struct watched_group *group)
 {
-	struct group_rule rule = {.vm = slot}, there;
+	bool is_there;
+	struct group_rule rule = {}, there;
 
+	is_there = !bpf_map_lookup_elem(observer->groups, &group->id, &there);
 	/* Once several VMs have met in a group it is nobody's own any more. */
-	if (group->shared ||
-		(!bpf_map_lookup_elem(observer->groups, &group->id, &there) &&
-			there.vm != slot))
-		rule.vm = 0;
+	if (!group->shared && !(is_there && there.vm != slot))
+		rule.vm = slot;
+	if (is_there && there.vm == rule.vm)
+		return 0;
 	if (bpf_map_update_elem(observer->groups, &group->id, &rule, BPF_ANY))
 		return errno == E2BIG ? -ENOSPC : -errno;
 	return 0;
