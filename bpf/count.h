@@ -101,7 +101,7 @@ static __always_inline void account_task(struct task *task, struct task_struct *
 }
 
 /* Of one whose slot is not at hand. */
-static __noinline void account_moved(struct task_struct *p)
+static __noinline void account_tid(struct task_struct *p)
 {
 	struct task *task = get_task(find_slot(p->pid));
 
@@ -360,7 +360,7 @@ static __noinline void end_noted_run(struct task_struct *p)
 		return;
 	}
 	if (run->task)
-		account_moved(p);
+		account_tid(p);
 	if (unlikely(run->class > RUN_IN_ORDER))
 		end_disorder(run, p, cpu);
 	run->class = RUN_NONE;

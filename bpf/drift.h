@@ -77,8 +77,8 @@ static __noinline struct drift *begin_change(u32 kind)
 	u64 number;
 
 	if (bpf_map_update_elem(&changes, &tid, &no_drift, BPF_ANY)) {
-		next_drift(
-			false, &number); /* there is no room: it is counted, at least */
+		/* There is no room: it is counted, at least. */
+		next_drift(false, &number);
 		return NULL;
 	}
 	change = bpf_map_lookup_elem(&changes, &tid);

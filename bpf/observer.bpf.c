@@ -138,29 +138,32 @@ static __always_inline void count_switch(struct cpu_counters *counters)
 		count_switches();
 }
 
+/* Of a tracked thread that has its slot still, which is the usual case. False: it was
+ * looked for by its tid. The slot's number serves as key where it stands. */
+static __always_inline bool account_slot(const u32 *slot, struct task_struct *p)
+{
+	struct task *task = bpf_map_lookup_elem(&tasks, slot);
+
+	if (likely(task && task->tid == (u32)p->pid)) {
+		account_task(task, p);
+		return true;
+	}
+	account_tid(p);
+	return false;
+}
+
 /* Of the one who owned the CPU when he came, and perhaps does no more. */
 static __always_inline void end_owner_run(
 	struct cpu_counters *here, struct task_struct *p)
 {
-	struct task *task = bpf_map_lookup_elem(&tasks, &here->fast.task);
-
-	if (likely(task && task->tid == (u32)p->pid)) {
-		account_task(task, p);
-		return;
-	}
-	account_moved(p);
-	end_early_run(here, p);
+	if (unlikely(!account_slot(&here->fast.task, p)))
+		end_early_run(here, p);
 }
 
 static __always_inline void end_known_run(
 	struct cpu_counters *here, struct task_struct *p)
 {
-	struct task *task = bpf_map_lookup_elem(&tasks, &here->fast.known);
-
-	if (likely(task && task->tid == (u32)p->pid))
-		account_task(task, p);
-	else
-		account_moved(p);
+	account_slot(&here->fast.known, p);
 	/* The CPU became reserved under it. */
 	if (unlikely(is_reserved(here->fast.vm)))
 		end_early_run(here, p);

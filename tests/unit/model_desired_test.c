@@ -212,6 +212,47 @@ static void test_rules_carry_the_vms_identity(void **state)
 	assert_int_equal(rule_of("web1", 1001)->index, 0);
 }
 
+static uint64_t fingerprint_of_web1(void)
+{
+	compute(&host);
+	return desired_fingerprint(wanted(&host, "web1"));
+}
+
+/* By it a repair is told from another wish: each of what is wanted of a group counts. */
+static void test_another_wish_has_another_fingerprint(void **state)
+{
+	struct desired_group *group;
+	struct desired_vm *vm;
+	uint64_t first;
+
+	(void)state;
+	add_vm(&host, "web1", 1, 1);
+	first = fingerprint_of_web1();
+	assert_int_not_equal(first, 0);
+	assert_true(fingerprint_of_web1() == first);
+	/* A worker is no wish. */
+	add_thread(&host, "web1", THREAD_EMULATOR, 0, 1301);
+	assert_true(fingerprint_of_web1() == first);
+	pin_iothread(&host, "web1", 1, "6");
+	assert_true(fingerprint_of_web1() != first);
+
+	vm = (struct desired_vm *)wanted(&host, "web1");
+	first = desired_fingerprint(vm);
+	group = &vm->groups[1];
+	group->partition++;
+	assert_true(desired_fingerprint(vm) != first);
+	group->partition--;
+	group->floats = !group->floats;
+	assert_true(desired_fingerprint(vm) != first);
+	group->floats = !group->floats;
+	cpuset_add(&group->mems, 1);
+	assert_true(desired_fingerprint(vm) != first);
+	cpuset_andnot(&group->mems, &group->mems);
+	assert_true(desired_fingerprint(vm) == first);
+	group->path[strlen(group->path) - 1]++;
+	assert_true(desired_fingerprint(vm) != first);
+}
+
 static void test_names_that_are_files_of_the_kernel(void **state)
 {
 	static const struct {
@@ -408,6 +449,7 @@ int main(void)
 		desired_test(test_policy_ignore_is_not_there),
 		desired_test(test_policy_shared),
 		desired_test(test_rules_carry_the_vms_identity),
+		desired_test(test_another_wish_has_another_fingerprint),
 		desired_test(test_names_that_are_files_of_the_kernel),
 		cmocka_unit_test(test_what_holds_for_any_wishes),
 	};

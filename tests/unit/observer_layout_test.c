@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "bpf/abi.h"
+#include "user/host/libvirt_daemons.h"
 #include "user/model/counters.h"
 #include "user/model/cpuset.h"
 #include "user/model/vm.h"
@@ -21,6 +22,7 @@ static void test_limits_are_the_models(void **state)
 	assert_int_equal(ABI_CPUS, CPUSET_CPUS);
 	assert_int_equal(ABI_NAME, VM_NAME_SIZE);
 	assert_int_equal(ABI_COMM, COMM_SIZE);
+	assert_int_equal(ABI_EXES, LIBVIRT_DAEMONS);
 	assert_int_equal(sizeof(struct cpu_set_words), sizeof(struct cpuset));
 	/* A vCPU's index must never be what says "the VM as a whole". */
 	assert_true((unsigned int)VCPUS_MAX < (unsigned int)ABI_NONE);

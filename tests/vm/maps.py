@@ -14,6 +14,10 @@ import host
 SYS_BPF = 321
 UPDATE, DELETE, PROG_LOAD, OBJ_GET, RAW_TRACEPOINT_OPEN = 2, 3, 5, 7, 17
 PAGE = 4096
+# Where in the structures of bpf/abi.h stands what tests overwrite.
+CPU_VM, CPU_TID = 8, 16  # cpu_counters: fast.vm, fast.tid
+VM_SETTLE_UNTIL, VM_SETTLE_BASE = 152, 168
+HEALTH_TAKEOVER = 96
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -58,6 +62,11 @@ def update(fd, key, value, flags=0):
 def delete(fd, key):
     key = ctypes.create_string_buffer(key, len(key))
     bpf(DELETE, struct.pack("<IxxxxQ", fd, ctypes.addressof(key)))
+
+
+def size_of(name):
+    """Bytes of a value."""
+    return json.loads(host.must("bpftool", "-j", "map", "show", "pinned", os.path.join(host.PINS, name)).stdout)["bytes_value"]
 
 
 def poke(name, offset, value):

@@ -16,11 +16,6 @@ from account import CAUSES, difference, totals
 
 ELSEWHERE = "/sys/fs/bpf/elsewhere"
 EVENT_BYTES = 80 + 8  # struct event and the ring's own header
-TAKEOVER = 96  # struct health
-COUNTERS_BYTES = 184  # struct task_counters
-CPU_BYTES = 256  # struct cpu_counters
-FAST_VM = 8  # in it
-FILTER_BYTES = 8192
 FIRST_FREE_TID = 1 << 22  # no thread has it
 AGAIN = "/run/again.sh"
 NO_GROUP = 1 << 62  # no id of a group is so high
@@ -172,7 +167,7 @@ class Blind(two_vms.TwoVMs):
         taking.wait()
         self.assertEqual(host.health()["takeover"], 1)
         self.assert_check(0)
-        maps.poke("health", TAKEOVER, bytes(4))
+        maps.poke("health", maps.HEALTH_TAKEOVER, bytes(4))
         self.assert_check(3, "2 programs count into the same maps")
         self.assertEqual(host.cpuwarden_json("status")[1]["host"]["observer"]["state"], "blind")
 
@@ -187,10 +182,10 @@ class Blind(two_vms.TwoVMs):
 
     def test_7_map_full(self):
         """a map with no room for another VM's threads: apply says so, and check is not OK"""
-        fd = maps.open_map("task_counters")
+        fd, empty = maps.open_map("task_counters"), bytes(maps.size_of("task_counters"))
         with self.assertRaises(OSError) as full:
             for tid in range(FIRST_FREE_TID, FIRST_FREE_TID + 100000):
-                maps.update(fd, tid.to_bytes(4, "little"), bytes(COUNTERS_BYTES))
+                maps.update(fd, tid.to_bytes(4, "little"), empty)
         self.assertEqual(full.exception.errno, errno.E2BIG)
         os.close(fd)
         guest = host.Guest("web3", 1, "calm")
@@ -240,11 +235,11 @@ class Blind(two_vms.TwoVMs):
 
     def test_8_copy_gone(self):
         """what the program itself goes by, the copy of a rule or the filter, is lost: not OK until apply"""
-        maps.poke("cpu_counters", 2 * CPU_BYTES + FAST_VM, bytes(4))
+        maps.poke("cpu_counters", 2 * maps.size_of("cpu_counters") + maps.CPU_VM, bytes(4))
         self.assert_check(3, "blind: the rule of CPU 2 of web1 is not in force")
         self.apply()
         self.assert_check(0)
-        maps.poke("filter", 0, bytes(FILTER_BYTES))
+        maps.poke("filter", 0, bytes(maps.size_of("filter")))
         self.assertNotEqual(host.cpuwarden("check").returncode, 0)
         self.assertEqual(host.cpuwarden("plan").returncode, 2)
         self.apply()

@@ -19,10 +19,6 @@ SETTLE_SECONDS = 10
 SETTLE_RUNS = 4096
 SETTLING_FLAG = 1
 RULE = struct.Struct("<IIIIQ")  # struct cpu_rule
-COUNTERS_BYTES = 256  # struct cpu_counters
-FAST_VM, FAST_TID = 8, 16  # in it
-VM_BYTES = 336  # struct vm_slot
-VM_SETTLE_UNTIL, VM_SETTLE_BASE = 152, 168
 
 
 class Rules(two_vms.TwoVMs):
@@ -40,15 +36,15 @@ class Rules(two_vms.TwoVMs):
 
     def take(self, flags=0):
         """As observer_begin() does it. Returns between which two moments."""
-        at = CPU * COUNTERS_BYTES
+        at = CPU * maps.size_of("cpu_counters")
         begun = time.monotonic_ns()
         maps.poke("cpu_rules", CPU * RULE.size, RULE.pack(self.slot, 0, flags, 0, begun))
-        maps.poke("cpu_counters", at + FAST_TID, self.guests[1].vcpu(0).to_bytes(4, "little"))
-        maps.poke("cpu_counters", at + FAST_VM, self.slot.to_bytes(4, "little"))
+        maps.poke("cpu_counters", at + maps.CPU_TID, self.guests[1].vcpu(0).to_bytes(4, "little"))
+        maps.poke("cpu_counters", at + maps.CPU_VM, self.slot.to_bytes(4, "little"))
         return begun, time.monotonic_ns()
 
     def give_back(self):
-        maps.poke("cpu_counters", CPU * COUNTERS_BYTES + FAST_VM, bytes(4))
+        maps.poke("cpu_counters", CPU * maps.size_of("cpu_counters") + maps.CPU_VM, bytes(4))
         maps.poke("cpu_rules", CPU * RULE.size, bytes(RULE.size))
 
 
@@ -56,10 +52,11 @@ class Killed(Rules):
     """Whoever took the CPU is killed before he has taken it from everybody else."""
 
     def begin(self):
+        at = self.slot * maps.size_of("vms")
         self.settled = host.dump_map("vms")[self.slot]["settling"]["count"]
         began = time.monotonic_ns()
-        maps.poke("vms", self.slot * VM_BYTES + VM_SETTLE_BASE, self.settled.to_bytes(8, "little"))
-        maps.poke("vms", self.slot * VM_BYTES + VM_SETTLE_UNTIL,
+        maps.poke("vms", at + maps.VM_SETTLE_BASE, self.settled.to_bytes(8, "little"))
+        maps.poke("vms", at + maps.VM_SETTLE_UNTIL,
                   (began + int(SETTLE_SECONDS * 1e9)).to_bytes(8, "little"))
         self.take(SETTLING_FLAG)
         return began

@@ -14,7 +14,6 @@ import maps
 import two_vms
 from account import difference, totals
 
-
 WINDOWS = int(os.environ.get("TAKEOVER_WINDOWS", "10"))
 
 

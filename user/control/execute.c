@@ -300,35 +300,21 @@ static bool drops_record(const struct step *step)
 	return step->kind == STEP_DROP_RECORD || step->kind == STEP_DROP_HOST_RECORD;
 }
 
-static bool has_group(const struct desired_vm *vm, const char *path)
-{
-	for (size_t i = 0; vm && path && i < vm->n_groups; i++)
-		if (!strcmp(vm->groups[i].path, path))
-			return true;
-	return false;
-}
-
 /* Of the VM's own groups and threads. A thread that the rules in force do not name is one
  * that is placed for the first time. */
 static bool is_repair(const struct journal *journal, const struct step *step)
 {
-	const struct rule_vm *rules = &journal->rules;
-
 	switch (step->kind) {
 	case STEP_SET_CPUS:
 	case STEP_SET_EXCLUSIVE:
 	case STEP_SET_MEMS:
 	case STEP_SET_PARTITION:
-		return has_group(journal->vm, step->path);
+		return journal->vm && desired_find_group(journal->vm, step->path);
 	case STEP_MOVE_PROCESS:
 		return true;
 	case STEP_MOVE_THREAD:
 	case STEP_SET_AFFINITY:
-		for (size_t i = 0; i < rules->n_threads; i++)
-			if (rules->threads[i].tid == step->tid &&
-				rules->threads[i].start_time == step->start_time)
-				return true;
-		return false;
+		return rule_vm_lists(&journal->rules, step->tid, step->start_time);
 	default:
 		return false;
 	}

@@ -18,6 +18,7 @@
 #include "user/store/lock.h"
 #include "user/store/stamp.h"
 
+/* So long a VM that was silent is hurried. Then it is asked in full again. */
 #define PATIENCE_NS (60 * 1000000000ULL)
 
 struct trouble {
@@ -125,14 +126,6 @@ static void on_step(const struct unit *unit, const struct step *step, void *data
 	tell_step(passes->file, unit, step);
 }
 
-static bool has_trouble(const struct passes *passes, const char *vm)
-{
-	for (size_t i = 0; i < passes->n_troubles; i++)
-		if (!strcmp(passes->troubles[i].vm, vm))
-			return true;
-	return false;
-}
-
 static void on_unit(const struct unit *unit, int result, void *data)
 {
 	struct passes *passes = data;
@@ -144,15 +137,21 @@ static void on_unit(const struct unit *unit, int result, void *data)
 	repairs_deinit(&passes->unit);
 }
 
+/* Of a VM, or "" of the host; or NULL. */
+static struct trouble *find_trouble(const struct passes *passes, const char *vm)
+{
+	for (size_t i = 0; i < passes->n_troubles; i++)
+		if (!strcmp(passes->troubles[i].vm, vm))
+			return &passes->troubles[i];
+	return NULL;
+}
+
 /* Again only when the reason is another. */
 static void on_failure(const char *vm, const char *why, void *data)
 {
 	struct passes *passes = data;
-	struct trouble *trouble = NULL;
+	struct trouble *trouble = find_trouble(passes, vm);
 
-	for (size_t i = 0; i < passes->n_troubles; i++)
-		if (!strcmp(passes->troubles[i].vm, vm))
-			trouble = &passes->troubles[i];
 	if (trouble && !strcmp(trouble->why.text, why)) {
 		trouble->seen = true;
 		return;
@@ -345,11 +344,11 @@ int passes_run(struct passes *passes, void (*look)(const struct cycle *cycle, vo
 /* The host's troubles may be any VM's. */
 static bool is_in_trouble(const struct passes *passes, pid_t pid)
 {
-	if (has_trouble(passes, ""))
+	if (find_trouble(passes, ""))
 		return true;
 	for (size_t i = 0; i < passes->n_vms; i++)
 		if (passes->vms[i].process.pid == pid &&
-			has_trouble(passes, passes->vms[i].name))
+			find_trouble(passes, passes->vms[i].name))
 			return true;
 	return false;
 }

@@ -10,7 +10,7 @@ struct repairs {
 	size_t n_items;
 };
 
-/* One more step that put that VM ("": the host) right. */
+/* So many more steps that put that VM ("": the host) right. */
 void repairs_add(
 	struct repairs *repairs, const char *vm, const char *reason, uint64_t count);
 /* Of VMs that are there no more nothing is told. */

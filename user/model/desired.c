@@ -7,6 +7,7 @@
 
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
+#include "user/base/hash.h"
 
 static void desired_vm_deinit(struct desired_vm *vm)
 {
@@ -70,29 +71,29 @@ bool leaf_has_cpus(const struct group *leaf, const struct desired_group *wanted)
 	       cpuset_equal(&leaf->cpus, wanted->floats ? &none : &wanted->cpus);
 }
 
-/* FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/ */
-static uint64_t add_bytes(uint64_t sum, const void *data, size_t len)
+const struct desired_group *desired_find_group(
+	const struct desired_vm *vm, const char *path)
 {
-	const unsigned char *bytes = data;
-
-	for (size_t i = 0; i < len; i++)
-		sum = (sum ^ bytes[i]) * 0x100000001b3;
-	return sum;
+	for (size_t i = 0; i < vm->n_groups; i++)
+		if (!strcmp(vm->groups[i].path, path))
+			return &vm->groups[i];
+	return NULL;
 }
 
 uint64_t desired_fingerprint(const struct desired_vm *vm)
 {
-	uint64_t sum = 0xcbf29ce484222325;
+	uint64_t hash = HASH_NOTHING;
 
 	for (size_t i = 0; i < vm->n_groups; i++) {
 		const struct desired_group *group = &vm->groups[i];
 
-		sum = add_bytes(sum, group->path, strlen(group->path) + 1);
-		sum = add_bytes(sum, &group->partition, sizeof(group->partition));
-		sum = add_bytes(sum, &group->cpus, sizeof(group->cpus));
-		sum = add_bytes(sum, &group->mems, sizeof(group->mems));
+		hash = hash_add(hash, group->path, strlen(group->path) + 1);
+		hash = hash_add(hash, &group->partition, sizeof(group->partition));
+		hash = hash_add(hash, &group->cpus, sizeof(group->cpus));
+		hash = hash_add(hash, &group->floats, sizeof(group->floats));
+		hash = hash_add(hash, &group->mems, sizeof(group->mems));
 	}
-	return sum | 1;
+	return hash | 1;
 }
 
 const struct cpuset *desired_thread_set(const struct desired_vm *vm, size_t thread)

@@ -107,6 +107,10 @@ const struct desired_class *desired_find_class(
 /* Has a leaf as it is the CPUs that it is to have? It may be NULL. */
 bool leaf_has_cpus(const struct group *leaf, const struct desired_group *wanted);
 
+/* Of one VM's groups. NULL: it is none of them. */
+const struct desired_group *desired_find_group(
+	const struct desired_vm *vm, const char *path);
+
 /* Of what is wanted of the VM's groups: when it is another, something else is wanted.
  * Never 0. */
 uint64_t desired_fingerprint(const struct desired_vm *vm);

@@ -4,14 +4,6 @@
 
 #include <string.h>
 
-static const struct desired_group *find_wanted(const struct diff *diff, const char *path)
-{
-	for (size_t i = 0; i < diff->vm->n_groups; i++)
-		if (!strcmp(diff->vm->groups[i].path, path))
-			return &diff->vm->groups[i];
-	return NULL;
-}
-
 /* What a leaf keeps from the others: in a class nothing. virsh may write what it likes: a
  * remote partition has what is effective. */
 static const struct cpuset *held_by(const struct diff *diff, const struct group *leaf)
@@ -67,7 +59,7 @@ static const char *why_reset_remote(const struct diff *diff, const struct group 
 /* Why a leaf must stop being a partition first, or NULL. */
 static const char *why_reset(const struct diff *diff, const struct group *leaf)
 {
-	const struct desired_group *wanted = find_wanted(diff, leaf->path);
+	const struct desired_group *wanted = desired_find_group(diff->vm, leaf->path);
 	const char *why = NULL;
 
 	if (diff->rebuild || leaf->partition.kind == PARTITION_MEMBER)
@@ -109,7 +101,7 @@ static void reset_leaves(struct diff *diff)
 		const struct group *leaf = diff->tree->groups[i];
 		bool out = diff->late && !cpuset_subset(&leaf->cpus, &diff->root->cpus);
 
-		if (!find_wanted(diff, leaf->path) &&
+		if (!desired_find_group(diff->vm, leaf->path) &&
 			(out || is_in_the_way(diff, leaf)) &&
 			!group_has_cpus(leaf, &diff->vm->groups[1].cpus))
 			diff_set_cpus(diff, leaf->path, &diff->vm->groups[1].cpus,
@@ -188,7 +180,7 @@ static bool gives_birth(const struct diff *diff, const struct vm_thread *thread)
 	const struct vm *facts = diff->vm->vm;
 
 	return thread->tid == facts->pid && vm_born(facts) < facts->n_threads &&
-	       find_wanted(diff, thread->cgroup) &&
+	       desired_find_group(diff->vm, thread->cgroup) &&
 	       strcmp(thread->cgroup, diff->vm->groups[0].path);
 }
 
@@ -235,7 +227,7 @@ static void drop_stale_leaves(struct diff *diff)
 	for (size_t i = diff->below.end; i-- > diff->below.first;) {
 		const char *path = diff->tree->groups[i]->path;
 
-		if (!find_wanted(diff, path))
+		if (!desired_find_group(diff->vm, path))
 			diff_add(diff, STEP_REMOVE_GROUP, path,
 				"no thread of the VM belongs there");
 	}

@@ -33,6 +33,13 @@ static const struct rule_thread *find_thread(const struct rule_vm *vm, pid_t tid
 	return NULL;
 }
 
+bool rule_vm_lists(const struct rule_vm *vm, pid_t tid, uint64_t start_time)
+{
+	const struct rule_thread *thread = find_thread(vm, tid);
+
+	return thread && thread->start_time == start_time;
+}
+
 /* May the thread be missing without a difference? */
 static bool is_covered(const struct rule_vm *vm, const struct rule_thread *thread)
 {

@@ -43,6 +43,9 @@ struct program_file {
 
 void rule_vm_deinit(struct rule_vm *vm);
 
+/* Is that thread, and no later one with its number, listed? */
+bool rule_vm_lists(const struct rule_vm *vm, pid_t tid, uint64_t start_time);
+
 /* The CPUs that are its own, or its vCPUs'. */
 void rule_vm_owned(const struct rule_vm *vm, struct cpuset *ret_cpus);
 

@@ -12,6 +12,7 @@
 #include "build/bpf/observer.skel.h"
 #include "user/base/cleanup.h"
 #include "user/base/clock.h"
+#include "user/base/hash.h"
 #include "user/observer/maps.h"
 #include "user/observer/parts.h"
 
@@ -33,18 +34,13 @@ void object_deinit(struct object *object)
 	observer_bpf__destroy(object->skel);
 }
 
-/* FNV-1a over the object file: http://www.isthe.com/chongo/tech/comp/fnv/ */
 u64 object_build(void)
 {
 	size_t size;
-	const unsigned char *bytes = observer_bpf__elf_bytes(&size);
-	u64 hash = UINT64_C(0xcbf29ce484222325);
+	const void *elf = observer_bpf__elf_bytes(&size);
 
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-	for (const char *c = OBSERVER_BUILD; *c; c++)
-		hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
-	return hash;
+	return hash_add(hash_add(HASH_NOTHING, elf, size), OBSERVER_BUILD,
+		strlen(OBSERVER_BUILD));
 }
 
 u32 object_parts(const struct observer_wish *wish)

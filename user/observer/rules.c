@@ -253,15 +253,6 @@ void observer_loosen(struct observer *observer, bool loose)
 	observer->health->loose_until = loose ? excuse_end(clock_now_ns()) : 0;
 }
 
-static bool is_listed(const struct rule_vm *vm, const volatile struct task *task)
-{
-	for (size_t i = 0; i < vm->n_threads; i++)
-		if (vm->threads[i].tid == (pid_t)task->tid &&
-			vm->threads[i].start_time == task->start_ticks)
-			return true;
-	return false;
-}
-
 int observer_commit(
 	struct observer *observer, const struct rule_vm *vm, struct problem *problem)
 {
@@ -277,7 +268,7 @@ int observer_commit(
 
 		if (!task->tid || task->vm != slot)
 			continue;
-		if (is_listed(vm, task))
+		if (rule_vm_lists(vm, (pid_t)task->tid, task->start_ticks))
 			task->old_set = SET_NONE;
 		else
 			observer_unindex_task(observer, i);
