@@ -269,9 +269,10 @@ static int read_beside(const struct hierarchy *hierarchy, struct tree *tree)
 	return r;
 }
 
-static bool tree_has(const struct tree *tree, const char *path)
+/* Among those that were read from the one of that place on. */
+static bool tree_has(const struct tree *tree, size_t first, const char *path)
 {
-	for (size_t i = 0; i < tree->n_groups; i++)
+	for (size_t i = first; i < tree->n_groups; i++)
 		if (!strcmp(tree->groups[i]->path, path))
 			return true;
 	return false;
@@ -291,8 +292,9 @@ static unsigned int depth_of(const char *path)
 	return depth;
 }
 
-/* A group with what is below it, and those above it. One that is gone is left out. */
-static int read_around(const struct hierarchy *hierarchy, const char *top,
+/* A group with what is below it, and those above it, but those that are there from
+ * `first` on. One that is gone is left out. */
+static int read_around(const struct hierarchy *hierarchy, const char *top, size_t first,
 	struct tree *tree, struct problem *problem)
 {
 	cleanup_free char *path = strdup(top);
@@ -300,10 +302,10 @@ static int read_around(const struct hierarchy *hierarchy, const char *top,
 
 	if (!path)
 		return problem_nomem(problem);
-	if (!tree_has(tree, top))
+	if (!tree_has(tree, first, top))
 		r = read_below(hierarchy, top, depth_of(top), tree, problem);
 	while (!r && path_to_parent(path))
-		if (!tree_has(tree, path))
+		if (!tree_has(tree, first, path))
 			r = read_below(hierarchy, path, DEPTH_MAX, tree, problem);
 	return r;
 }
@@ -344,7 +346,7 @@ int tree_read(const struct hierarchy *hierarchy, char *const *tops, size_t n_top
 	if (!r)
 		r = read_below(hierarchy, SLICE, 0, &tree, problem);
 	for (size_t i = 0; !r && i < n_tops; i++)
-		r = read_around(hierarchy, tops[i], &tree, problem);
+		r = read_around(hierarchy, tops[i], 0, &tree, problem);
 	tree_sort(&tree);
 	if (!r)
 		r = read_root_cpus(hierarchy, &tree, problem);
@@ -369,7 +371,7 @@ int tree_read_again(const struct hierarchy *hierarchy, const char *top, struct t
 	while (path_to_parent(path))
 		tree_remove(tree, path);
 	n_sorted = tree->n_groups;
-	r = read_around(hierarchy, top, tree, problem);
+	r = read_around(hierarchy, top, n_sorted, tree, problem);
 	if (!r && tree_merge(tree, n_sorted))
 		r = problem_nomem(problem);
 	return r ? r : read_root_cpus(hierarchy, tree, problem);

@@ -76,7 +76,8 @@ static inline struct found_vm *record_of(struct host *host, const char *name)
 		return record;
 	record = must(array_push(&host->records, &host->n_records));
 	assert_int_equal(found_vm_of(find_vm(host, name), record), 0);
-	return record;
+	found_vms_sort(host->records, host->n_records);
+	return record_of(host, name);
 }
 
 /* A group as it was found. */

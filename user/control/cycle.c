@@ -197,13 +197,24 @@ int cycle_read_tree(
 	return r;
 }
 
-static void count_holders(struct tree *tree, const char *top,
+/* A group with what is below it, and those above it. -ENOMEM. */
+static int count_holders(struct tree *tree, const char *top,
 	void (*count)(struct tree *tree, const struct group *group))
 {
-	for (size_t i = 0; i < tree->n_groups; i++)
-		if (path_is_inside(tree->groups[i]->path, top) ||
-			path_is_below(top, tree->groups[i]->path))
-			count(tree, tree->groups[i]);
+	struct group_range below = tree_below(tree, top);
+	cleanup_free char *path = strdup(top);
+	const struct group *group;
+
+	if (!path)
+		return -ENOMEM;
+	for (size_t i = below.first; i < below.end; i++)
+		count(tree, tree->groups[i]);
+	do {
+		group = tree_find(tree, path);
+		if (group)
+			count(tree, group);
+	} while (path_to_parent(path));
+	return 0;
 }
 
 int cycle_read_groups(struct cycle *cycle, const char *top, struct problem *problem)
@@ -211,9 +222,11 @@ int cycle_read_groups(struct cycle *cycle, const char *top, struct problem *prob
 	struct tree *tree = &cycle->actual.tree;
 	int r;
 
-	count_holders(tree, top, holders_take_out);
+	if (count_holders(tree, top, holders_take_out))
+		return problem_nomem(problem);
 	r = tree_read_again(&cycle->hierarchy, top, tree, problem);
-	count_holders(tree, top, holders_put_back);
+	if (!r && count_holders(tree, top, holders_put_back))
+		r = problem_nomem(problem);
 	return r;
 }
 
@@ -246,6 +259,7 @@ static int read_rest(struct cycle *cycle, struct problem *problem)
 	if (r)
 		return problem_set(problem, r, "cannot read the records in %s/found: %s",
 			cycle->folders.run, strerror(-r));
+	found_vms_sort(cycle->actual.records, cycle->actual.n_records);
 	r = cycle_read_tree(cycle, &cycle->actual.tree, problem);
 	cycle->open = cycle->actual.tree.root_effective;
 	if (!r && cycle_desire(cycle, &cycle->config, &cycle->desired))
@@ -257,14 +271,19 @@ void cycle_slim(struct cycle *cycle)
 {
 	struct actual *actual = &cycle->actual;
 
-	for (size_t i = 0; i < actual->n_vms; i++) {
-		rule_vm_deinit(&actual->vms[i].rules);
-		actual->vms[i].rules_known = false;
-	}
+	for (size_t i = 0; i < actual->n_vms; i++)
+		cycle_slim_vm(cycle, i);
 	for (size_t i = 0; i < actual->n_records; i++)
 		found_vm_drop_threads(&actual->records[i]);
-	observer_close(cycle->observer);
-	cycle->observer = NULL;
+	cycle_close_observer(cycle);
+}
+
+void cycle_slim_vm(struct cycle *cycle, size_t index)
+{
+	struct actual_vm *vm = &cycle->actual.vms[index];
+
+	rule_vm_deinit(&vm->rules);
+	vm->rules_known = false;
 }
 
 int cycle_open_observer(struct cycle *cycle)
@@ -272,6 +291,12 @@ int cycle_open_observer(struct cycle *cycle)
 	return cycle->observer ? 0
 			       : observer_open(OBSERVER_DIR, &cycle->observer,
 					 &cycle->observer_problem);
+}
+
+void cycle_close_observer(struct cycle *cycle)
+{
+	observer_close(cycle->observer);
+	cycle->observer = NULL;
 }
 
 int cycle_refresh(struct cycle *cycle, struct problem *problem)

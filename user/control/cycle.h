@@ -104,11 +104,13 @@ int cycle_owners(
 int cycle_read_groups(struct cycle *cycle, const char *top, struct problem *problem);
 
 /* Gives up what a glance (glance.h) reads again, the view of the observer with it: for
- * who keeps the cycle. */
+ * who keeps the cycle. And of one VM alone, by its place in cycle->desired. */
 void cycle_slim(struct cycle *cycle);
+void cycle_slim_vm(struct cycle *cycle, size_t index);
 
-/* Opens that view again. As observer_open(). */
+/* Opens that view again, as observer_open(); closes it. */
 int cycle_open_observer(struct cycle *cycle);
+void cycle_close_observer(struct cycle *cycle);
 
 /* Reads groups and the VMs' threads again, and what follows from them; keeps the rest. */
 int cycle_refresh(struct cycle *cycle, struct problem *problem);

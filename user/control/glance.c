@@ -109,6 +109,7 @@ int control_glance(struct cycle *cycle, pid_t pid, const struct report *report,
 		if (r == GLANCE_MENDED)
 			result = r;
 	}
+	cycle_slim_vm(cycle, index);
 	if (r == GLANCE_NOTHING)
 		return result;
 	return r < 0 ? r : GLANCE_MORE;

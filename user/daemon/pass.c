@@ -374,8 +374,7 @@ int passes_glance(
 	passes->n_steps = 0;
 	tell_drifts(passes, &passes->cycle, false);
 	r = control_glance(&passes->cycle, pid, &report, problem);
-	if (r >= 0)
-		cycle_slim(&passes->cycle);
+	cycle_close_observer(&passes->cycle);
 	*ret_n_steps = passes->n_steps;
 	if (r < 0)
 		passes_forget(passes);
@@ -395,10 +394,8 @@ char *passes_placement(struct passes *passes, size_t *ret_len)
 	if (slim)
 		(void)cycle_open_observer(cycle);
 	page = publish_placement(cycle, ret_len);
-	if (slim) {
-		observer_close(cycle->observer);
-		cycle->observer = NULL;
-	}
+	if (slim)
+		cycle_close_observer(cycle);
 	return page;
 }
 

@@ -106,11 +106,27 @@ struct found_group *found_vm_group(const struct found_vm *found, const char *pat
 	return NULL;
 }
 
+static int compare_records(const void *a, const void *b)
+{
+	return strcmp(
+		((const struct found_vm *)a)->name, ((const struct found_vm *)b)->name);
+}
+
+void found_vms_sort(struct found_vm *records, size_t n_records)
+{
+	if (n_records)
+		qsort(records, n_records, sizeof(*records), compare_records);
+}
+
+static int compare_name(const void *name, const void *record)
+{
+	return strcmp(name, ((const struct found_vm *)record)->name);
+}
+
 const struct found_vm *found_vm_find(
 	const struct found_vm *records, size_t n_records, const char *name)
 {
-	for (size_t i = 0; i < n_records; i++)
-		if (!strcmp(records[i].name, name))
-			return &records[i];
-	return NULL;
+	if (!n_records)
+		return NULL;
+	return bsearch(name, records, n_records, sizeof(*records), compare_name);
 }

@@ -82,6 +82,7 @@ bool found_group_wrote(const struct found_group *group, const struct cpuset *cpu
 /* NULL: it is not in the record. */
 struct found_group *found_vm_group(const struct found_vm *found, const char *path);
 
-/* By name; NULL: there is none. */
+/* By name, in which a host's records are kept. NULL: there is none. */
+void found_vms_sort(struct found_vm *records, size_t n_records);
 const struct found_vm *found_vm_find(
 	const struct found_vm *records, size_t n_records, const char *name);
