@@ -238,8 +238,8 @@ struct vm_slot {
 	struct count foreign[CAUSES]; /* on CPUs that it owns */
 	struct count off_set;	      /* by its threads */
 	struct count settling;
-	u32 flags; /* enum vm_flag */
-	u32 pad;
+	u32 flags;  /* enum vm_flag */
+	u32 groups; /* hash of those that were last written for it; 0: not known */
 	/* CLOCK_MONOTONIC ns: when the change at rules_since was done (0: not yet), and
 	 * the one before it. */
 	u64 committed, committed_before;

@@ -8,6 +8,7 @@
 
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
+#include "user/base/hash.h"
 #include "user/observer/maps.h"
 
 _Static_assert((int)ABI_TEXT == (int)DRIFT_TEXT_SIZE, "one bound");
@@ -173,21 +174,57 @@ void observer_forget_groups(struct observer *observer, u32 slot)
 	erase_groups(observer, slot, NULL, 0);
 }
 
+/* What is to be written for a group; and whether it is so already. */
+static bool has_rule(const struct observer *observer, u32 slot,
+	const struct watched_group *group, struct group_rule *ret_rule)
+{
+	struct group_rule there;
+	bool is_there = !bpf_map_lookup_elem(observer->groups, &group->id, &there);
+
+	*ret_rule = (struct group_rule){};
+	/* Once several VMs have met in a group it is nobody's own any more. */
+	if (!group->shared && !(is_there && there.vm != slot))
+		ret_rule->vm = slot;
+	return is_there && there.vm == ret_rule->vm;
+}
+
 static int write_group(
 	struct observer *observer, u32 slot, const struct watched_group *group)
 {
-	bool is_there;
-	struct group_rule rule = {}, there;
+	struct group_rule rule;
 
-	is_there = !bpf_map_lookup_elem(observer->groups, &group->id, &there);
-	/* Once several VMs have met in a group it is nobody's own any more. */
-	if (!group->shared && !(is_there && there.vm != slot))
-		rule.vm = slot;
-	if (is_there && there.vm == rule.vm)
+	if (has_rule(observer, slot, group, &rule))
 		return 0;
 	if (bpf_map_update_elem(observer->groups, &group->id, &rule, BPF_ANY))
 		return errno == E2BIG ? -ENOSPC : -errno;
 	return 0;
+}
+
+/* Never 0. */
+static u32 hash_groups(const struct watched_group *groups, size_t n)
+{
+	uint64_t hash = HASH_NOTHING;
+
+	for (size_t i = 0; i < n; i++) {
+		hash = hash_add(hash, &groups[i].id, sizeof(groups[i].id));
+		hash = hash_add(hash, &groups[i].shared, sizeof(groups[i].shared));
+	}
+	return (u32)(hash ^ hash >> 32) | 1;
+}
+
+/* All are there, and no others of the VM's can be: what a change of its threads alone
+ * comes to, without asking all groups of the host whose they are. */
+static bool has_groups(const struct observer *observer, u32 slot,
+	const struct watched_group *groups, size_t n)
+{
+	struct group_rule rule;
+
+	if (observer->vms[slot].groups != hash_groups(groups, n))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!has_rule(observer, slot, &groups[i], &rule))
+			return false;
+	return true;
 }
 
 int observer_watch_groups(struct observer *observer, pid_t pid, uint64_t start_time,
@@ -198,6 +235,9 @@ int observer_watch_groups(struct observer *observer, pid_t pid, uint64_t start_t
 
 	if (!slot)
 		return -ENOENT;
+	if (has_groups(observer, slot, groups, n))
+		return 0;
+	observer->vms[slot].groups = 0;
 	erase_groups(observer, slot, groups, n);
 	for (size_t i = 0; i < n; i++) {
 		r = write_group(observer, slot, &groups[i]);
@@ -211,6 +251,7 @@ int observer_watch_groups(struct observer *observer, pid_t pid, uint64_t start_t
 		if (r && r != -ENOSPC)
 			return r;
 	}
+	observer->vms[slot].groups = hash_groups(groups, n);
 	return 0;
 }
 
