@@ -3,227 +3,17 @@
  * The verdict. Exit status and first line follow the convention of monitoring plugins,
  * for every failure too: what cannot be known is UNKNOWN.
  */
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "user/base/cleanup.h"
 #include "user/cli/check_json.h"
-#include "user/cli/cli.h"
-#include "user/cli/drift.h"
-#include "user/host/interrupts.h"
-#include "user/host/proc.h"
-#include "user/model/verdict.h"
-
-struct evidence {
-	struct cycle cycle;
-	struct counters counters;
-	struct interrupt_counts interrupts;    /* none where they cannot be read */
-	char *degraded, *unwatched, *repaired; /* owned */
-	struct problem culprit;		       /* "" for none */
-	struct cli_drift drift;
-	bool alive;
-};
-
-/* Whoever sleeps is switched out and in again: an observer that counts has seen that. */
-static int read_counters(struct evidence *evidence)
-{
-	const struct timespec pause = {.tv_nsec = 2000000};
-	struct counters before;
-	int r;
-
-	r = observer_read(evidence->cycle.observer, &before);
-	if (r)
-		return r;
-	nanosleep(&pause, NULL);
-	r = observer_read(evidence->cycle.observer, &evidence->counters);
-	interrupts_here(&evidence->interrupts, NULL);
-	evidence->alive = !r && evidence->counters.total.switches > before.total.switches;
-	counters_deinit(&before);
-	return r;
-}
-
-/* Are the rules that policy wants for a VM in force? */
-static bool is_watched(const struct evidence *evidence, size_t index)
-{
-	const struct actual_vm *actual = &evidence->cycle.actual.vms[index];
-
-	return actual->rules_known && !actual->settling &&
-	       (evidence->cycle.desired.vms[index].kind == DESIRED_KEPT ||
-		       rule_vm_holds(&actual->rules,
-			       &evidence->cycle.desired.vms[index].rules));
-}
-
-/* What is wrong with a VM, and whose doing it is. */
-static int tell_degraded(struct evidence *evidence, const char *name, const char *state,
-	const char *reason)
-{
-	const struct drift_question question = {.vm = name};
-	struct problem sentence;
-
-	problem_set(&sentence, 0, "%s is %s: %s", name, state, reason);
-	cli_drift_tell(&evidence->drift, &question, &sentence);
-	evidence->degraded = strdup(sentence.text);
-	return evidence->degraded ? 0 : -ENOMEM;
-}
-
-/* A VM, or a CPU of one, that the observer was not told of. */
-static int find_unwatched(struct evidence *evidence, const char *only)
-{
-	int r = 0;
-
-	for (size_t i = 0;
-		r >= 0 && !evidence->unwatched && i < evidence->cycle.desired.n_vms;
-		i++) {
-		const struct desired_vm *vm = &evidence->cycle.desired.vms[i];
-		const struct actual_vm *actual = &evidence->cycle.actual.vms[i];
-		struct cpuset wanted, in_force;
-
-		if (only && strcmp(vm->vm->name, only))
-			continue;
-		if (!actual->rules_known) {
-			r = asprintf(&evidence->unwatched,
-				"the observer does not know %s: run `cpuwarden apply`",
-				vm->vm->name);
-			continue;
-		}
-		rule_vm_owned(&vm->rules, &wanted);
-		rule_vm_owned(&actual->rules, &in_force);
-		cpuset_andnot(&wanted, &in_force);
-		if (!cpuset_empty(&wanted) && vm->kind != DESIRED_KEPT)
-			r = asprintf(&evidence->unwatched,
-				"the rule of CPU %d of %s is not in force: run `cpuwarden apply`",
-				cpuset_next(&wanted, 0), vm->vm->name);
-	}
-	return r < 0 ? -ENOMEM : 0;
-}
-
-static int find_degraded(struct evidence *evidence, const char *only)
-{
-	int r = 0;
-
-	for (size_t i = 0; !r && !evidence->degraded && i < evidence->cycle.desired.n_vms;
-		i++) {
-		const char *name = evidence->cycle.desired.vms[i].vm->name;
-		cleanup_free char *reason = NULL;
-		enum vm_state state;
-
-		if (only && strcmp(name, only))
-			continue;
-		r = cycle_vm_state(&evidence->cycle, i, &state, &reason);
-		if (!r && (state == STATE_DEGRADED || state == STATE_PENDING))
-			r = tell_degraded(evidence, name, vm_state_name(state), reason);
-		else if (!r && !is_watched(evidence, i))
-			r = asprintf(&evidence->degraded,
-				    "the observer does not have the rules of %s: run `cpuwarden apply`",
-				    name) < 0;
-	}
-	return r ? -ENOMEM : 0;
-}
-
-/* A VM that had to be put right in the window, and whose doing that was. */
-static int find_repaired(struct evidence *evidence, const char *only, uint64_t window_ns)
-{
-	const struct counters *counters = &evidence->counters;
-	const struct vm_tally *latest = NULL;
-	struct problem sentence;
-	char ago[32];
-
-	for (size_t i = 0; i < counters->n_vms; i++) {
-		const struct vm_tally *vm = &counters->vms[i];
-
-		if (vm->repaired && (!only || !strcmp(vm->name, only)) &&
-			(!latest || vm->repaired > latest->repaired))
-			latest = vm;
-	}
-	if (!latest || (window_ns && counters->now - latest->repaired > window_ns))
-		return 0;
-	cli_duration(counters->now - latest->repaired, ago, sizeof(ago));
-	problem_set(&sentence, 0, "%s had to be repaired %s ago", latest->name, ago);
-	cli_drift_tell(&evidence->drift,
-		&(struct drift_question){.vm = latest->name,
-			.time = latest->repaired,
-			.since = latest->repaired_since},
-		&sentence);
-	evidence->repaired = strdup(sentence.text);
-	return evidence->repaired ? 0 : -ENOMEM;
-}
-
-static void describe_culprit(struct evidence *evidence, const struct culprit *culprit)
-{
-	char length[32], where[64], pid[32] = "", runs[64] = "", comm[COMM_SIZE];
-	const struct culprit_tally *tally;
-	cleanup_free char *cgroup = NULL;
-	struct vm_thread now;
-
-	memcpy(comm, culprit->comm, sizeof(comm));
-	if (evidence->cycle.hierarchy.root >= 0 && culprit->cgroup)
-		group_path_of_id(&evidence->cycle.hierarchy, culprit->cgroup, &cgroup);
-	/* Of one that still runs the observer tells more only at its end. */
-	if (culprit->running && !proc_read_thread(culprit->tid, culprit->tid, &now)) {
-		memcpy(comm, now.comm, sizeof(comm));
-		cgroup = now.cgroup;
-	}
-	if (!*comm)
-		strcpy(comm, "a task");
-	if (culprit->tgid)
-		snprintf(pid, sizeof(pid), "pid %d, ", culprit->tgid);
-	tally = counters_find_culprit(&evidence->counters, culprit);
-	if (tally && tally->runs.count > 1) {
-		cli_duration(tally->runs.ns, length, sizeof(length));
-		snprintf(runs, sizeof(runs), "; %" PRIu64 " runs by that name, %s",
-			tally->runs.count, length);
-	}
-	cli_duration(culprit->ns, length, sizeof(length));
-	if (culprit->vcpu >= 0)
-		snprintf(where, sizeof(where), " (vCPU %d)", culprit->vcpu);
-	else
-		*where = '\0';
-	if (culprit->off_set)
-		problem_set(&evidence->culprit, 0,
-			"thread %d (%s) of %s ran off its set on CPU %u for %s%s%s%s",
-			culprit->tid, comm, culprit->vm, culprit->cpu, length,
-			cgroup ? ", in /" : "", cgroup ? cgroup : "", runs);
-	else
-		problem_set(&evidence->culprit, 0,
-			"%s (%sthread %d%s%s) %s on CPU %u of %s%s for %s: %s%s", comm,
-			pid, culprit->tid, cgroup ? ", in /" : "", cgroup ? cgroup : "",
-			culprit->running ? "runs" : "ran", culprit->cpu, culprit->vm,
-			where, length, cause_name(culprit->cause), runs);
-}
-
-/* Who ran where he should not have, and whose doing that is. */
-static void tell_culprit(struct evidence *evidence, const struct culprit *culprit)
-{
-	struct cpuset where = {};
-	const struct drift_question question = {.vm = culprit->vm,
-		.tid = culprit->tid,
-		.tgid = culprit->tgid,
-		.time = culprit->time,
-		.began = culprit->time - culprit->ns,
-		.where = &where};
-
-	cpuset_add(&where, culprit->cpu);
-	describe_culprit(evidence, culprit);
-	cli_drift_tell(&evidence->drift, &question, &evidence->culprit);
-}
-
-static void find_culprit(struct evidence *evidence, const char *only)
-{
-	for (size_t i = 0; i < evidence->counters.n_culprits; i++)
-		if (!only || !strcmp(evidence->counters.culprits[i].vm, only)) {
-			tell_culprit(evidence, &evidence->counters.culprits[i]);
-			return;
-		}
-}
+#include "user/cli/evidence.h"
 
 static void print_json(const struct request *request, const struct evidence *evidence,
 	const struct verdict_result *result)
 {
 	const struct coverage_input coverage = {.counters = &evidence->counters,
-		.only = request->n_args ? request->args[0] : NULL,
+		.only = evidence_only(request),
 		.window_ns = request->window_ns};
 	struct json_object *json = cli_json(request);
 	struct json_object *vms = json_object_new_array();
@@ -255,72 +45,25 @@ static void print_json(const struct request *request, const struct evidence *evi
 		json_object_array_add(vms, row);
 	}
 	json_object_object_add(json, "vms", vms);
-	json_object_object_add(json, "drift",
-		cli_drift_list(
-			&evidence->drift, request->n_args ? request->args[0] : NULL));
+	json_object_object_add(
+		json, "drift", cli_drift_list(&evidence->drift, evidence_only(request)));
 	cli_json_print(json);
-}
-
-static int gather(
-	const struct request *request, struct evidence *evidence, struct problem *problem)
-{
-	const char *only = request->n_args ? request->args[0] : NULL;
-	int r;
-
-	r = cli_check_privileges(request, problem);
-	if (!r)
-		r = cycle_read(&request->folders, &evidence->cycle, problem);
-	if (r)
-		return r;
-	if (only && !desired_find(&evidence->cycle.desired, only))
-		return problem_set(problem, -ESRCH, "there is no VM named %s", only);
-	if (evidence->cycle.observer)
-		r = read_counters(evidence);
-	if (!r)
-		r = cli_drift_read(&evidence->cycle, &evidence->drift);
-	if (!r && evidence->cycle.observer)
-		r = find_unwatched(evidence, only);
-	if (!r)
-		r = find_degraded(evidence, only);
-	if (!r)
-		r = find_repaired(evidence, only, request->window_ns);
-	if (r)
-		return problem_set(
-			problem, r, "cannot read the observer: %s", strerror(-r));
-	find_culprit(evidence, only);
-	return 0;
 }
 
 int verb_check(const struct request *request)
 {
-	struct evidence evidence = {.cycle.hierarchy.root = -1};
+	struct evidence evidence = EVIDENCE_NONE;
 	struct verdict_result result = {.verdict = VERDICT_UNKNOWN};
-	struct verdict_input input = {
-		.only = request->n_args ? request->args[0] : NULL,
-		.window_ns = request->window_ns,
-	};
 
-	if (!gather(request, &evidence, &result.reason)) {
-		input.counters = evidence.cycle.observer ? &evidence.counters : NULL;
-		input.absent = evidence.cycle.observer_problem.text;
-		input.unwatched = evidence.unwatched;
-		input.degraded = evidence.degraded;
-		input.repaired = evidence.repaired;
-		input.culprit = *evidence.culprit.text ? evidence.culprit.text : NULL;
-		input.online = &evidence.cycle.topology.online;
-		input.alive = evidence.alive;
+	if (!evidence_gather(request, &evidence, &result.reason)) {
+		const struct verdict_input input = evidence_input(request, &evidence);
+
 		verdict_decide(&input, &result);
 	}
 	if (request->json)
 		print_json(request, &evidence, &result);
 	else
 		printf("%s - %s\n", verdict_head(result.verdict), result.reason.text);
-	free(evidence.degraded);
-	free(evidence.repaired);
-	free(evidence.unwatched);
-	interrupt_counts_deinit(&evidence.interrupts);
-	cli_drift_deinit(&evidence.drift);
-	counters_deinit(&evidence.counters);
-	cycle_deinit(&evidence.cycle);
+	evidence_deinit(&evidence);
 	return (int)result.verdict;
 }
