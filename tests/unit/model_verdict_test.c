@@ -244,13 +244,90 @@ static void test_a_shorter_window(void **state)
 	counters.n_culprits = 1;
 	expect(VERDICT_OK,
 		"every declared set held and nothing foreign ran: 1234 switches "
-		"examined in 10 s, none missed");
+		"examined in 60 s, none missed");
 	assert_true(result.cleared);
 	assert_int_equal(result.foreign[CAUSED_BY_KTHREAD].count, 0);
 	counters.n_culprits = 0;
 	input.window_ns = 60 * SECOND;
 	expect(VERDICT_CRITICAL, "2 violations: 2 foreign (2 kthread)");
 	assert_false(result.cleared);
+}
+
+/* The daemon's history says what was before the window. */
+static void test_history(void **state)
+{
+	struct vm_tally vms[] = {{.name = "web1", .pid = 1}, {.name = "web2", .pid = 2}};
+	struct culprit culprit = {.vm = "web2", .time = 89 * SECOND};
+	struct sample_vm was = {.pid = 1, .counted.off_set = {5, 50}};
+	struct sample before = {.time = 88 * SECOND,
+		.start = 40 * SECOND,
+		.switches = 1000,
+		.total.off_set = {5, 50},
+		.vms = &was,
+		.n_vms = 1};
+	struct violations counted;
+
+	(void)state;
+	counters.vms = vms;
+	counters.n_vms = 2;
+	vms[0].off_set = counters.total.off_set = (struct tally){5, 50};
+	input.window_ns = 10 * SECOND;
+	input.before = &before;
+	expect(VERDICT_OK,
+		"every declared set held and nothing foreign ran: 234 switches "
+		"examined in 12 s, none missed");
+	assert_int_equal(result.window_ns, 12 * SECOND);
+	vms[0].off_set = counters.total.off_set = (struct tally){7, 90};
+	vms[1].foreign[CAUSED_BY_USER] = (struct tally){4, 4};
+	counters.total.foreign[CAUSED_BY_USER] = (struct tally){4, 4};
+	expect(VERDICT_CRITICAL, "6 violations: 2 off_set, 4 foreign (4 user)");
+	assert_int_equal(result.off_set.ns, 40);
+	verdict_of_vm(&input, &result, &vms[0], &counted);
+	assert_int_equal(violations_count(&counted), 2);
+	input.only = "web1";
+	expect(VERDICT_CRITICAL, "2 violations: 2 off_set");
+	/* They were after the sample, and yet before the window. */
+	counters.culprits = &culprit;
+	counters.n_culprits = 1;
+	expect(VERDICT_OK,
+		"every declared set held and nothing foreign ran: 234 switches "
+		"examined in 12 s, none missed");
+	assert_int_equal(result.window_ns, 10 * SECOND);
+	verdict_of_vm(&input, &result, &vms[0], &counted);
+	assert_int_equal(violations_count(&counted), 0);
+}
+
+/* A sample that lies in the window, or is another observer's, says nothing of what was
+ * before it. */
+static void test_no_history(void **state)
+{
+	struct culprit culprit = {.vm = "web2", .time = 95 * SECOND};
+	struct sample before = {.time = 91 * SECOND, .start = 40 * SECOND};
+	struct vm_tally vms[] = {{.name = "web1", .off_set = {7, 90}}};
+
+	(void)state;
+	counters.vms = vms;
+	counters.n_vms = 1;
+	counters.total.off_set = (struct tally){7, 90};
+	counters.culprits = &culprit;
+	counters.n_culprits = 1;
+	input.window_ns = 10 * SECOND;
+	input.only = "web1";
+	input.before = &before;
+	expect(VERDICT_UNKNOWN, "7 violations: 7 off_set" HISTORY);
+	before.time = 88 * SECOND;
+	expect(VERDICT_CRITICAL, "7 violations: 7 off_set");
+	before.start--;
+	expect(VERDICT_UNKNOWN, "7 violations: 7 off_set" HISTORY);
+}
+
+static void test_exceeded(void **state)
+{
+	(void)state;
+	input.exceeded = "a vCPU waits";
+	expect(VERDICT_WARNING, "no violation, yet a vCPU waits");
+	counters.total.off_set.count = 1;
+	expect(VERDICT_CRITICAL, "1 violation: 1 off_set");
 }
 
 static void test_one_vm(void **state)
@@ -338,6 +415,9 @@ int main(void)
 		verdict_test(test_the_culprit_is_named),
 		verdict_test(test_a_violation_beats_blindness),
 		verdict_test(test_a_shorter_window),
+		verdict_test(test_history),
+		verdict_test(test_no_history),
+		verdict_test(test_exceeded),
 		verdict_test(test_one_vm),
 		verdict_test(test_words),
 		verdict_test(test_never_ok_when_blind),

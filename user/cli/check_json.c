@@ -42,15 +42,16 @@ static struct json_object *watched_cpus(const struct coverage_input *input)
 	return rows;
 }
 
-void check_json_coverage(
-	struct json_object *json, const struct coverage_input *input, uint64_t blind_ns)
+void check_json_coverage(struct json_object *json, const struct coverage_input *input,
+	const struct verdict_result *result)
 {
 	struct json_object *coverage = json_object_new_object();
 	const struct counters *counters = input->counters;
 
-	cli_json_number(coverage, "switches", counters->total.switches);
-	cli_json_number(coverage, "lost_events", counters->events_lost);
-	cli_json_number(coverage, "blind_ns", blind_ns);
+	cli_json_number(coverage, "switches", result->switches);
+	cli_json_number(coverage, "lost_events", result->events_lost);
+	cli_json_number(coverage, "blind_ns", result->blind_ns);
+	cli_json_number(coverage, "examined_ns", result->examined_ns);
 	cli_json_number(coverage, "generation", counters->generation);
 	cli_json_number(coverage, "rules_changed_ns", counters->rules_changed);
 	cli_json_number(coverage, "recursion_misses", counters->recursion_misses);
@@ -167,4 +168,29 @@ void check_json_interference(struct json_object *json, const struct coverage_inp
 	add_interference(interference, &all, &sum, counts, counters->measures);
 	json_object_object_add(interference, "cpus", rows);
 	json_object_object_add(json, "interference", interference);
+}
+
+void check_json_worst(struct json_object *json, const struct counters *counters,
+	const struct limit_figures *figures)
+{
+	struct json_object *worst = json_object_new_object(), *row = NULL;
+
+	if (figures->slowest) {
+		row = json_object_new_object();
+		cli_json_string(row, "vm", counters->vms[figures->slowest->vm].name);
+		cli_json_number(row, "vcpu", (uint64_t)figures->slowest->index);
+		cli_json_number(row, "p99_ns", figures->wait_p99_ns);
+		/* Of what is longer than the last bucket begins no bound is known. */
+		if (!figures->wait_p99_ns)
+			json_object_object_add(row, "p99_ns", NULL);
+	}
+	json_object_object_add(worst, "wait", row);
+	row = NULL;
+	if (figures->has_cpu) {
+		row = json_object_new_object();
+		cli_json_number(row, "cpu", figures->cpu);
+		cli_json_number(row, "ppm", figures->interference_ppm);
+	}
+	json_object_object_add(worst, "interference", row);
+	json_object_object_add(json, "worst", worst);
 }

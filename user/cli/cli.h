@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "user/control/cycle.h"
+#include "user/model/limits.h"
 
 enum exit_status { EXIT_CHANGES_PENDING = 2, EXIT_USAGE = 64 };
 
@@ -16,7 +17,7 @@ enum { ARGS_MAX = 3 };
 
 enum verb_option {
 	OPTION_ALL = 1,
-	OPTION_WINDOW = 2,
+	OPTION_VERDICT = 2, /* --window, and limits */
 	OPTION_EXPLAIN = 4,
 	OPTION_REBALANCE = 8,
 	OPTION_TASKS = 16,
@@ -38,6 +39,7 @@ struct request {
 	bool release;	    /* daemon: when it is stopped */
 	const char *events; /* daemon: where events.jsonl is */
 	uint64_t window_ns;
+	struct limits limits;
 	const char *args[ARGS_MAX];
 	unsigned int n_args;
 	char *const *command; /* NULL: none; ends with NULL */

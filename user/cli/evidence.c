@@ -10,6 +10,7 @@
 #include "user/base/cleanup.h"
 #include "user/host/interrupts.h"
 #include "user/host/proc.h"
+#include "user/store/history.h"
 
 const char *evidence_only(const struct request *request)
 {
@@ -208,6 +209,36 @@ static void find_culprit(struct evidence *evidence, const char *only)
 		}
 }
 
+static int find_sample(const struct request *request, const struct counters *counters,
+	bool full, struct sample *sample)
+{
+	int r = history_find(request->folders.run, counters->start,
+		counters->now - request->window_ns, full, sample);
+
+	/* Where no daemon runs there is none. */
+	return r < 0 ? r : 0;
+}
+
+/* Only a window within the observer's life has something before it. */
+static int read_history(const struct request *request, struct evidence *evidence)
+{
+	const struct counters *counters = &evidence->counters;
+	int r = 0;
+
+	if (request->window_ns && request->window_ns < counters->now - counters->start) {
+		r = find_sample(request, counters, false, &evidence->before);
+		if (!r)
+			r = find_sample(request, counters, true, &evidence->before_full);
+	}
+	if (r)
+		return r;
+	limits_measure(&request->limits, counters,
+		evidence->before_full.start ? &evidence->before_full : NULL,
+		evidence_only(request), &evidence->figures);
+	limits_tell(&request->limits, counters, &evidence->figures, &evidence->exceeded);
+	return 0;
+}
+
 int evidence_gather(
 	const struct request *request, struct evidence *evidence, struct problem *problem)
 {
@@ -223,6 +254,8 @@ int evidence_gather(
 		return problem_set(problem, -ESRCH, "there is no VM named %s", only);
 	if (evidence->cycle.observer)
 		r = read_counters(evidence);
+	if (!r && evidence->cycle.observer)
+		r = read_history(request, evidence);
 	if (!r)
 		r = cli_drift_read(&evidence->cycle, &evidence->drift);
 	if (!r && evidence->cycle.observer)
@@ -250,8 +283,10 @@ struct verdict_input evidence_input(
 		.repaired = evidence->repaired,
 		.culprit = *evidence->culprit.text ? evidence->culprit.text : NULL,
 		.online = &evidence->cycle.topology.online,
+		.exceeded = *evidence->exceeded.text ? evidence->exceeded.text : NULL,
 		.alive = evidence->alive,
 		.window_ns = request->window_ns,
+		.before = evidence->before.start ? &evidence->before : NULL,
 	};
 }
 
@@ -262,6 +297,8 @@ void evidence_deinit(struct evidence *evidence)
 	free(evidence->unwatched);
 	interrupt_counts_deinit(&evidence->interrupts);
 	cli_drift_deinit(&evidence->drift);
+	sample_deinit(&evidence->before);
+	sample_deinit(&evidence->before_full);
 	counters_deinit(&evidence->counters);
 	cycle_deinit(&evidence->cycle);
 }

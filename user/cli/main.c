@@ -20,6 +20,8 @@ enum {
 	KEY_LIVE,
 	KEY_CONFIG,
 	KEY_WINDOW,
+	KEY_MAX_WAIT,
+	KEY_MAX_INTERFERENCE,
 	KEY_TASKS,
 	KEY_HOST,
 	KEY_FIX,
@@ -42,6 +44,10 @@ static struct argp_option options[] = {
 	{"live", KEY_LIVE, NULL, 0, "pins: at once, until the VM ends", 0},
 	{"config", KEY_CONFIG, NULL, 0, "pins: from the VM's next start on", 0},
 	{"window", KEY_WINDOW, "DURATION", 0, "check: the last 30s, 5m, 2h, 1d", 0},
+	{"max-wait-p99", KEY_MAX_WAIT, "DURATION", 0,
+		"check: WARNING where a vCPU's 99th percentile of waits is longer", 0},
+	{"max-interference", KEY_MAX_INTERFERENCE, "PERCENT", 0,
+		"check: WARNING where the kernel takes more of a reserved CPU", 0},
 	{"tasks", KEY_TASKS, NULL, 0, "cpus: the threads last seen on each", 0},
 	{"host", KEY_HOST, NULL, 0, "release: what hostcheck --fix has changed", 0},
 	{"fix", KEY_FIX, NULL, 0, "hostcheck: mend what can be mended now", 0},
@@ -63,7 +69,9 @@ static const struct {
 	[KEY_REBALANCE - KEY_JSON] = {FLAG(asking.rebalance), OPTION_REBALANCE},
 	[KEY_LIVE - KEY_JSON] = {FLAG(live), OPTION_LIVE},
 	[KEY_CONFIG - KEY_JSON] = {FLAG(config), OPTION_LIVE},
-	[KEY_WINDOW - KEY_JSON] = {0, OPTION_WINDOW},
+	[KEY_WINDOW - KEY_JSON] = {0, OPTION_VERDICT},
+	[KEY_MAX_WAIT - KEY_JSON] = {0, OPTION_VERDICT},
+	[KEY_MAX_INTERFERENCE - KEY_JSON] = {0, OPTION_VERDICT},
 	[KEY_TASKS - KEY_JSON] = {FLAG(tasks), OPTION_TASKS},
 	[KEY_HOST - KEY_JSON] = {FLAG(host), OPTION_HOST},
 	[KEY_FIX - KEY_JSON] = {FLAG(fix), OPTION_FIX},
@@ -95,23 +103,50 @@ static void list_verbs(FILE *to)
 	}
 }
 
-static int parse_window(const char *text, uint64_t *ret_ns)
+struct unit_of_time {
+	const char *suffix;
+	uint64_t ns;
+};
+
+static const struct unit_of_time window_units[] = {{"", 1000000000}, {"s", 1000000000},
+	{"m", 60 * UINT64_C(1000000000)}, {"h", 3600 * UINT64_C(1000000000)},
+	{"d", 86400 * UINT64_C(1000000000)}, {}};
+static const struct unit_of_time wait_units[] = {
+	{"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}, {}};
+
+static int parse_duration(
+	const char *text, const struct unit_of_time *units, uint64_t *ret_ns)
 {
-	static const struct {
-		const char *suffix;
-		uint64_t seconds;
-	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
 	const char *end;
 	uint64_t value;
 
 	if (parse_u64_prefix(text, 1000000, &end, &value) || !value)
 		return -EINVAL;
-	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
-		if (!strcmp(end, units[i].suffix)) {
-			*ret_ns = value * units[i].seconds * 1000000000;
+	for (; units->suffix; units++)
+		if (!strcmp(end, units->suffix)) {
+			*ret_ns = value * units->ns;
 			return 0;
 		}
 	return -EINVAL;
+}
+
+/* `1`, `0.5`, `0.05%`: to a ten-thousandth of a percent. */
+static int parse_percent(const char *text, uint64_t *ret_ppm)
+{
+	uint64_t whole, part = 0;
+	const char *end, *digits;
+
+	if (parse_u64_prefix(text, 100, &end, &whole))
+		return -EINVAL;
+	if (*end == '.') {
+		digits = end + 1;
+		if (parse_u64_prefix(digits, 9999, &end, &part) || end - digits > 4)
+			return -EINVAL;
+		for (ptrdiff_t i = end - digits; i < 4; i++)
+			part *= 10;
+	}
+	*ret_ppm = whole * 10000 + part;
+	return (*end && strcmp(end, "%") != 0) || !*ret_ppm ? -EINVAL : 0;
 }
 
 static bool takes(const struct verb *verb, const struct argp_option *option)
@@ -149,6 +184,24 @@ static void check_request(
 		fail_usage(verb, state);
 }
 
+static void take_limit(
+	struct request *request, int key, const char *arg, struct argp_state *state)
+{
+	struct limits *limits = &request->limits;
+
+	if (key == KEY_WINDOW && parse_duration(arg, window_units, &request->window_ns))
+		argp_error(
+			state, "--window takes a number and s, m, h or d, not '%s'", arg);
+	if (key == KEY_MAX_WAIT && parse_duration(arg, wait_units, &limits->wait_p99_ns))
+		argp_error(state,
+			"--max-wait-p99 takes a number and ns, us, ms or s, not '%s'",
+			arg);
+	if (key == KEY_MAX_INTERFERENCE && parse_percent(arg, &limits->interference_ppm))
+		argp_error(state,
+			"--max-interference takes a percentage from 0.0001 to 100, not '%s'",
+			arg);
+}
+
 static void take_option(
 	struct command_line *line, int key, char *arg, struct argp_state *state)
 {
@@ -166,9 +219,8 @@ static void take_option(
 		request->asking.explain = arg;
 	else if (key == KEY_EVENTS)
 		request->events = arg;
-	else if (parse_window(arg, &request->window_ns))
-		argp_error(
-			state, "--window takes a number and s, m, h or d, not '%s'", arg);
+	else
+		take_limit(request, key, arg, state);
 }
 
 static void take_verb(struct request *request, const char *name, struct argp_state *state)

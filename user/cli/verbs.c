@@ -12,7 +12,7 @@ const struct verb verbs[] = {
 		verb_status},
 	{"cpus", "[LIST] [--tasks]", "host CPUs: place, owner, who sits there", 0, 1,
 		OPTION_TASKS, true, verb_cpus},
-	{"check", "[VM]", "the verdict, as a monitoring plugin", 0, 1, OPTION_WINDOW,
+	{"check", "[VM]", "the verdict, as a monitoring plugin", 0, 1, OPTION_VERDICT,
 		false, verb_check},
 	{"hostcheck", "[--fix]", "how deeply reserved CPUs are isolated", 0, 0,
 		OPTION_FIX, true, verb_hostcheck},

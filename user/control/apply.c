@@ -12,6 +12,7 @@
 #include "user/control/walk.h"
 #include "user/host/proc.h"
 #include "user/model/layout.h"
+#include "user/store/history.h"
 
 enum { PASSES = 4 };
 
@@ -356,5 +357,7 @@ int control_release(struct cycle *cycle, const char *vm_name, const struct repor
 			problem, -ESRCH, "nothing of a VM named %s is held", vm_name);
 	n = tell_failures(&work);
 	forget_releases(&work);
+	if (!r && !vm_name && !cycle->observer)
+		history_drop(cycle->folders.run);
 	return r < 0 ? r : n;
 }

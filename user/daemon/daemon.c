@@ -21,6 +21,7 @@
 #include "user/base/cleanup.h"
 #include "user/base/clock.h"
 #include "user/control/apply.h"
+#include "user/daemon/chronicle.h"
 #include "user/daemon/due.h"
 #include "user/daemon/ears.h"
 #include "user/daemon/event_file.h"
@@ -63,6 +64,7 @@ struct daemon {
 	struct passes *passes;
 	struct handovers handovers; /* of the pass that is on */
 	struct event_file *file;
+	struct chronicle *chronicle;
 	struct due due;	  /* what was said */
 	uint64_t pass_at; /* the next pass, if nothing is said before */
 	unsigned int retry_s;
@@ -98,6 +100,13 @@ static void want_look(pid_t pid, void *data)
 
 	due_want(&daemon->due, pid, now_usec(daemon));
 	set_timer(daemon);
+}
+
+static void on_violations(void *data)
+{
+	const struct daemon *daemon = data;
+
+	chronicle_note_violation(daemon->chronicle);
 }
 
 static void put_off(struct daemon *daemon, pid_t pid, unsigned int ms)
@@ -232,6 +241,7 @@ static void run_pass(struct daemon *daemon, pid_t why)
 	if (result.n_steps)
 		due_note_change(&daemon->due, why, now_usec(daemon));
 	serve_metrics(daemon, ears_attend(daemon->ears));
+	chronicle_note_pass(daemon->chronicle);
 	standing_tell_pass(
 		&daemon->standing, &result, passes_config_problem(daemon->passes));
 	if (result.n_failed || daemon->deaf) {
@@ -366,8 +376,11 @@ static int prepare(struct daemon *daemon, struct problem *problem)
 	r = exporter_new(daemon->event, let_go, daemon, &daemon->exporter, problem);
 	if (r)
 		return r;
-	r = ears_new(
-		daemon->event, daemon->file, want_look, daemon, &daemon->ears, problem);
+	r = chronicle_new(daemon->event, folders->run, &daemon->chronicle, problem);
+	if (!r)
+		r = ears_new(daemon->event, daemon->file,
+			&(struct ears_calls){want_look, on_violations, daemon},
+			&daemon->ears, problem);
 	if (!r)
 		r = watch_new(daemon->event, on_watch, daemon, &daemon->watch, problem);
 	if (!r)
@@ -378,6 +391,7 @@ static int prepare(struct daemon *daemon, struct problem *problem)
 static void deinit(struct daemon *daemon)
 {
 	ears_free(daemon->ears);
+	chronicle_free(daemon->chronicle);
 	watch_free(daemon->watch);
 	sd_event_source_disable_unref(daemon->timer);
 	sd_event_source_disable_unref(daemon->publishing);

@@ -17,8 +17,7 @@ enum {
 struct ears {
 	sd_event *event;
 	struct event_file *file;
-	news_fn *news;
-	void *data;
+	struct ears_calls calls;
 	struct listener *listener;
 	sd_event_source *hearing; /* the listener's */
 	sd_event_source *unmute;  /* when it goes on */
@@ -30,7 +29,7 @@ static void on_news(pid_t pid, void *data)
 {
 	struct ears *ears = data;
 
-	ears->news(pid, ears->data);
+	ears->calls.news(pid, ears->calls.data);
 }
 
 static void on_violation(const struct culprit *culprit, void *data)
@@ -43,7 +42,7 @@ static void on_violation(const struct culprit *culprit, void *data)
 		ears->unheard++;
 	/* A thread of a VM in the wrong place may be one that was moved. */
 	if (culprit->off_set || culprit->cause == CAUSED_BY_OWN_VM)
-		ears->news(culprit->tgid, ears->data);
+		ears->calls.news(culprit->tgid, ears->calls.data);
 }
 
 static void hear(struct ears *ears)
@@ -53,13 +52,15 @@ static void hear(struct ears *ears)
 	ears->n_violations = 0;
 	ears->unheard = 0;
 	if (listener_hear(ears->listener, &news_lost, &violations_lost) < 0 || news_lost)
-		ears->news(0, ears->data);
+		ears->calls.news(0, ears->calls.data);
 	if (violations_lost)
 		tell_unheard(ears->file, violations_lost,
 			"the ring buffer had no room for them");
 	if (ears->unheard)
 		tell_unheard(ears->file, ears->unheard,
 			"too many at once to tell each; the counters have them");
+	if (ears->n_violations || violations_lost)
+		ears->calls.violated(ears->calls.data);
 }
 
 static int on_ring(sd_event_source *source, int fd, uint32_t events, void *data)
@@ -86,7 +87,7 @@ static int on_unmute(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-int ears_new(sd_event *event, struct event_file *file, news_fn *news, void *data,
+int ears_new(sd_event *event, struct event_file *file, const struct ears_calls *calls,
 	struct ears **ret_ears, struct problem *problem)
 {
 	struct ears *ears = calloc(1, sizeof(*ears));
@@ -94,7 +95,7 @@ int ears_new(sd_event *event, struct event_file *file, news_fn *news, void *data
 
 	if (!ears)
 		return problem_nomem(problem);
-	*ears = (struct ears){.event = event, .file = file, .news = news, .data = data};
+	*ears = (struct ears){.event = event, .file = file, .calls = *calls};
 	r = sd_event_add_time(
 		event, &ears->unmute, CLOCK_MONOTONIC, 0, 1000, on_unmute, ears);
 	if (r >= 0)
@@ -146,6 +147,6 @@ bool ears_attend(struct ears *ears)
 	if (sd_event_add_io(ears->event, &ears->hearing, listener_fd(ears->listener),
 		    EPOLLIN, on_ring, ears) < 0)
 		stop(ears);
-	ears->news(0, ears->data);
+	ears->calls.news(0, ears->calls.data);
 	return true;
 }

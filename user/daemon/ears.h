@@ -17,9 +17,18 @@ struct ears;
 /* What may call for a look at that VM, or, with 0, at everything. */
 typedef void news_fn(pid_t pid, void *data);
 
+/* There were violations, once for those of a look. */
+typedef void violated_fn(void *data);
+
+struct ears_calls {
+	news_fn *news;
+	violated_fn *violated;
+	void *data;
+};
+
 /* Of the loop and the file given, which are to outlive it. The caller owns it:
  * ears_free(). */
-int ears_new(sd_event *event, struct event_file *file, news_fn *news, void *data,
+int ears_new(sd_event *event, struct event_file *file, const struct ears_calls *calls,
 	struct ears **ret_ears, struct problem *problem);
 void ears_free(struct ears *ears); /* NULL is fine */
 

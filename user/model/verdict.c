@@ -4,9 +4,10 @@
  * blindness, since no number means anything with it; then degradation. What is left is
  * OK.
  *
- * Counters say what happened since the observer started. For a shorter window the time of
- * each CPU's latest violation tells whether it lies inside; the numbers are still those
- * since the start.
+ * Counters say what happened since the observer started. For a shorter window the
+ * daemon's history says what was counted before it; its sample is older than the window's
+ * start, so that nothing in the window escapes. With and without it, the time of each
+ * CPU's latest violation tells whether that lies inside.
  */
 #include "user/model/verdict.h"
 
@@ -36,26 +37,52 @@ static void add(struct tally *to, const struct tally *tally)
 	to->ns += tally->ns;
 }
 
-static void sum_up(const struct verdict_input *input, struct verdict_result *result)
+/* The sample that the window's counts begin with; NULL: they begin with the observer. */
+static const struct sample *find_before(const struct verdict_input *input)
 {
 	const struct counters *counters = input->counters;
 
-	if (!input->only) {
-		result->off_set = counters->total.off_set;
-		result->settling = counters->total.settling;
-		memcpy(result->foreign, counters->total.foreign, sizeof(result->foreign));
-		return;
-	}
-	for (size_t i = 0; i < counters->n_vms; i++) {
-		const struct vm_tally *vm = &counters->vms[i];
+	return input->window_ns && sample_is_of(input->before, counters) &&
+			       input->before->time + input->window_ns <= counters->now
+		       ? input->before
+		       : NULL;
+}
 
-		if (strcmp(vm->name, input->only))
+static void sum_up(const struct verdict_input *input, struct verdict_result *result)
+{
+	const struct counters *counters = input->counters;
+	const struct sample *before = find_before(input);
+	struct violations sum, one;
+
+	result->switches = counters->total.switches - (before ? before->switches : 0);
+	result->events_lost = counters->events_lost - (before ? before->events_lost : 0);
+	result->examined_ns = counters->now - (before ? before->time : counters->start);
+	sample_since(before, counters, &sum);
+	if (input->only)
+		sum = (struct violations){};
+	for (size_t i = 0; input->only && i < counters->n_vms; i++) {
+		if (strcmp(counters->vms[i].name, input->only))
 			continue;
-		add(&result->off_set, &vm->off_set);
-		add(&result->settling, &vm->settling);
+		sample_vm_since(before, &counters->vms[i], &one);
+		add(&sum.off_set, &one.off_set);
+		add(&sum.settling, &one.settling);
 		for (int cause = 0; cause < CAUSE_COUNT; cause++)
-			add(&result->foreign[cause], &vm->foreign[cause]);
+			add(&sum.foreign[cause], &one.foreign[cause]);
 	}
+	result->off_set = sum.off_set;
+	result->settling = sum.settling;
+	memcpy(result->foreign, sum.foreign, sizeof(result->foreign));
+}
+
+void verdict_of_vm(const struct verdict_input *input, const struct verdict_result *result,
+	const struct vm_tally *vm, struct violations *ret_counted)
+{
+	struct tally settling;
+
+	sample_vm_since(find_before(input), vm, ret_counted);
+	settling = ret_counted->settling;
+	if (result->cleared)
+		*ret_counted = (struct violations){.settling = settling};
 }
 
 static struct coverage_input coverage_of(const struct verdict_input *input)
@@ -139,8 +166,8 @@ static void describe_violations(
 }
 
 /* `; CPU 4 of web1 was watched for 40% of it, 12 events lost` */
-static void describe_gaps(
-	const struct verdict_input *input, uint64_t window, char *buf, size_t size)
+static void describe_gaps(const struct verdict_input *input, uint64_t window,
+	uint64_t events_lost, char *buf, size_t size)
 {
 	const struct counters *counters = input->counters;
 	const struct coverage_input coverage = coverage_of(input);
@@ -155,10 +182,10 @@ static void describe_gaps(
 		n = (size_t)snprintf(buf, size,
 			"; CPU %u has been %s's for %" PRIu64 "%% of it", least->cpu,
 			counters->vms[least->vm].name, share);
-	if (counters->events_lost)
+	if (events_lost)
 		snprintf(buf + n, size - n,
-			"; %" PRIu64 " event%s lost, all of them counted",
-			counters->events_lost, counters->events_lost == 1 ? "" : "s");
+			"; %" PRIu64 " event%s lost, all of them counted", events_lost,
+			events_lost == 1 ? "" : "s");
 }
 
 void verdict_decide(const struct verdict_input *input, struct verdict_result *ret_result)
@@ -169,7 +196,7 @@ void verdict_decide(const struct verdict_input *input, struct verdict_result *re
 	const struct culprit *nameless;
 	struct problem blind = {};
 	char text[256], gaps[VM_NAME_SIZE + 128];
-	bool violated, shorter;
+	bool violated, shorter, known;
 
 	if (!counters) {
 		problem_set(&result.reason, 0, "%s", input->absent);
@@ -178,8 +205,9 @@ void verdict_decide(const struct verdict_input *input, struct verdict_result *re
 		return;
 	}
 	sum_up(input, &result);
-	result.window_ns = counters->now - counters->start;
-	shorter = input->window_ns && input->window_ns < result.window_ns;
+	result.window_ns = result.examined_ns;
+	shorter = input->window_ns && input->window_ns < counters->now - counters->start;
+	known = !shorter || find_before(input);
 	violated = result.off_set.count || tally_foreign(result.foreign);
 	if (violated && shorter && look_at_window(input) == WINDOW_CLEAN) {
 		clear_violations(&result);
@@ -194,8 +222,9 @@ void verdict_decide(const struct verdict_input *input, struct verdict_result *re
 		result.blind_ns = coverage_window(&coverage);
 	}
 	nameless = shorter ? find_nameless(input) : NULL;
-	describe_gaps(input, coverage_window(&coverage), gaps, sizeof(gaps));
-	if (violated && shorter && look_at_window(input) == WINDOW_UNKNOWN) {
+	describe_gaps(input, coverage_window(&coverage), result.events_lost, gaps,
+		sizeof(gaps));
+	if (violated && !known && look_at_window(input) == WINDOW_UNKNOWN) {
 		problem_set(&result.reason, 0,
 			"%s since the observer's start; how many of them in the window is not known "
 			"without the daemon's history",
@@ -212,16 +241,19 @@ void verdict_decide(const struct verdict_input *input, struct verdict_result *re
 			nameless->cpu, input->only);
 	} else if (result.blind_ns) {
 		problem_set(&result.reason, 0, "blind: %s", blind.text);
-	} else if (input->degraded || (input->repaired && input->window_ns)) {
+	} else if (input->degraded || (input->repaired && input->window_ns) ||
+		   input->exceeded) {
 		result.verdict = VERDICT_WARNING;
 		problem_set(&result.reason, 0, "no violation, yet %s",
-			input->degraded ? input->degraded : input->repaired);
+			input->degraded	  ? input->degraded
+			: input->exceeded ? input->exceeded
+					  : input->repaired);
 	} else {
 		result.verdict = VERDICT_OK;
 		problem_set(&result.reason, 0,
 			"every declared set held and nothing foreign ran: %" PRIu64
 			" switches examined in %" PRIu64 " s, none missed%s%s%s",
-			counters->total.switches, result.window_ns / 1000000000, gaps,
+			result.switches, result.examined_ns / 1000000000, gaps,
 			input->repaired ? "; " : "",
 			input->repaired ? input->repaired : "");
 	}

@@ -27,7 +27,7 @@ _cpuwarden_help()
 {
 	timeout 1 "$@" --help </dev/null 2>/dev/null | sed -nE \
 		-e '/^Usage:/s/^Usage: .*\[OPTION\.\.\.\] [^ ]+ ?(.*)/ARGS \1/p' \
-		-e 's/^ {2,6}(-., )?(--[a-z-]+(=[A-Z]+)?).*/OPTION \2/p' \
+		-e 's/^ {2,6}(-., )?(--[a-z0-9-]+(=[A-Z]+)?).*/OPTION \2/p' \
 		-e '/^Verbs:/,$s/^  ([a-z]+).*/VERB \1/p'
 }
 

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A line of the daemon's history: what is read and written again is read as the same. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/store/history.h"
+#include "user/store/json_file.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void write_and_read(const struct sample *sample)
+{
+	cleanup_json struct json_object *json = json_object_new_object();
+	struct sample again;
+
+	history_to_json(sample, json);
+	if (history_from_json(json, &again))
+		abort();
+	if (again.time != sample->time || again.n_vms != sample->n_vms ||
+		again.full != sample->full || again.n_waits != sample->n_waits ||
+		memcmp(&again.total, &sample->total, sizeof(again.total)) != 0)
+		abort();
+	sample_deinit(&again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = malloc(size + 1);
+	cleanup_json struct json_object *json = NULL;
+	struct sample sample;
+
+	if (!text)
+		return 0;
+	memcpy(text, data, size);
+	text[size] = '\0';
+	json = json_tokener_parse(text);
+	free(text);
+	if (json && !history_from_json(json, &sample)) {
+		write_and_read(&sample);
+		sample_deinit(&sample);
+	}
+	return 0;
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "user/model/sample.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/array.h"
+
+static bool is_something(const struct violations *counted)
+{
+	return violations_count(counted) || counted->settling.count;
+}
+
+static struct violations of_vm(const struct vm_tally *vm)
+{
+	struct violations counted = {.off_set = vm->off_set, .settling = vm->settling};
+
+	memcpy(counted.foreign, vm->foreign, sizeof(counted.foreign));
+	return counted;
+}
+
+static struct violations of_all(const struct counters *counters)
+{
+	const struct cpu_tally *total = &counters->total;
+	struct violations counted = {
+		.off_set = total->off_set, .settling = total->settling};
+
+	memcpy(counted.foreign, total->foreign, sizeof(counted.foreign));
+	return counted;
+}
+
+static uint64_t taken(const struct counters *counters, unsigned int cpu)
+{
+	const struct cpu_tally *tally = &counters->cpus[cpu];
+
+	return tally->bound_kthread.ns + tally->interrupts.ns + tally->softirqs.ns;
+}
+
+static bool is_vcpu(const struct counters *counters, const struct thread_tally *thread)
+{
+	return thread->class == THREAD_VCPU && !thread->exited &&
+	       thread->vm < counters->n_vms;
+}
+
+static int take_vms(const struct counters *counters, struct sample *sample)
+{
+	for (size_t i = 0; i < counters->n_vms; i++) {
+		const struct vm_tally *vm = &counters->vms[i];
+		struct violations counted = of_vm(vm);
+		struct sample_vm *item;
+
+		if (!is_something(&counted))
+			continue;
+		item = array_push(&sample->vms, &sample->n_vms);
+		if (!item)
+			return -ENOMEM;
+		*item = (struct sample_vm){
+			.pid = vm->pid, .start_time = vm->start_time, .counted = counted};
+	}
+	return 0;
+}
+
+static int take_rest(const struct counters *counters, struct sample *sample)
+{
+	for (size_t i = 0; i < counters->n_threads; i++) {
+		const struct thread_tally *thread = &counters->threads[i];
+		struct sample_waits *item;
+
+		if (!is_vcpu(counters, thread))
+			continue;
+		item = array_push(&sample->waits, &sample->n_waits);
+		if (!item)
+			return -ENOMEM;
+		item->pid = counters->vms[thread->vm].pid;
+		item->tid = thread->tid;
+		memcpy(item->waits, thread->waits, sizeof(item->waits));
+	}
+	for (size_t i = 0; i < counters->n_reserved; i++) {
+		unsigned int cpu = counters->reserved[i].cpu;
+		struct sample_cpu *item = array_push(&sample->cpus, &sample->n_cpus);
+
+		if (!item)
+			return -ENOMEM;
+		*item = (struct sample_cpu){.cpu = cpu, .taken_ns = taken(counters, cpu)};
+	}
+	return 0;
+}
+
+int sample_take(const struct counters *counters, bool full, struct sample *ret_sample)
+{
+	struct sample sample = {.time = counters->now,
+		.start = counters->start,
+		.switches = counters->total.switches,
+		.events_lost = counters->events_lost,
+		.total = of_all(counters),
+		.full = full};
+	int r = take_vms(counters, &sample);
+
+	if (!r && full)
+		r = take_rest(counters, &sample);
+	if (r)
+		sample_deinit(&sample);
+	else
+		*ret_sample = sample;
+	return r;
+}
+
+void sample_deinit(struct sample *sample)
+{
+	free(sample->vms);
+	free(sample->waits);
+	free(sample->cpus);
+	*sample = (struct sample){};
+}
+
+bool sample_is_of(const struct sample *sample, const struct counters *counters)
+{
+	return sample && sample->start == counters->start &&
+	       sample->time <= counters->now &&
+	       sample->switches <= counters->total.switches;
+}
+
+uint64_t violations_count(const struct violations *violations)
+{
+	return violations->off_set.count + tally_foreign(violations->foreign);
+}
+
+/* ---- since ---- */
+
+static bool is_less(const struct tally *now, const struct tally *before)
+{
+	return now->count < before->count || now->ns < before->ns;
+}
+
+static void subtract(struct tally *now, const struct tally *before)
+{
+	now->count -= before->count;
+	now->ns -= before->ns;
+}
+
+static void subtract_all(struct violations *now, const struct violations *before)
+{
+	bool anew = is_less(&now->off_set, &before->off_set) ||
+		    is_less(&now->settling, &before->settling);
+
+	for (int cause = 0; cause < CAUSE_COUNT; cause++)
+		anew |= is_less(&now->foreign[cause], &before->foreign[cause]);
+	if (anew)
+		return;
+	subtract(&now->off_set, &before->off_set);
+	subtract(&now->settling, &before->settling);
+	for (int cause = 0; cause < CAUSE_COUNT; cause++)
+		subtract(&now->foreign[cause], &before->foreign[cause]);
+}
+
+void sample_since(const struct sample *before, const struct counters *counters,
+	struct violations *ret_since)
+{
+	*ret_since = of_all(counters);
+	if (before)
+		subtract_all(ret_since, &before->total);
+}
+
+void sample_vm_since(const struct sample *before, const struct vm_tally *vm,
+	struct violations *ret_since)
+{
+	*ret_since = of_vm(vm);
+	for (size_t i = 0; before && i < before->n_vms; i++)
+		if (before->vms[i].pid == vm->pid &&
+			before->vms[i].start_time == vm->start_time)
+			subtract_all(ret_since, &before->vms[i].counted);
+}
+
+struct thread_tally sample_waits_since(const struct sample *before,
+	const struct counters *counters, const struct thread_tally *thread)
+{
+	struct thread_tally since = *thread;
+	const struct sample_waits *was = NULL;
+
+	for (size_t i = 0; before && !was && i < before->n_waits; i++)
+		if (before->waits[i].tid == thread->tid && is_vcpu(counters, thread) &&
+			before->waits[i].pid == counters->vms[thread->vm].pid)
+			was = &before->waits[i];
+	for (unsigned int i = 0; was && i < WAIT_BUCKETS; i++)
+		if (thread->waits[i] < was->waits[i])
+			was = NULL;
+	for (unsigned int i = 0; was && i < WAIT_BUCKETS; i++)
+		since.waits[i] -= was->waits[i];
+	return since;
+}
+
+uint64_t sample_taken_since(
+	const struct sample *before, const struct counters *counters, unsigned int cpu)
+{
+	uint64_t now = taken(counters, cpu);
+
+	for (size_t i = 0; before && i < before->n_cpus; i++)
+		if (before->cpus[i].cpu == cpu && before->cpus[i].taken_ns <= now)
+			return now - before->cpus[i].taken_ns;
+	return now;
+}

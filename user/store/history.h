@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * RUN/history.jsonl and those it was rotated to: what the observer had counted at moments
+ * of the past, a JSON object a line, oldest first. The daemon writes it (daemon/
+ * chronicle.h); whoever asks about a window finds there what was before it.
+ */
+#include <json-c/json.h>
+#include <limits.h>
+
+#include "user/model/sample.h"
+
+enum { HISTORY_LINE_MAX = 1 << 20, HISTORY_OLD_FILES = 4 };
+
+void history_path(const char *run_dir, char ret_path[PATH_MAX]);
+
+/* Adds a sample's members to a line. */
+void history_to_json(const struct sample *sample, struct json_object *json);
+
+/* -EINVAL: it is none. -ENOMEM. The caller owns the result: sample_deinit(). */
+int history_from_json(struct json_object *json, struct sample *ret_sample);
+
+/*
+ * The latest sample at or before that time (CLOCK_MONOTONIC ns) of the observer that was
+ * started at `start`; `full`: only full ones. 1: there is none. Lines that are no samples
+ * are passed over. Negative errno. The caller owns the result: sample_deinit().
+ */
+int history_find(const char *run_dir, uint64_t start, uint64_t time, bool full,
+	struct sample *ret_sample);
+
+/* Removes all of it: it is of an observer that is gone. */
+void history_drop(const char *run_dir);
