@@ -357,7 +357,7 @@ int control_release(struct cycle *cycle, const char *vm_name, const struct repor
 			problem, -ESRCH, "nothing of a VM named %s is held", vm_name);
 	n = tell_failures(&work);
 	forget_releases(&work);
-	if (!r && !vm_name && !cycle->observer)
+	if (r >= 0 && !vm_name && !cycle->observer)
 		history_drop(cycle->folders.run);
 	return r < 0 ? r : n;
 }
