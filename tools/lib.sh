@@ -24,6 +24,51 @@ fail()
 
 die() { fail 1 "$@"; }
 
+# duration SECONDS
+duration()
+{
+	if [ "$1" -lt 60 ]; then
+		echo "$1 s"
+	else
+		echo "$(($1 / 60)) min $(($1 % 60)) s"
+	fi
+}
+
+ticker=""
+
+# tick LOG: how long a step has been at it and what it said last.
+tick()
+{
+	local began=$SECONDS line
+
+	while sleep 1; do
+		line=$(tail -n 1 "$1" 2>/dev/null | tr -cd '[:print:]')
+		line="  $(duration $((SECONDS - began))): $line"
+		printf '\r\033[K%s' "${line:0:79}" >&2
+	done
+}
+
+# start_ticking LOG: from here on somebody at a terminal sees that it goes on. For anybody else
+# there are the plain lines of who calls this.
+start_ticking()
+{
+	[ -t 2 ] && [ "${TERM:-dumb}" != dumb ] || return 0
+	tick "$1" &
+	ticker=$!
+}
+
+# Quietly: bash would report the kill.
+stop_ticking()
+{
+	[ -n "$ticker" ] || return 0
+	{
+		kill "$ticker"
+		wait "$ticker"
+	} 2>/dev/null || true
+	ticker=""
+	printf '\r\033[K' >&2
+}
+
 # need COMMAND...: says which command is missing rather than failing half-way.
 need()
 {
@@ -52,7 +97,7 @@ archive()
 # not at all: it is the right one when it says so at last. Whoever comes meanwhile waits.
 make_root()
 {
-	local root=$1 suite=$2 packages=$3 signed="" lock
+	local root=$1 suite=$2 packages=$3 signed="" status=0 lock
 
 	mkdir -p "${root%/*}"
 	exec {lock}>"${root%/*}/.${root##*/}.root.lock"
@@ -65,8 +110,14 @@ make_root()
 	rm -rf "$root"
 	mkdir -p "$root"
 	[ ! -r "$keyring" ] || signed="[signed-by=$keyring] "
-	mmdebstrap --quiet --variant=minbase --include="$packages" "$suite" "$root" \
-		"deb $signed$(archive) $suite main" >&2
+	start_ticking "$root.log"
+	mmdebstrap --variant=minbase --include="$packages" "$suite" "$root" \
+		"deb $signed$(archive) $suite main" >"$root.log" 2>&1 || status=$?
+	stop_ticking
+	if [ "$status" -ne 0 ]; then
+		tail -n 15 "$root.log" >&2
+		die "no root of Debian's $suite could be made"
+	fi
 	echo "$suite $packages" >"$root/made-from"
 	exec {lock}>&-
 }
