@@ -9,26 +9,26 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void write_and_read(const struct sample *sample)
+static void write_and_read(const struct past *past)
 {
 	cleanup_json struct json_object *json = json_object_new_object();
-	struct sample again;
+	struct past again;
 
-	history_to_json(sample, json);
+	history_to_json(past, json);
 	if (history_from_json(json, &again))
 		abort();
-	if (again.time != sample->time || again.n_vms != sample->n_vms ||
-		again.full != sample->full || again.n_waits != sample->n_waits ||
-		memcmp(&again.total, &sample->total, sizeof(again.total)) != 0)
+	if (again.time != past->time || again.n_vms != past->n_vms ||
+		again.full != past->full || again.n_waits != past->n_waits ||
+		memcmp(&again.total, &past->total, sizeof(again.total)) != 0)
 		abort();
-	sample_deinit(&again);
+	past_deinit(&again);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1);
 	cleanup_json struct json_object *json = NULL;
-	struct sample sample;
+	struct past past;
 
 	if (!text)
 		return 0;
@@ -36,9 +36,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	json = json_tokener_parse(text);
 	free(text);
-	if (json && !history_from_json(json, &sample)) {
-		write_and_read(&sample);
-		sample_deinit(&sample);
+	if (json && !history_from_json(json, &past)) {
+		write_and_read(&past);
+		past_deinit(&past);
 	}
 	return 0;
 }

@@ -258,8 +258,8 @@ static void test_history(void **state)
 {
 	struct vm_tally vms[] = {{.name = "web1", .pid = 1}, {.name = "web2", .pid = 2}};
 	struct culprit culprit = {.vm = "web2", .time = 89 * SECOND};
-	struct sample_vm was = {.pid = 1, .counted.off_set = {5, 50}};
-	struct sample before = {.time = 88 * SECOND,
+	struct past_vm was = {.pid = 1, .counted.off_set = {5, 50}};
+	struct past before = {.time = 88 * SECOND,
 		.start = 40 * SECOND,
 		.switches = 1000,
 		.total.off_set = {5, 50},
@@ -286,7 +286,7 @@ static void test_history(void **state)
 	assert_int_equal(violations_count(&counted), 2);
 	input.only = "web1";
 	expect(VERDICT_CRITICAL, "2 violations: 2 off_set");
-	/* They were after the sample, and yet before the window. */
+	/* They were after the past, and yet before the window. */
 	counters.culprits = &culprit;
 	counters.n_culprits = 1;
 	expect(VERDICT_OK,
@@ -297,12 +297,12 @@ static void test_history(void **state)
 	assert_int_equal(violations_count(&counted), 0);
 }
 
-/* A sample that lies in the window, or is another observer's, says nothing of what was
+/* An entry that lies in the window, or is another observer's, says nothing of what was
  * before it. */
 static void test_no_history(void **state)
 {
 	struct culprit culprit = {.vm = "web2", .time = 95 * SECOND};
-	struct sample before = {.time = 91 * SECOND, .start = 40 * SECOND};
+	struct past before = {.time = 91 * SECOND, .start = 40 * SECOND};
 	struct vm_tally vms[] = {{.name = "web1", .off_set = {7, 90}}};
 
 	(void)state;

@@ -21,15 +21,14 @@ static int enter(void **state)
 }
 
 /* One line, as the daemon writes it. */
-static void write_sample(
-	struct event_file *file, uint64_t time, uint64_t start, bool full)
+static void write_entry(struct event_file *file, uint64_t time, uint64_t start, bool full)
 {
-	struct sample_vm vm = {.pid = 100,
+	struct past_vm vm = {.pid = 100,
 		.start_time = 7,
 		.counted = {.foreign[CAUSED_BY_OWN_VM] = {time, 2}}};
-	struct sample_waits waits = {.pid = 100, .tid = 101, .waits = {[3] = 4}};
-	struct sample_cpu cpu = {.cpu = 5, .taken_ns = UINT64_MAX};
-	const struct sample sample = {.time = time,
+	struct past_waits waits = {.pid = 100, .tid = 101, .waits = {[3] = 4}};
+	struct past_cpu cpu = {.cpu = 5, .taken_ns = UINT64_MAX};
+	const struct past past = {.time = time,
 		.start = start,
 		.switches = 10 * time,
 		.events_lost = 1,
@@ -41,48 +40,48 @@ static void write_sample(
 		.n_waits = full,
 		.cpus = &cpu,
 		.n_cpus = full};
-	struct json_object *json = event_new("sample", 0);
+	struct json_object *json = event_new("counted", 0);
 
-	history_to_json(&sample, json);
+	history_to_json(&past, json);
 	event_file_write(file, json);
 }
 
-static void write_samples(uint64_t first, uint64_t last, uint64_t max_bytes)
+static void write_entries(uint64_t first, uint64_t last, uint64_t max_bytes)
 {
 	struct event_file *file;
 
 	assert_int_equal(event_file_open(path, max_bytes, &file, NULL), 0);
 	for (uint64_t time = first; time <= last; time++)
-		write_sample(file, time, 1, time % 4 == 0);
+		write_entry(file, time, 1, time % 4 == 0);
 	assert_int_equal(event_file_lost(file), 0);
 	event_file_close(file);
 }
 
 static void expect(uint64_t time, bool full, uint64_t found)
 {
-	struct sample sample;
+	struct past past;
 
-	assert_int_equal(history_find(scratch, 1, time, full, &sample), !found);
+	assert_int_equal(history_find(scratch, 1, time, full, &past), !found);
 	if (!found)
 		return;
-	assert_int_equal(sample.time, found);
-	assert_int_equal(sample.start, 1);
-	assert_int_equal(sample.switches, 10 * found);
-	assert_int_equal(sample.events_lost, 1);
-	assert_int_equal(sample.total.off_set.count, found);
-	assert_int_equal(sample.total.off_set.ns, 3);
-	assert_int_equal(sample.n_vms, 1);
-	assert_int_equal(sample.vms[0].pid, 100);
-	assert_int_equal(sample.vms[0].start_time, 7);
-	assert_int_equal(sample.vms[0].counted.foreign[CAUSED_BY_OWN_VM].count, found);
-	assert_int_equal(sample.full, found % 4 == 0);
-	assert_int_equal(sample.n_waits, sample.full);
-	if (sample.full) {
-		assert_int_equal(sample.waits[0].tid, 101);
-		assert_int_equal(sample.waits[0].waits[3], 4);
-		assert_true(sample.cpus[0].taken_ns == UINT64_MAX);
+	assert_int_equal(past.time, found);
+	assert_int_equal(past.start, 1);
+	assert_int_equal(past.switches, 10 * found);
+	assert_int_equal(past.events_lost, 1);
+	assert_int_equal(past.total.off_set.count, found);
+	assert_int_equal(past.total.off_set.ns, 3);
+	assert_int_equal(past.n_vms, 1);
+	assert_int_equal(past.vms[0].pid, 100);
+	assert_int_equal(past.vms[0].start_time, 7);
+	assert_int_equal(past.vms[0].counted.foreign[CAUSED_BY_OWN_VM].count, found);
+	assert_int_equal(past.full, found % 4 == 0);
+	assert_int_equal(past.n_waits, past.full);
+	if (past.full) {
+		assert_int_equal(past.waits[0].tid, 101);
+		assert_int_equal(past.waits[0].waits[3], 4);
+		assert_true(past.cpus[0].taken_ns == UINT64_MAX);
 	}
-	sample_deinit(&sample);
+	past_deinit(&past);
 }
 
 static void test_none(void **state)
@@ -94,7 +93,7 @@ static void test_none(void **state)
 static void test_latest_before(void **state)
 {
 	(void)state;
-	write_samples(10, 20, 1 << 20);
+	write_entries(10, 20, 1 << 20);
 	expect(9, false, 0);
 	expect(10, false, 10);
 	expect(15, false, 15);
@@ -106,7 +105,7 @@ static void test_latest_before(void **state)
 static void test_rotated(void **state)
 {
 	(void)state;
-	write_samples(10, 40, 1000);
+	write_entries(10, 40, 1000);
 	assert_int_equal(access(path, F_OK), 0);
 	/* Five files of at most 1000 bytes do not hold all of them. */
 	expect(10, false, 0);
@@ -118,11 +117,11 @@ static void test_rotated(void **state)
 
 static void test_of_another_observer(void **state)
 {
-	struct sample sample;
+	struct past past;
 
 	(void)state;
-	write_samples(10, 12, 1 << 20);
-	assert_int_equal(history_find(scratch, 2, 1000, false, &sample), 1);
+	write_entries(10, 12, 1 << 20);
+	assert_int_equal(history_find(scratch, 2, 1000, false, &past), 1);
 }
 
 /* Somebody's lines, and half a line. */
@@ -149,17 +148,17 @@ static void test_broken(void **state)
 	}
 }
 
-/* A file that cannot be read is not taken for one without samples. */
+/* A file that cannot be read is not taken for one without entries. */
 static void test_unreadable(void **state)
 {
-	struct sample sample;
+	struct past past;
 
 	(void)state;
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_true(history_find(scratch, 1, 1000, false, &sample) < 0);
+	assert_true(history_find(scratch, 1, 1000, false, &past) < 0);
 	assert_int_equal(rmdir(path), 0);
 	assert_int_equal(symlink("/dev/zero", path), 0);
-	assert_int_equal(history_find(scratch, 1, 1000, false, &sample), -ELOOP);
+	assert_int_equal(history_find(scratch, 1, 1000, false, &past), -ELOOP);
 }
 
 int main(void)

@@ -35,7 +35,7 @@ class History(beside.DaemonBeside):
         web1, web2 = self.guests
         first = self.violate(web1, 2)
         self.assertGreaterEqual(first, 20)
-        # The next sample is of a second later.
+        # The next entry is of a second later.
         time.sleep(4)
         second = self.violate(web2, 4)
         window = "3s"
@@ -59,7 +59,7 @@ class History(beside.DaemonBeside):
         self.violate(self.guests[0], 2)
         time.sleep(3)
         self.violate(self.guests[1], 4)
-        # The last sample is of before both.
+        # The last entry is of before both.
         status, all_of, by_vm, _ = self.check("--window", "2s")
         self.assertEqual(status, 2)
         self.assertGreater(by_vm["web1"], 0)
@@ -105,11 +105,11 @@ class History(beside.DaemonBeside):
         intruder.wait(60)
         time.sleep(2)
         with open(HISTORY) as file:
-            samples = [json.loads(line) for line in file]
-        times = [sample["time_ns"] for sample in samples]
+            entries = [json.loads(line) for line in file]
+        times = [entry["time_ns"] for entry in entries]
         self.assertEqual(times, sorted(times))
         self.assertLess(os.path.getsize(HISTORY) - before, 8192)
-        self.assertEqual(samples[-1]["user"]["count"], self.check()[3]["foreign"]["user"]["count"])
+        self.assertEqual(entries[-1]["user"]["count"], self.check()[3]["foreign"]["user"]["count"])
         self.assertEqual(os.stat(HISTORY).st_mode & 0o777, 0o640)
         self.stop()
         host.must(host.PROGRAM, "release", "--all")

@@ -210,10 +210,10 @@ static void find_culprit(struct evidence *evidence, const char *only)
 }
 
 static int find_sample(const struct request *request, const struct counters *counters,
-	bool full, struct sample *sample)
+	bool full, struct past *past)
 {
 	int r = history_find(request->folders.run, counters->start,
-		counters->now - request->window_ns, full, sample);
+		counters->now - request->window_ns, full, past);
 
 	/* Where no daemon runs there is none. */
 	return r < 0 ? r : 0;
@@ -297,8 +297,8 @@ void evidence_deinit(struct evidence *evidence)
 	free(evidence->unwatched);
 	interrupt_counts_deinit(&evidence->interrupts);
 	cli_drift_deinit(&evidence->drift);
-	sample_deinit(&evidence->before);
-	sample_deinit(&evidence->before_full);
+	past_deinit(&evidence->before);
+	past_deinit(&evidence->before_full);
 	counters_deinit(&evidence->counters);
 	cycle_deinit(&evidence->cycle);
 }

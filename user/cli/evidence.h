@@ -18,7 +18,7 @@ struct evidence {
 	struct cli_drift drift;
 	/* What the daemon's history has of before the window: the latest, and the latest
 	 * in full. Nothing in them where `start` is 0. */
-	struct sample before, before_full;
+	struct past before, before_full;
 	struct limit_figures figures;
 	struct problem exceeded; /* "": no limit is */
 	bool alive;

@@ -14,7 +14,7 @@
 
 enum {
 	FILE_BYTES = 2 << 20, /* and as much in each of those that it is rotated to */
-	FULL_SECONDS = 60, /* between two samples, full ones and brief ones, at least */
+	FULL_SECONDS = 60, /* between two entries, full ones and brief ones, at least */
 	BRIEF_SECONDS = 1,
 	/* Fewer are taken where they are large: five files are half an hour or more. */
 	BYTES_A_SECOND = HISTORY_OLD_FILES * FILE_BYTES / 1800,
@@ -44,7 +44,7 @@ static uint64_t pause_after(size_t bytes, unsigned int least_seconds)
 }
 
 /* Runs that are still on are left out: they are of whoever asks while they are. */
-static int take(bool full, struct sample *ret_sample)
+static int take(bool full, struct past *ret_past)
 {
 	struct observer *observer;
 	struct counters counters;
@@ -56,28 +56,28 @@ static int take(bool full, struct sample *ret_sample)
 	observer_close(observer);
 	if (r)
 		return r;
-	r = sample_take(&counters, full, ret_sample);
+	r = past_take(&counters, full, ret_past);
 	counters_deinit(&counters);
 	return r;
 }
 
-/* What cannot be read is not known: a gap, in which the sample before it holds. */
-static void write_sample(struct chronicle *chronicle, bool full)
+/* What cannot be read is not known: a gap, in which the past before it holds. */
+static void write_entry(struct chronicle *chronicle, bool full)
 {
 	uint64_t now = now_usec(chronicle);
-	struct sample sample;
+	struct past past;
 	struct json_object *json;
 	size_t bytes;
 
-	if (take(full, &sample))
+	if (take(full, &past))
 		return;
-	json = event_new("sample", 0);
+	json = event_new("counted", 0);
 	if (json)
-		history_to_json(&sample, json);
+		history_to_json(&past, json);
 	bytes = json ? strlen(json_object_to_json_string_ext(json,
 			       JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE))
 		     : 0;
-	sample_deinit(&sample);
+	past_deinit(&past);
 	event_file_write(chronicle->file, json);
 	chronicle->next_brief = now + pause_after(bytes, BRIEF_SECONDS);
 	if (full)
@@ -87,7 +87,7 @@ static void write_sample(struct chronicle *chronicle, bool full)
 static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 {
 	(void)source, (void)usec;
-	write_sample(data, false);
+	write_entry(data, false);
 	return 0;
 }
 
@@ -131,7 +131,7 @@ void chronicle_free(struct chronicle *chronicle)
 void chronicle_note_pass(struct chronicle *chronicle)
 {
 	if (now_usec(chronicle) >= chronicle->next_full)
-		write_sample(chronicle, true);
+		write_entry(chronicle, true);
 }
 
 void chronicle_note_violation(struct chronicle *chronicle)
@@ -139,7 +139,7 @@ void chronicle_note_violation(struct chronicle *chronicle)
 	int enabled = SD_EVENT_OFF;
 
 	if (now_usec(chronicle) >= chronicle->next_brief) {
-		write_sample(chronicle, false);
+		write_entry(chronicle, false);
 		return;
 	}
 	(void)sd_event_source_get_enabled(chronicle->timer, &enabled);

@@ -22,10 +22,10 @@ static bool is_slower(uint64_t p99, uint64_t than)
 }
 
 static void look_at_waits(const struct limits *limits, const struct counters *counters,
-	const struct sample *before, size_t i, struct limit_figures *figures)
+	const struct past *before, size_t i, struct limit_figures *figures)
 {
 	const struct thread_tally *thread = &counters->threads[i];
-	struct thread_tally since = sample_waits_since(before, counters, thread);
+	struct thread_tally since = past_waits_since(before, counters, thread);
 	uint64_t all = count_waits(&since, 0), p99 = wait_quantile(&since, 99);
 
 	if (!all)
@@ -39,10 +39,10 @@ static void look_at_waits(const struct limits *limits, const struct counters *co
 }
 
 static void look_at_cpu(const struct limits *limits, const struct counters *counters,
-	const struct sample *before, unsigned int cpu, struct limit_figures *figures)
+	const struct past *before, unsigned int cpu, struct limit_figures *figures)
 {
 	uint64_t time = counters->now - (before ? before->time : counters->start),
-		 taken = sample_taken_since(before, counters, cpu),
+		 taken = past_taken_since(before, counters, cpu),
 		 ppm = time ? (uint64_t)(1000000.0L * taken / time) : 0;
 
 	if (figures->has_cpu && ppm <= figures->interference_ppm)
@@ -55,11 +55,11 @@ static void look_at_cpu(const struct limits *limits, const struct counters *coun
 }
 
 void limits_measure(const struct limits *limits, const struct counters *counters,
-	const struct sample *before, const char *only, struct limit_figures *ret_figures)
+	const struct past *before, const char *only, struct limit_figures *ret_figures)
 {
 	struct limit_figures figures = {};
 
-	if (!sample_is_of(before, counters) || !before->full)
+	if (!past_is_of(before, counters) || !before->full)
 		before = NULL;
 	for (size_t i = 0; i < counters->n_threads; i++) {
 		const struct thread_tally *thread = &counters->threads[i];

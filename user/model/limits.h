@@ -5,7 +5,7 @@
  * their CPU, and what the kernel's own work takes from it. Pure.
  */
 #include "user/base/problem.h"
-#include "user/model/sample.h"
+#include "user/model/past.h"
 
 struct limits {
 	/* 0: none. A wait counts as longer when all of its bucket is: a limit of 1,024 ns
@@ -25,10 +25,10 @@ struct limit_figures {
 	bool too_disturbed;
 };
 
-/* Of one VM by name, or of the host (NULL), since a full sample; without one, since the
+/* Of one VM by name, or of the host (NULL), since a full entry; without one, since the
  * observer's start. */
 void limits_measure(const struct limits *limits, const struct counters *counters,
-	const struct sample *before, const char *only, struct limit_figures *ret_figures);
+	const struct past *before, const char *only, struct limit_figures *ret_figures);
 
 /* A sentence about what is beyond its limit; false: nothing is. */
 bool limits_tell(const struct limits *limits, const struct counters *counters,

@@ -5,7 +5,7 @@
  * OK.
  *
  * Counters say what happened since the observer started. For a shorter window the
- * daemon's history says what was counted before it; its sample is older than the window's
+ * daemon's history says what was counted before it; its entry is older than the window's
  * start, so that nothing in the window escapes. With and without it, the time of each
  * CPU's latest violation tells whether that lies inside.
  */
@@ -37,12 +37,12 @@ static void add(struct tally *to, const struct tally *tally)
 	to->ns += tally->ns;
 }
 
-/* The sample that the window's counts begin with; NULL: they begin with the observer. */
-static const struct sample *find_before(const struct verdict_input *input)
+/* The entry that the window's counts begin with; NULL: they begin with the observer. */
+static const struct past *find_before(const struct verdict_input *input)
 {
 	const struct counters *counters = input->counters;
 
-	return input->window_ns && sample_is_of(input->before, counters) &&
+	return input->window_ns && past_is_of(input->before, counters) &&
 			       input->before->time + input->window_ns <= counters->now
 		       ? input->before
 		       : NULL;
@@ -51,19 +51,19 @@ static const struct sample *find_before(const struct verdict_input *input)
 static void sum_up(const struct verdict_input *input, struct verdict_result *result)
 {
 	const struct counters *counters = input->counters;
-	const struct sample *before = find_before(input);
+	const struct past *before = find_before(input);
 	struct violations sum, one;
 
 	result->switches = counters->total.switches - (before ? before->switches : 0);
 	result->events_lost = counters->events_lost - (before ? before->events_lost : 0);
 	result->examined_ns = counters->now - (before ? before->time : counters->start);
-	sample_since(before, counters, &sum);
+	past_since(before, counters, &sum);
 	if (input->only)
 		sum = (struct violations){};
 	for (size_t i = 0; input->only && i < counters->n_vms; i++) {
 		if (strcmp(counters->vms[i].name, input->only))
 			continue;
-		sample_vm_since(before, &counters->vms[i], &one);
+		past_vm_since(before, &counters->vms[i], &one);
 		add(&sum.off_set, &one.off_set);
 		add(&sum.settling, &one.settling);
 		for (int cause = 0; cause < CAUSE_COUNT; cause++)
@@ -79,7 +79,7 @@ void verdict_of_vm(const struct verdict_input *input, const struct verdict_resul
 {
 	struct tally settling;
 
-	sample_vm_since(find_before(input), vm, ret_counted);
+	past_vm_since(find_before(input), vm, ret_counted);
 	settling = ret_counted->settling;
 	if (result->cleared)
 		*ret_counted = (struct violations){.settling = settling};

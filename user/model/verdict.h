@@ -3,7 +3,7 @@
 /* From counters to a verdict. Pure. The numbers are the exit statuses of monitoring
  * plugins. */
 #include "user/base/problem.h"
-#include "user/model/sample.h"
+#include "user/model/past.h"
 
 enum verdict {
 	VERDICT_OK = 0,
@@ -30,7 +30,7 @@ struct verdict_input {
 	uint64_t window_ns; /* asked for; 0: since the observer's start */
 	/* What was counted before the window: the daemon's history. NULL: it is not
 	 * known. */
-	const struct sample *before;
+	const struct past *before;
 };
 
 struct verdict_result {

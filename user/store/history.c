@@ -76,7 +76,7 @@ static struct json_object *add_row(struct json_object *rows)
 	return row;
 }
 
-static void add_waits(struct json_object *row, const struct sample_waits *item)
+static void add_waits(struct json_object *row, const struct past_waits *item)
 {
 	struct json_object *waits = json_object_new_array();
 
@@ -87,41 +87,41 @@ static void add_waits(struct json_object *row, const struct sample_waits *item)
 	json_object_object_add(row, "waits", waits);
 }
 
-static void add_rest(struct json_object *json, const struct sample *sample)
+static void add_rest(struct json_object *json, const struct past *past)
 {
 	struct json_object *waits = json_object_new_array(),
 			   *cpus = json_object_new_array(), *row;
 
-	for (size_t i = 0; i < sample->n_waits; i++)
-		add_waits(add_row(waits), &sample->waits[i]);
-	for (size_t i = 0; i < sample->n_cpus; i++) {
+	for (size_t i = 0; i < past->n_waits; i++)
+		add_waits(add_row(waits), &past->waits[i]);
+	for (size_t i = 0; i < past->n_cpus; i++) {
 		row = add_row(cpus);
-		add_number(row, "cpu", sample->cpus[i].cpu);
-		add_number(row, "taken_ns", sample->cpus[i].taken_ns);
+		add_number(row, "cpu", past->cpus[i].cpu);
+		add_number(row, "taken_ns", past->cpus[i].taken_ns);
 	}
 	json_object_object_add(json, "vcpus", waits);
 	json_object_object_add(json, "cpus", cpus);
 }
 
-void history_to_json(const struct sample *sample, struct json_object *json)
+void history_to_json(const struct past *past, struct json_object *json)
 {
 	struct json_object *vms = json_object_new_array();
 
-	add_number(json, "time_ns", sample->time);
-	add_number(json, "observer_start_ns", sample->start);
-	add_number(json, "switches", sample->switches);
-	add_number(json, "lost_events", sample->events_lost);
-	add_violations(json, &sample->total);
-	for (size_t i = 0; i < sample->n_vms; i++) {
+	add_number(json, "time_ns", past->time);
+	add_number(json, "observer_start_ns", past->start);
+	add_number(json, "switches", past->switches);
+	add_number(json, "lost_events", past->events_lost);
+	add_violations(json, &past->total);
+	for (size_t i = 0; i < past->n_vms; i++) {
 		struct json_object *row = add_row(vms);
 
-		add_number(row, "pid", (uint64_t)sample->vms[i].pid);
-		add_number(row, "start_time", sample->vms[i].start_time);
-		add_violations(row, &sample->vms[i].counted);
+		add_number(row, "pid", (uint64_t)past->vms[i].pid);
+		add_number(row, "start_time", past->vms[i].start_time);
+		add_violations(row, &past->vms[i].counted);
 	}
 	json_object_object_add(json, "vms", vms);
-	if (sample->full)
-		add_rest(json, sample);
+	if (past->full)
+		add_rest(json, past);
 }
 
 /* ---- in ---- */
@@ -168,14 +168,14 @@ static bool get_pid(struct json_object *json, const char *key, pid_t *ret)
 	return true;
 }
 
-static bool get_vm(struct json_object *row, struct sample_vm *vm)
+static bool get_vm(struct json_object *row, struct past_vm *vm)
 {
 	return get_pid(row, "pid", &vm->pid) &&
 	       get_number(row, "start_time", &vm->start_time) &&
 	       get_violations(row, &vm->counted);
 }
 
-static bool get_waits(struct json_object *row, struct sample_waits *item)
+static bool get_waits(struct json_object *row, struct past_waits *item)
 {
 	struct json_object *waits, *one;
 
@@ -193,7 +193,7 @@ static bool get_waits(struct json_object *row, struct sample_waits *item)
 	return true;
 }
 
-static bool get_cpu(struct json_object *row, struct sample_cpu *item)
+static bool get_cpu(struct json_object *row, struct past_cpu *item)
 {
 	uint64_t cpu;
 
@@ -214,12 +214,12 @@ static struct json_object *rows_of(struct json_object *json, const char *key)
 		       : NULL;
 }
 
-static int get_vms(struct json_object *rows, struct sample *sample)
+static int get_vms(struct json_object *rows, struct past *past)
 {
 	size_t n = rows ? json_object_array_length(rows) : 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct sample_vm *item = array_push(&sample->vms, &sample->n_vms);
+		struct past_vm *item = array_push(&past->vms, &past->n_vms);
 
 		if (!item)
 			return -ENOMEM;
@@ -229,12 +229,12 @@ static int get_vms(struct json_object *rows, struct sample *sample)
 	return rows ? 0 : -EINVAL;
 }
 
-static int get_vcpus(struct json_object *rows, struct sample *sample)
+static int get_vcpus(struct json_object *rows, struct past *past)
 {
 	size_t n = rows ? json_object_array_length(rows) : 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct sample_waits *item = array_push(&sample->waits, &sample->n_waits);
+		struct past_waits *item = array_push(&past->waits, &past->n_waits);
 
 		if (!item)
 			return -ENOMEM;
@@ -244,12 +244,12 @@ static int get_vcpus(struct json_object *rows, struct sample *sample)
 	return 0;
 }
 
-static int get_cpus(struct json_object *rows, struct sample *sample)
+static int get_cpus(struct json_object *rows, struct past *past)
 {
 	size_t n = rows ? json_object_array_length(rows) : 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct sample_cpu *item = array_push(&sample->cpus, &sample->n_cpus);
+		struct past_cpu *item = array_push(&past->cpus, &past->n_cpus);
 
 		if (!item)
 			return -ENOMEM;
@@ -259,34 +259,34 @@ static int get_cpus(struct json_object *rows, struct sample *sample)
 	return 0;
 }
 
-static int get_sample(struct json_object *json, struct sample *sample)
+static int get_past(struct json_object *json, struct past *past)
 {
 	int r;
 
-	if (!get_number(json, "time_ns", &sample->time) ||
-		!get_number(json, "observer_start_ns", &sample->start) ||
-		!get_number(json, "switches", &sample->switches) ||
-		!get_number(json, "lost_events", &sample->events_lost) ||
-		!get_violations(json, &sample->total))
+	if (!get_number(json, "time_ns", &past->time) ||
+		!get_number(json, "observer_start_ns", &past->start) ||
+		!get_number(json, "switches", &past->switches) ||
+		!get_number(json, "lost_events", &past->events_lost) ||
+		!get_violations(json, &past->total))
 		return -EINVAL;
-	sample->full = rows_of(json, "vcpus") && rows_of(json, "cpus");
-	r = get_vms(rows_of(json, "vms"), sample);
-	if (!r && sample->full)
-		r = get_vcpus(rows_of(json, "vcpus"), sample);
-	if (!r && sample->full)
-		r = get_cpus(rows_of(json, "cpus"), sample);
+	past->full = rows_of(json, "vcpus") && rows_of(json, "cpus");
+	r = get_vms(rows_of(json, "vms"), past);
+	if (!r && past->full)
+		r = get_vcpus(rows_of(json, "vcpus"), past);
+	if (!r && past->full)
+		r = get_cpus(rows_of(json, "cpus"), past);
 	return r;
 }
 
-int history_from_json(struct json_object *json, struct sample *ret_sample)
+int history_from_json(struct json_object *json, struct past *ret_past)
 {
-	struct sample sample = {};
-	int r = get_sample(json, &sample);
+	struct past past = {};
+	int r = get_past(json, &past);
 
 	if (r)
-		sample_deinit(&sample);
+		past_deinit(&past);
 	else
-		*ret_sample = sample;
+		*ret_past = past;
 	return r;
 }
 
@@ -342,17 +342,17 @@ static int look_into(struct search *search, const char *path)
 	return r;
 }
 
-/* 1: it is no sample. */
-static int parse_line(const char *line, struct sample *ret_sample)
+/* 1: it is no entry. */
+static int parse_line(const char *line, struct past *ret_past)
 {
 	cleanup_json struct json_object *json = json_tokener_parse(line);
-	int r = json ? history_from_json(json, ret_sample) : -EINVAL;
+	int r = json ? history_from_json(json, ret_past) : -EINVAL;
 
 	return r == -EINVAL ? 1 : r;
 }
 
 int history_find(const char *run_dir, uint64_t start, uint64_t time, bool full,
-	struct sample *ret_sample)
+	struct past *ret_past)
 {
 	cleanup_free char *best_line = malloc(HISTORY_LINE_MAX);
 	cleanup_free char *line = malloc(HISTORY_LINE_MAX);
@@ -374,7 +374,7 @@ int history_find(const char *run_dir, uint64_t start, uint64_t time, bool full,
 		search.best = 0;
 		r = look_into(&search, path);
 		if (!r)
-			r = *best_line ? parse_line(best_line, ret_sample) : 1;
+			r = *best_line ? parse_line(best_line, ret_past) : 1;
 	}
 	return r;
 }

@@ -8,25 +8,25 @@
 #include <json-c/json.h>
 #include <limits.h>
 
-#include "user/model/sample.h"
+#include "user/model/past.h"
 
 enum { HISTORY_LINE_MAX = 1 << 20, HISTORY_OLD_FILES = 4 };
 
 void history_path(const char *run_dir, char ret_path[PATH_MAX]);
 
-/* Adds a sample's members to a line. */
-void history_to_json(const struct sample *sample, struct json_object *json);
+/* Adds an entry's members to a line. */
+void history_to_json(const struct past *past, struct json_object *json);
 
-/* -EINVAL: it is none. -ENOMEM. The caller owns the result: sample_deinit(). */
-int history_from_json(struct json_object *json, struct sample *ret_sample);
+/* -EINVAL: it is none. -ENOMEM. The caller owns the result: past_deinit(). */
+int history_from_json(struct json_object *json, struct past *ret_past);
 
 /*
- * The latest sample at or before that time (CLOCK_MONOTONIC ns) of the observer that was
- * started at `start`; `full`: only full ones. 1: there is none. Lines that are no samples
- * are passed over. Negative errno. The caller owns the result: sample_deinit().
+ * The latest entry at or before that time (CLOCK_MONOTONIC ns) of the observer that was
+ * started at `start`; `full`: only full ones. 1: there is none. Lines that are no entries
+ * are passed over. Negative errno. The caller owns the result: past_deinit().
  */
 int history_find(const char *run_dir, uint64_t start, uint64_t time, bool full,
-	struct sample *ret_sample);
+	struct past *ret_past);
 
 /* Removes all of it: it is of an observer that is gone. */
 void history_drop(const char *run_dir);

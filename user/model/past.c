@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "user/model/sample.h"
+#include "user/model/past.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -43,33 +43,33 @@ static bool is_vcpu(const struct counters *counters, const struct thread_tally *
 	       thread->vm < counters->n_vms;
 }
 
-static int take_vms(const struct counters *counters, struct sample *sample)
+static int take_vms(const struct counters *counters, struct past *past)
 {
 	for (size_t i = 0; i < counters->n_vms; i++) {
 		const struct vm_tally *vm = &counters->vms[i];
 		struct violations counted = of_vm(vm);
-		struct sample_vm *item;
+		struct past_vm *item;
 
 		if (!is_something(&counted))
 			continue;
-		item = array_push(&sample->vms, &sample->n_vms);
+		item = array_push(&past->vms, &past->n_vms);
 		if (!item)
 			return -ENOMEM;
-		*item = (struct sample_vm){
+		*item = (struct past_vm){
 			.pid = vm->pid, .start_time = vm->start_time, .counted = counted};
 	}
 	return 0;
 }
 
-static int take_rest(const struct counters *counters, struct sample *sample)
+static int take_rest(const struct counters *counters, struct past *past)
 {
 	for (size_t i = 0; i < counters->n_threads; i++) {
 		const struct thread_tally *thread = &counters->threads[i];
-		struct sample_waits *item;
+		struct past_waits *item;
 
 		if (!is_vcpu(counters, thread))
 			continue;
-		item = array_push(&sample->waits, &sample->n_waits);
+		item = array_push(&past->waits, &past->n_waits);
 		if (!item)
 			return -ENOMEM;
 		item->pid = counters->vms[thread->vm].pid;
@@ -78,47 +78,46 @@ static int take_rest(const struct counters *counters, struct sample *sample)
 	}
 	for (size_t i = 0; i < counters->n_reserved; i++) {
 		unsigned int cpu = counters->reserved[i].cpu;
-		struct sample_cpu *item = array_push(&sample->cpus, &sample->n_cpus);
+		struct past_cpu *item = array_push(&past->cpus, &past->n_cpus);
 
 		if (!item)
 			return -ENOMEM;
-		*item = (struct sample_cpu){.cpu = cpu, .taken_ns = taken(counters, cpu)};
+		*item = (struct past_cpu){.cpu = cpu, .taken_ns = taken(counters, cpu)};
 	}
 	return 0;
 }
 
-int sample_take(const struct counters *counters, bool full, struct sample *ret_sample)
+int past_take(const struct counters *counters, bool full, struct past *ret_past)
 {
-	struct sample sample = {.time = counters->now,
+	struct past past = {.time = counters->now,
 		.start = counters->start,
 		.switches = counters->total.switches,
 		.events_lost = counters->events_lost,
 		.total = of_all(counters),
 		.full = full};
-	int r = take_vms(counters, &sample);
+	int r = take_vms(counters, &past);
 
 	if (!r && full)
-		r = take_rest(counters, &sample);
+		r = take_rest(counters, &past);
 	if (r)
-		sample_deinit(&sample);
+		past_deinit(&past);
 	else
-		*ret_sample = sample;
+		*ret_past = past;
 	return r;
 }
 
-void sample_deinit(struct sample *sample)
+void past_deinit(struct past *past)
 {
-	free(sample->vms);
-	free(sample->waits);
-	free(sample->cpus);
-	*sample = (struct sample){};
+	free(past->vms);
+	free(past->waits);
+	free(past->cpus);
+	*past = (struct past){};
 }
 
-bool sample_is_of(const struct sample *sample, const struct counters *counters)
+bool past_is_of(const struct past *past, const struct counters *counters)
 {
-	return sample && sample->start == counters->start &&
-	       sample->time <= counters->now &&
-	       sample->switches <= counters->total.switches;
+	return past && past->start == counters->start && past->time <= counters->now &&
+	       past->switches <= counters->total.switches;
 }
 
 uint64_t violations_count(const struct violations *violations)
@@ -154,7 +153,7 @@ static void subtract_all(struct violations *now, const struct violations *before
 		subtract(&now->foreign[cause], &before->foreign[cause]);
 }
 
-void sample_since(const struct sample *before, const struct counters *counters,
+void past_since(const struct past *before, const struct counters *counters,
 	struct violations *ret_since)
 {
 	*ret_since = of_all(counters);
@@ -162,7 +161,7 @@ void sample_since(const struct sample *before, const struct counters *counters,
 		subtract_all(ret_since, &before->total);
 }
 
-void sample_vm_since(const struct sample *before, const struct vm_tally *vm,
+void past_vm_since(const struct past *before, const struct vm_tally *vm,
 	struct violations *ret_since)
 {
 	*ret_since = of_vm(vm);
@@ -172,11 +171,11 @@ void sample_vm_since(const struct sample *before, const struct vm_tally *vm,
 			subtract_all(ret_since, &before->vms[i].counted);
 }
 
-struct thread_tally sample_waits_since(const struct sample *before,
+struct thread_tally past_waits_since(const struct past *before,
 	const struct counters *counters, const struct thread_tally *thread)
 {
 	struct thread_tally since = *thread;
-	const struct sample_waits *was = NULL;
+	const struct past_waits *was = NULL;
 
 	for (size_t i = 0; before && !was && i < before->n_waits; i++)
 		if (before->waits[i].tid == thread->tid && is_vcpu(counters, thread) &&
@@ -190,8 +189,8 @@ struct thread_tally sample_waits_since(const struct sample *before,
 	return since;
 }
 
-uint64_t sample_taken_since(
-	const struct sample *before, const struct counters *counters, unsigned int cpu)
+uint64_t past_taken_since(
+	const struct past *before, const struct counters *counters, unsigned int cpu)
 {
 	uint64_t now = taken(counters, cpu);
 

@@ -2,14 +2,14 @@
 /* What was counted since a moment of the past: a difference, but never of different
  * things. */
 #include "tests/unit/build_host.h"
-#include "user/model/sample.h"
+#include "user/model/past.h"
 
 static struct vm_tally vms[2];
 static struct thread_tally threads[2];
 static struct cpu_tally tallies[8];
 static struct reservation reserved[1];
 static struct counters counters;
-static struct sample sample;
+static struct past past;
 
 static int enter(void **state)
 {
@@ -35,14 +35,14 @@ static int enter(void **state)
 		.reserved = reserved,
 		.n_reserved = 1};
 	counters.total.switches = 1000;
-	sample = (struct sample){};
+	past = (struct past){};
 	return 0;
 }
 
 static int leave(void **state)
 {
 	(void)state;
-	sample_deinit(&sample);
+	past_deinit(&past);
 	return 0;
 }
 
@@ -58,7 +58,7 @@ static void expect_since(size_t vm, uint64_t count)
 {
 	struct violations since;
 
-	sample_vm_since(&sample, &vms[vm], &since);
+	past_vm_since(&past, &vms[vm], &since);
 	assert_int_equal(violations_count(&since), count);
 	assert_int_equal(since.foreign[CAUSED_BY_USER].ns, 10 * count);
 }
@@ -69,17 +69,17 @@ static void test_since(void **state)
 
 	(void)state;
 	violate(0, 3);
-	assert_int_equal(sample_take(&counters, false, &sample), 0);
+	assert_int_equal(past_take(&counters, false, &past), 0);
 	/* Of who has none there is nothing to keep. */
-	assert_int_equal(sample.n_vms, 1);
+	assert_int_equal(past.n_vms, 1);
 	expect_since(0, 0);
 	violate(0, 2);
 	violate(1, 4);
 	expect_since(0, 2);
 	expect_since(1, 4);
-	sample_since(&sample, &counters, &since);
+	past_since(&past, &counters, &since);
 	assert_int_equal(violations_count(&since), 6);
-	sample_since(NULL, &counters, &since);
+	past_since(NULL, &counters, &since);
 	assert_int_equal(violations_count(&since), 9);
 }
 
@@ -88,7 +88,7 @@ static void test_counted_anew(void **state)
 {
 	(void)state;
 	violate(0, 5);
-	assert_int_equal(sample_take(&counters, false, &sample), 0);
+	assert_int_equal(past_take(&counters, false, &past), 0);
 	vms[0].foreign[CAUSED_BY_USER] = (struct tally){2, 20};
 	expect_since(0, 2);
 	/* A later process of that name is another one. */
@@ -100,17 +100,17 @@ static void test_counted_anew(void **state)
 static void test_another_observer(void **state)
 {
 	(void)state;
-	assert_int_equal(sample_take(&counters, false, &sample), 0);
-	assert_true(sample_is_of(&sample, &counters));
-	assert_false(sample_is_of(NULL, &counters));
+	assert_int_equal(past_take(&counters, false, &past), 0);
+	assert_true(past_is_of(&past, &counters));
+	assert_false(past_is_of(NULL, &counters));
 	counters.start++;
-	assert_false(sample_is_of(&sample, &counters));
+	assert_false(past_is_of(&past, &counters));
 	counters.start--;
 	counters.total.switches--;
-	assert_false(sample_is_of(&sample, &counters));
+	assert_false(past_is_of(&past, &counters));
 	counters.total.switches++;
-	counters.now = sample.time - 1;
-	assert_false(sample_is_of(&sample, &counters));
+	counters.now = past.time - 1;
+	assert_false(past_is_of(&past, &counters));
 }
 
 static void test_waits(void **state)
@@ -118,20 +118,20 @@ static void test_waits(void **state)
 	struct thread_tally since;
 
 	(void)state;
-	assert_int_equal(sample_take(&counters, true, &sample), 0);
-	assert_int_equal(sample.n_waits, 1);
+	assert_int_equal(past_take(&counters, true, &past), 0);
+	assert_int_equal(past.n_waits, 1);
 	threads[0].waits[1] += 3;
-	since = sample_waits_since(&sample, &counters, &threads[0]);
+	since = past_waits_since(&past, &counters, &threads[0]);
 	assert_int_equal(since.waits[0], 0);
 	assert_int_equal(since.waits[1], 3);
 	/* Another thread of that number has waited less, or is another VM's. */
 	threads[0].waits[0] = 1;
-	since = sample_waits_since(&sample, &counters, &threads[0]);
+	since = past_waits_since(&past, &counters, &threads[0]);
 	assert_int_equal(since.waits[0], 1);
 	assert_int_equal(since.waits[1], 5);
 	threads[0].waits[0] = 6;
 	threads[0].vm = 1;
-	since = sample_waits_since(&sample, &counters, &threads[0]);
+	since = past_waits_since(&past, &counters, &threads[0]);
 	assert_int_equal(since.waits[0], 6);
 }
 
@@ -140,11 +140,11 @@ static void test_taken(void **state)
 	(void)state;
 	tallies[4].bound_kthread.ns = 100;
 	tallies[4].interrupts.ns = 10;
-	assert_int_equal(sample_take(&counters, true, &sample), 0);
+	assert_int_equal(past_take(&counters, true, &past), 0);
 	tallies[4].softirqs.ns = 5;
-	assert_int_equal(sample_taken_since(&sample, &counters, 4), 5);
-	assert_int_equal(sample_taken_since(NULL, &counters, 4), 115);
-	assert_int_equal(sample_taken_since(&sample, &counters, 5), 0);
+	assert_int_equal(past_taken_since(&past, &counters, 4), 5);
+	assert_int_equal(past_taken_since(NULL, &counters, 4), 115);
+	assert_int_equal(past_taken_since(&past, &counters, 5), 0);
 }
 
 int main(void)
