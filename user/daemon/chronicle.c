@@ -61,7 +61,7 @@ static int take(bool full, struct past *ret_past)
 	return r;
 }
 
-/* What cannot be read is not known: a gap, in which the past before it holds. */
+/* What cannot be read is not known: a gap, in which the entry before it holds. */
 static void write_entry(struct chronicle *chronicle, bool full)
 {
 	uint64_t now = now_usec(chronicle);
