@@ -267,7 +267,12 @@ class Random(unittest.TestCase):
         vm = self.pick(Domain)
         if not vm:
             return None
-        virsh("destroy", vm.name)
+        done = host.run("virsh", "destroy", vm.name)
+        # A libvirtd that has just been started, and is still connecting to the domain, sees it end first, and says then
+        # that there is no such domain.
+        if done.returncode and "Domain not found" not in done.stderr:
+            raise AssertionError(done.stderr)
+        host.wait_for("it is gone", lambda: vm.name not in virsh("list", "--name").split())
         self.vms.pop(vm.name)
         return vm.name
 
