@@ -30,7 +30,9 @@ def programs(name="cpuwarden"):
 def attached(name):
     """Ids of the programs of that name, and of the links that attach them."""
     ids = [program["id"] for program in programs(name)]
-    links = json.loads(host.must("bpftool", "-j", "link", "show").stdout)
+    # One that is just being made has an id, and is not to be had yet: bpftool then gives up.
+    links = json.loads(host.wait_for("bpftool knows all links", lambda: next(
+        (done.stdout for done in [host.run("bpftool", "-j", "link", "show")] if not done.returncode), None)))
     return ids, [link["id"] for link in links if link.get("prog_id") in ids]
 
 

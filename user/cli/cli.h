@@ -17,7 +17,7 @@ enum { ARGS_MAX = 3 };
 
 enum verb_option {
 	OPTION_ALL = 1,
-	OPTION_VERDICT = 2, /* --window, and limits */
+	OPTION_WINDOW = 2,
 	OPTION_EXPLAIN = 4,
 	OPTION_REBALANCE = 8,
 	OPTION_TASKS = 16,
@@ -26,6 +26,15 @@ enum verb_option {
 	OPTION_FIX = 128,
 	OPTION_COMMAND = 256, /* a command line of somebody else's follows */
 	OPTION_DAEMON = 512,
+	OPTION_EVENTS = 1024, /* --events */
+	OPTION_LIMITS = 2048,
+};
+
+/* Values of an option that may be given several times. */
+enum { VALUES_MAX = 64 };
+struct values {
+	const char *items[VALUES_MAX];
+	unsigned int n;
 };
 
 struct request {
@@ -43,6 +52,7 @@ struct request {
 	const char *args[ARGS_MAX];
 	unsigned int n_args;
 	char *const *command; /* NULL: none; ends with NULL */
+	uint64_t given;	      /* options: a bit each, see options.h */
 };
 
 struct verb {
