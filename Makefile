@@ -23,7 +23,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n')
 BUILD := build
 OUT := $(BUILD)$(if $(SAN),/san)$(if $(filter gcc,$(CC)),,/$(notdir $(CC)))
 
-LIBRARIES := libbpf libelf json-c inih smartcols libcgroup libxml-2.0 hwloc libsystemd libudev
+LIBRARIES := libbpf libelf json-c inih smartcols libcgroup libxml-2.0 hwloc libsystemd libudev libmd
 PKG_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(LIBRARIES) 2>/dev/null)
 
@@ -36,7 +36,7 @@ ALL_CFLAGS := -std=gnu11 $(CFLAGS) $(WARNINGS) -fstack-protector-strong \
 ALL_LDFLAGS := $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN),-Wl,-z,relro,-z,now)
 
 SKELETONS := $(BUILD)/bpf/observer.skel.h
-ROOMS := user/base user/model user/host user/observer user/store user/control user/daemon cgroups
+ROOMS := user/base user/model user/report user/host user/observer user/store user/control user/daemon cgroups
 LIB_SOURCES := $(sort $(foreach room,$(ROOMS),$(wildcard $(room)/*.c)))
 CLI_SOURCES := $(sort $(wildcard user/cli/*.c))
 UNIT_SOURCES := $(sort $(wildcard tests/unit/*_test.c))
@@ -91,6 +91,9 @@ $(PROGRAM): $(call object,$(CLI_SOURCES)) $(LIB)
 # A small run of a benchmark is a test, too.
 PLACEMENT_SOURCES := $(sort $(wildcard tests/bench/placement/*.c))
 $(OUT)/tests/unit/model_allocator_compare_test: $(call object,$(filter-out %/main.c,$(PLACEMENT_SOURCES)))
+
+# Reports of hosts that are not there: for tests of their data and of pages.
+$(filter $(OUT)/tests/unit/report_%,$(UNIT_TESTS)): $(call object,tests/page/fixture.c)
 
 $(UNIT_TESTS): $(OUT)/%: $(OUT)/%.o $(LIB)
 	$(say) LINK $@
@@ -176,6 +179,8 @@ FUZZ_FLAGS := $(CPPFLAGS) -std=gnu11 -g -O1
 $(BUILD)/fuzz/lib/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
+
+$(BUILD)/fuzz/fuzz_report: $(BUILD)/fuzz/lib/tests/page/fixture.o
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
 	@mkdir -p $(@D)

@@ -28,6 +28,7 @@ enum verb_option {
 	OPTION_DAEMON = 512,
 	OPTION_EVENTS = 1024, /* --events */
 	OPTION_LIMITS = 2048,
+	OPTION_REPORT = 4096, /* --html and --verify */
 };
 
 /* Values of an option that may be given several times. */
@@ -45,8 +46,9 @@ struct request {
 	struct asking asking;
 	bool tasks, host, fix;
 	bool live, config;
-	bool release;	    /* daemon: when it is stopped */
-	const char *events; /* daemon: where events.jsonl is */
+	bool release;		   /* daemon: when it is stopped */
+	const char *events;	   /* where events.jsonl is */
+	const char *html, *verify; /* report: files, or NULL */
 	uint64_t window_ns;
 	struct limits limits;
 	const char *args[ARGS_MAX];
@@ -75,6 +77,7 @@ int verb_status(const struct request *request);
 int verb_cpus(const struct request *request);
 int verb_check(const struct request *request);
 int verb_hostcheck(const struct request *request);
+int verb_report(const struct request *request);
 int verb_vcpupin(const struct request *request);
 int verb_emulatorpin(const struct request *request);
 int verb_iothreadpin(const struct request *request);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "user/base/cleanup.h"
-#include "user/cli/cli.h"
+#include "user/cli/cpu_role.h"
 #include "user/host/tasks.h"
 #include "user/model/cpulist.h"
 
@@ -49,41 +49,6 @@ static void view_deinit(struct view *view)
 	free(view->tasks);
 	owners_deinit(&view->owners);
 	cycle_deinit(&view->cycle);
-}
-
-static const char *role_of(const struct view *view, unsigned int cpu)
-{
-	const struct group *group = tree_partition_of(&view->cycle.actual.tree, cpu);
-
-	if (!cpuset_has(&view->cycle.topology.online, cpu))
-		return "offline";
-	if (owners_find(&view->owners, cpu))
-		return "reserved";
-	/* By VMs of one class. */
-	return group && is_class_group(group->path) ? "shared" : "housekeeping";
-}
-
-/* What is known of a CPU's partition; "" where it is in none but the root. */
-struct membership {
-	char partition[REASON_SIZE + 32];
-	const char *cgroup; /* NULL: it is nobody's that we know */
-};
-
-static struct membership membership_of(const struct view *view, unsigned int cpu)
-{
-	const struct tree *tree = &view->cycle.actual.tree;
-	const struct group *group = tree_partition_of(tree, cpu);
-	struct membership membership = {};
-
-	if (group) {
-		partition_state_format(&group->partition, membership.partition,
-			sizeof(membership.partition));
-		membership.cgroup = group->path;
-	} else if (cpuset_has(&tree->isolated, cpu)) {
-		snprintf(membership.partition, sizeof(membership.partition), "%s",
-			partition_name(PARTITION_ISOLATED));
-	}
-	return membership;
 }
 
 /* A task's VM, and which of its threads it is; *ret_thread is NULL for one that has only
@@ -160,7 +125,7 @@ static struct json_object *cpu_json(const struct view *view, unsigned int cpu, b
 {
 	const struct topology *topology = &view->cycle.topology;
 	const struct cpu_place *place = &topology->places[cpu];
-	struct membership membership = membership_of(view, cpu);
+	struct cpu_membership membership = cpu_membership(&view->cycle, cpu);
 	struct json_object *json = json_object_new_object(), *list;
 	bool online = cpuset_has(&topology->online, cpu);
 	struct cpuset siblings = topology_siblings(topology, cpu);
@@ -177,7 +142,7 @@ static struct json_object *cpu_json(const struct view *view, unsigned int cpu, b
 		json_object_object_add(json, "siblings", NULL);
 	json_object_object_add(
 		json, "owner", owner_json(owners_find(&view->owners, cpu)));
-	cli_json_string(json, "role", role_of(view, cpu));
+	cli_json_string(json, "role", cpu_role(&view->cycle, &view->owners, cpu));
 	cli_json_string(
 		json, "partition", *membership.partition ? membership.partition : NULL);
 	cli_json_string(json, "cgroup", membership.cgroup);
@@ -275,7 +240,7 @@ static void add_cpu(
 {
 	const struct topology *topology = &view->cycle.topology;
 	const struct cpu_place *place = &topology->places[cpu];
-	struct membership membership = membership_of(view, cpu);
+	struct cpu_membership membership = cpu_membership(&view->cycle, cpu);
 	struct libscols_line *line = scols_table_new_line(table, NULL);
 	struct cpuset siblings = topology_siblings(topology, cpu);
 	cleanup_free char *list = cpulist_format(&siblings);
@@ -289,9 +254,9 @@ static void add_cpu(
 	set_place(line, CORE, place->core);
 	scols_line_set_data(
 		line, SIBLINGS, cpuset_has(&topology->online, cpu) ? list : "-");
-	scols_line_set_data(line, ROLE, role_of(view, cpu));
+	scols_line_set_data(line, ROLE, cpu_role(&view->cycle, &view->owners, cpu));
 	set_owner(line, OWNER, owners_find(&view->owners, cpu));
-	if (!strcmp(role_of(view, cpu), "shared"))
+	if (!strcmp(cpu_role(&view->cycle, &view->owners, cpu), "shared"))
 		set_class(line, OWNER, membership.cgroup);
 	scols_line_set_data(
 		line, PARTITION, *membership.partition ? membership.partition : "-");

@@ -10,14 +10,11 @@
 #include <string.h>
 
 #include "user/base/cleanup.h"
-#include "user/cli/cli.h"
+#include "user/cli/hostcheck_parts.h"
 #include "user/control/mend.h"
 #include "user/control/reserved.h"
-#include "user/host/isolation.h"
-#include "user/host/kernel_threads.h"
 #include "user/model/cpulist.h"
 #include "user/store/lock.h"
-#include "user/store/mended.h"
 
 struct view {
 	const struct request *request;
@@ -32,20 +29,8 @@ struct view {
 
 static int read_facts(struct view *view, struct problem *problem)
 {
-	struct fact_cpus *threads = &view->facts.kernel_threads;
-	int r;
-
-	host_facts_deinit(&view->facts);
-	r = host_facts_read(&view->facts, problem);
-	if (r)
-		return r;
-	if (!kernel_threads_affinity(&threads->cpus))
-		threads->state = FACT_KNOWN;
-	mends_deinit(&view->mends);
-	r = mended_read(view->request->folders.run, &view->mends, problem);
-	if (!r)
-		mends_mark_fixed(&view->mends, &view->facts);
-	return r;
+	return hostcheck_facts(
+		view->request->folders.run, &view->facts, &view->mends, problem);
 }
 
 static void note_done(const char *text, void *data)
@@ -111,21 +96,6 @@ static void view_deinit(struct view *view)
 	json_object_put(view->failed);
 }
 
-static struct json_object *row_to_json(const struct check_row *row)
-{
-	struct json_object *json = json_object_new_object();
-
-	cli_json_string(json, "subject", row->subject);
-	cli_json_cpus(json, "cpus", &row->cpus);
-	cli_json_string(json, "state", check_state_name(row->state));
-	cli_json_string(json, "found", row->found);
-	cli_json_string(json, "meaning", row->meaning);
-	cli_json_string(json, "remedy", row->remedy);
-	cli_json_string(json, "source", row->source);
-	cli_json_string(json, "documented", row->documented);
-	return json;
-}
-
 static void print_json(const struct view *view)
 {
 	struct json_object *json = cli_json(view->request);
@@ -135,7 +105,7 @@ static void print_json(const struct view *view)
 		json, "reserved", json_object_new_boolean(!view->reserved.would_be));
 	cli_json_cpus(json, "cpus", &view->reserved.cpus);
 	for (size_t i = 0; i < view->check.n_rows; i++)
-		json_object_array_add(rows, row_to_json(&view->check.rows[i]));
+		json_object_array_add(rows, hostcheck_row_json(&view->check.rows[i]));
 	json_object_object_add(json, "rows", rows);
 	json_object_object_add(json, "done", json_object_get(view->done));
 	json_object_object_add(json, "failed", json_object_get(view->failed));

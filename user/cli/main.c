@@ -43,6 +43,11 @@ static void check_request(const struct request *request, struct argp_state *stat
 			option_refused(request, verb));
 	if ((verb->options & OPTION_COMMAND) && !request->command)
 		fail_usage(verb, state);
+	/* With --verify, --json says in which form the result is. */
+	if ((verb->options & OPTION_REPORT) &&
+		(request->html ? request->json || request->verify
+			       : !request->json && !request->verify))
+		argp_error(state, "report takes one of --html, --json and --verify");
 	if ((verb->options & OPTION_ALL) &&
 		request->all + request->host + (request->n_args > 0) != 1)
 		fail_usage(verb, state);

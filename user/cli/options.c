@@ -44,7 +44,7 @@ static const struct {
 	{0, "config", NULL, IS_FLAG, TO(config), OPTION_LIVE, 0,
 		"pins: from the VM's next start on"},
 	{0, "window", "DURATION", IS_WINDOW, TO(window_ns), OPTION_WINDOW, 0,
-		"check: the last 30s, 5m, 2h, 1d"},
+		"check, report: the last 30s, 5m, 2h, 1d"},
 	{0, "max-wait-p99", "DURATION", IS_WAIT, TO(limits.wait_p99_ns), OPTION_LIMITS, 0,
 		"check: WARNING where a vCPU's 99th percentile of waits is longer"},
 	{0, "max-interference", "PERCENT", IS_PERCENT, TO(limits.interference_ppm),
@@ -59,7 +59,11 @@ static const struct {
 	{0, "release", NULL, IS_FLAG, TO(release), OPTION_DAEMON, 0,
 		"daemon: give everything back when stopped"},
 	{0, "events", "FILE", IS_TEXT, TO(events), OPTION_EVENTS, 0,
-		"daemon: events (/var/log/cpuwarden/events.jsonl)"},
+		"daemon, report: events (/var/log/cpuwarden/events.jsonl)"},
+	{0, "html", "FILE", IS_TEXT, TO(html), OPTION_REPORT, 0,
+		"report: write a page; - is standard output"},
+	{0, "verify", "FILE", IS_TEXT, TO(verify), OPTION_REPORT, 0,
+		"report: compute again what a page or JSON says"},
 #undef TO
 };
 

@@ -60,14 +60,13 @@ const char *status_observer_state(const struct status_view *view)
 	return coverage_blind(&input, &reason) ? "blind" : "running";
 }
 
-struct status_standing status_standing_of(
-	const struct status_view *view, const struct desired_vm *vm, size_t index)
+struct status_standing status_standing_of(const struct cycle *cycle,
+	const struct counters *counters, const struct desired_vm *vm, size_t index)
 {
 	const struct vm_thread *thread = &vm->vm->threads[index];
-	const struct cpuset *online = &view->cycle.topology.online;
-	const struct thread_tally *tally =
-		counters_find_thread(&view->counters, thread->tid);
-	const struct group *group = tree_find(&view->cycle.actual.tree, thread->cgroup);
+	const struct cpuset *online = &cycle->topology.online;
+	const struct thread_tally *tally = counters_find_thread(counters, thread->tid);
+	const struct group *group = tree_find(&cycle->actual.tree, thread->cgroup);
 	struct status_standing standing = {
 		.declared = *desired_thread_set(vm, index),
 		.effective = thread->affinity,
@@ -144,7 +143,8 @@ static void add_row(struct libscols_table *table, const struct status_view *view
 	const struct desired_vm *vm, size_t index)
 {
 	const struct vm_thread *thread = &vm->vm->threads[index];
-	struct status_standing standing = status_standing_of(view, vm, index);
+	struct status_standing standing =
+		status_standing_of(&view->cycle, &view->counters, vm, index);
 	struct libscols_line *line = scols_table_new_line(table, NULL);
 	bool counted = thread->class == THREAD_VCPU || thread->class == THREAD_IOTHREAD;
 	char text[32];

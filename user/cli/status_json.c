@@ -34,7 +34,8 @@ static void add_thread(const struct status_view *view, const struct desired_vm *
 	size_t index, struct json_object *threads)
 {
 	const struct vm_thread *thread = &vm->vm->threads[index];
-	struct status_standing standing = status_standing_of(view, vm, index);
+	struct status_standing standing =
+		status_standing_of(&view->cycle, &view->counters, vm, index);
 	struct json_object *json = json_object_new_object();
 
 	cli_json_string(json, "class", thread_class_name(thread->class));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Private to `status`: what its tables and its JSON are made of. */
+/* What the tables and the JSON of `status` are made of. */
 #include "user/cli/cli.h"
 #include "user/cli/drift.h"
 
@@ -21,9 +21,9 @@ struct status_standing {
 	const struct thread_tally *tally; /* NULL: it is not counted */
 };
 
-/* status.c: of the VM's thread with that index. The view keeps the tally. */
-struct status_standing status_standing_of(
-	const struct status_view *view, const struct desired_vm *vm, size_t index);
+/* status.c: of the VM's thread with that index. The counters keep the tally. */
+struct status_standing status_standing_of(const struct cycle *cycle,
+	const struct counters *counters, const struct desired_vm *vm, size_t index);
 
 /* `absent`, `blind` or `running`. Whether it counts at all takes two looks: that is for
  * `check`. */

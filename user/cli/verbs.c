@@ -16,6 +16,8 @@ const struct verb verbs[] = {
 		OPTION_WINDOW | OPTION_LIMITS, false, verb_check},
 	{"hostcheck", "[--fix]", "how deeply reserved CPUs are isolated", 0, 0,
 		OPTION_FIX, true, verb_hostcheck},
+	{"report", "--html|--verify FILE", "what an auditor files, and its check", 0, 0,
+		OPTION_REPORT | OPTION_EVENTS | OPTION_WINDOW, false, verb_report},
 	{"vcpupin", "VM [VCPU [LIST|r]]", "print or set the CPUs of vCPUs", 1, 3,
 		OPTION_LIVE, true, verb_vcpupin},
 	{"emulatorpin", "VM [LIST|r]", "print or set the CPUs of the emulator", 1, 2,

@@ -128,6 +128,9 @@ int observer_read(const struct observer *observer, struct counters *ret_counters
  */
 int observer_read_mapped(const struct observer *observer, struct counters *ret_counters);
 
+/* Which program counts: a hash of its object file. */
+uint64_t observer_build(const struct observer *observer);
+
 /* Switches examined so far, on all CPUs. */
 uint64_t observer_examined(const struct observer *observer);
 

@@ -29,6 +29,11 @@ enum {
 	SECOND_MS = 2000, /* for a switch to be seen by both programs */
 };
 
+uint64_t observer_build(const struct observer *observer)
+{
+	return observer->health->build;
+}
+
 static bool is_wished(const struct observer *observer, const struct observer_wish *wish)
 {
 	return observer->health->build == object_build() &&
