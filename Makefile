@@ -80,6 +80,13 @@ $(OUT)/%.o: %.c
 	$(say) CC $@
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
+# A page is compared with the one that this program makes only if both have the same form.
+PAGE_SOURCES := $(sort $(wildcard user/report/page*) user/base/text.c)
+PAGE_OBJECT := user/report/page_files
+PAGE_FORM := -DPAGE_FORM='"$(firstword $(shell cat $(PAGE_SOURCES) | sha256sum | cut -c 1-16))"'
+$(OUT)/$(PAGE_OBJECT).o $(BUILD)/fuzz/lib/$(PAGE_OBJECT).o: CPPFLAGS += $(PAGE_FORM)
+$(OUT)/$(PAGE_OBJECT).o $(BUILD)/fuzz/lib/$(PAGE_OBJECT).o: $(PAGE_SOURCES)
+
 $(LIB): $(call object,$(LIB_SOURCES))
 	$(say) AR $@
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -98,6 +105,10 @@ $(filter $(OUT)/tests/unit/report_%,$(UNIT_TESTS)): $(call object,tests/page/fix
 $(UNIT_TESTS): $(OUT)/%: $(OUT)/%.o $(LIB)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(PKG_LIBS) -lcmocka -lpthread
+
+$(OUT)/tests/page/make_page: $(call object,tests/page/make_page.c tests/page/fixture.c) $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # Helpers run inside the test VM and know nothing of the program.
 $(HELPERS): $(OUT)/%: $(OUT)/%.o
@@ -133,6 +144,11 @@ $(GUESTS): tests/vm/guest/firmware.S
 	$(say) GUEST $@
 	$(Q)$(CC) -m32 $(GUEST) -c $< -o $(@:.bin=.o)
 	$(Q)ld -m elf_i386 -N -Ttext=0xf0000 -e 0xf0000 --oformat=binary -o $@ $(@:.bin=.o)
+
+# Pictures of what was looked at: PICTURES=FOLDER.
+.PHONY: page
+page: $(OUT)/tests/page/make_page ## the page of `report` in a browser, as tests/page/run
+	$(Q)axe=$$(tools/axe) && tests/page/run $< "$$axe" $(PICTURES)
 
 # --- Benchmark -------------------------------------------------------------------------------------
 
@@ -174,7 +190,7 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard test
 FUZZ_SECONDS ?= 20
 
 FUZZ_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/lib/%.o,$(filter-out user/observer/% user/control/% user/daemon/%,$(LIB_SOURCES)))
-FUZZ_FLAGS := $(CPPFLAGS) -std=gnu11 -g -O1
+FUZZ_FLAGS = $(CPPFLAGS) -std=gnu11 -g -O1
 
 $(BUILD)/fuzz/lib/%.o: %.c
 	@mkdir -p $(@D)
@@ -235,7 +251,7 @@ includes: ## fail where a file includes what its room may not
 cppcheck: $(SKELETONS) ## static analysis
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --max-configs=4 \
 		--enable=warning,performance,portability --suppress=missingIncludeSystem --suppress=internalAstError \
-		-I. -D_GNU_SOURCE -DCPUWARDEN_VERSION='""' -j2 \
+		-I. -D_GNU_SOURCE -DCPUWARDEN_VERSION='""' -DPAGE_FORM='""' -j2 \
 		$(filter-out tests/%,$(LIB_SOURCES) $(CLI_SOURCES))
 
 # --- The rest --------------------------------------------------------------------------------------

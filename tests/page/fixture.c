@@ -241,8 +241,9 @@ static void add_host(struct json_object *report, const struct fixture *fixture)
 	snprintf(list, sizeof(list), "0-%u", fixture->cpus - 1);
 	text(host, "cpus", list);
 	text(host, "housekeeping", "0-1");
-	text(host, "reserved", list + 2);
-	text(host, "isolated", list + 2);
+	snprintf(list, sizeof(list), "2-%u", fixture->cpus - 1);
+	text(host, "reserved", fixture->vms ? list : "");
+	text(host, "isolated", fixture->vms ? list : "");
 	json_object_object_add(host, "groups_problem", NULL);
 	json_object_object_add(host, "map", map);
 	json_object_object_add(report, "host", host);

@@ -2,9 +2,14 @@
 #pragma once
 /* What is done to texts in more than one room. */
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /* Is `word` one of these, which spaces separate? */
 bool has_word(const char *words, const char *word);
 
 /* An owned text, or NULL, makes way for a copy of another. -ENOMEM: it stays. */
 int text_replace(char **text, const char *with);
+
+/* `1.5 ms` */
+void duration_format(uint64_t ns, char *buf, size_t size);

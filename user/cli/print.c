@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "user/base/cleanup.h"
+#include "user/base/text.h"
 #include "user/cli/cli.h"
 #include "user/model/cpulist.h"
 
@@ -82,14 +83,7 @@ void cli_json_foreign(struct json_object *json, const struct tally foreign[CAUSE
 
 void cli_duration(uint64_t ns, char *buf, size_t size)
 {
-	if (ns < 1000)
-		snprintf(buf, size, "%" PRIu64 " ns", ns);
-	else if (ns < 1000000)
-		snprintf(buf, size, "%.1f us", (double)ns / 1e3);
-	else if (ns < 1000000000)
-		snprintf(buf, size, "%.1f ms", (double)ns / 1e6);
-	else
-		snprintf(buf, size, "%.1f s", (double)ns / 1e9);
+	duration_format(ns, buf, size);
 }
 
 void cli_column(struct libscols_table *table, const char *name, int flags)
