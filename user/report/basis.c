@@ -11,6 +11,7 @@
 #include "user/model/cpulist.h"
 #include "user/report/fields.h"
 #include "user/report/tallies.h"
+#include "user/store/history.h"
 
 void basis_deinit(struct basis *basis)
 {
@@ -21,6 +22,7 @@ void basis_deinit(struct basis *basis)
 	free(basis->degraded);
 	free(basis->repaired);
 	free(basis->culprit);
+	past_deinit(&basis->before);
 	memset(basis, 0, sizeof(*basis));
 }
 
@@ -32,6 +34,16 @@ static void add_question(struct json_object *report, const struct verdict_input 
 	json_object_object_add(
 		json, "window_ns", json_object_new_uint64(input->window_ns));
 	json_object_object_add(report, "question", json);
+}
+
+/* What was counted before the window. */
+static void add_before(struct json_object *report, const struct verdict_input *input)
+{
+	struct json_object *json = input->before ? json_object_new_object() : NULL;
+
+	if (json)
+		history_to_json(input->before, json);
+	json_object_object_add(report, "before", json);
 }
 
 static void add_evidence(struct json_object *report, const struct verdict_input *input)
@@ -94,6 +106,7 @@ void basis_add(
 {
 	add_question(report, input);
 	add_evidence(report, input);
+	add_before(report, input);
 	json_object_object_add(report, "observer",
 		input->counters ? observer_json(input->counters, build) : NULL);
 }
@@ -131,6 +144,22 @@ static void read_question(
 	basis->only = read_string(reader, json, "vm");
 	basis->window_ns = read_number(
 		reader, member(json, "window_ns", json_type_int), "window_ns");
+}
+
+static void read_before(
+	struct reader *reader, struct json_object *report, struct basis *basis)
+{
+	struct json_object *json;
+
+	if (!json_object_object_get_ex(report, "before", &json)) {
+		reader_fail(reader, "before", "missing");
+		return;
+	}
+	if (!json)
+		return;
+	basis->has_before = !history_from_json(json, &basis->before);
+	if (!basis->has_before)
+		reader_fail(reader, "before", "not what was counted");
 }
 
 #define READ_TABLE(reader, json, name, fields, counters, member_)        \
@@ -179,6 +208,7 @@ int basis_read(
 
 	read_question(&reader, report, &basis);
 	read_evidence(&reader, report, &basis);
+	read_before(&reader, report, &basis);
 	if (!json_object_object_get_ex(report, "observer", &observer))
 		reader_fail(&reader, "observer", "missing");
 	if (observer)
@@ -206,5 +236,6 @@ struct verdict_input basis_input(const struct basis *basis)
 		.online = &basis->online,
 		.alive = basis->alive,
 		.window_ns = basis->window_ns,
+		.before = basis->has_before ? &basis->before : NULL,
 	};
 }

@@ -15,11 +15,14 @@ struct basis {
 	struct cpuset online;
 	bool alive;
 	uint64_t window_ns;
+	struct past before; /* what was counted before the window */
+	bool has_before;
 };
 
 /*
- * Adds "question" (which VM, which window), "evidence" (sentences, online CPUs) and
- * "observer" (all counters, null without them). `build`: which program counted.
+ * Adds "question" (which VM, which window), "evidence" (sentences, online CPUs), "before"
+ * (the daemon's history, null without it) and "observer" (all counters, null without
+ * them). `build`: which program counted.
  */
 void basis_add(
 	struct json_object *report, const struct verdict_input *input, uint64_t build);
