@@ -235,7 +235,7 @@ completion: $(PROGRAM) $(MAN_PAGES) ## test completion in real shells
 
 C_FILES = $(or $(shell git ls-files -co --exclude-standard '*.c' '*.h'),$(error not a git checkout: no C files are known))
 
-.PHONY: format format-check includes cppcheck
+.PHONY: format format-check includes rules-check cppcheck
 format: ## format all C files
 	$(Q)clang-format -i $(C_FILES)
 
@@ -247,6 +247,9 @@ format-check: ## fail where a C file is not formatted
 
 includes: ## fail where a file includes what its room may not
 	$(Q)tools/check-includes
+
+rules-check: ## what Prometheus says to the alert and recording rules, and their tests
+	$(Q)cd docs/monitoring && promtool check rules alerts.yml rules.yml && promtool test rules rules_test.yml
 
 cppcheck: $(SKELETONS) ## static analysis
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --max-configs=4 \
@@ -268,6 +271,9 @@ install: $(PROGRAM) $(MAN_PAGES) ## install below DESTDIR, PREFIX=/usr
 	install -m 0644 $(filter %.8,$(MAN_PAGES)) $(DESTDIR)$(PREFIX)/share/man/man8
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 0644 user/units/cpuwarden.service user/units/cpuwarden.socket $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/cpuwarden/monitoring
+	install -m 0644 $(addprefix docs/monitoring/,alerts.yml rules.yml rules_test.yml dashboard.json) \
+		$(DESTDIR)$(PREFIX)/share/cpuwarden/monitoring
 	install -D -m 0755 user/units/libvirt-hook $(DESTDIR)/etc/libvirt/hooks/qemu.d/cpuwarden
 	install -D -m 0644 user/units/cpuwarden.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/cpuwarden
 	install -D -m 0644 user/units/_cpuwarden $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_cpuwarden
