@@ -9,69 +9,24 @@ import re
 import socket
 import threading
 import time
-import urllib.request
 
 import account
 import beside
 import host
 import two_vms
-
-ADDRESS = ("127.0.0.1", 9753)
-URL = "http://%s:%d/metrics" % ADDRESS
-LINE = re.compile(r'(cpuwarden_\w+)(?:\{(.*)\})? (\S+)$')
-LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
-
-
-def scrape():
-    """{(metric, ((label, value), ...)): number}; each line is there once, and each family has its head."""
-    text = urllib.request.urlopen(URL, timeout=10).read().decode()
-    found, heads = {}, set()
-    for line in text.splitlines():
-        if line.startswith("# "):
-            heads.add(line.split()[2])
-            continue
-        name, labels, value = LINE.match(line).groups()
-        key = name, tuple(LABEL.findall(labels or ""))
-        assert key not in found, line
-        assert name in heads or re.sub("_(bucket|sum|count)$", "", name) in heads, line
-        found[key] = float(value)
-    return found
-
-
-def metric(found, name, **labels):
-    """The sum of those with these labels."""
-    return sum(value for (metric_name, pairs), value in found.items()
-               if metric_name == "cpuwarden_" + name and labels.items() <= dict(pairs).items())
+from exporter import ADDRESS, answers, metric, process, scrape
 
 
 class Metrics(beside.DaemonBeside):
     def setUp(self):
         super().setUp()
         self.start()
-        self.wait("it answers", self.answers)
-
-    @staticmethod
-    def answers():
-        try:
-            return scrape()
-        except OSError:
-            return None
-
-    def exporter(self):
-        for pid in os.listdir("/proc"):
-            try:
-                if pid.isdigit() and host.stat_fields(int(pid))[1] == str(self.daemon.pid):
-                    return int(pid)
-            except FileNotFoundError:
-                continue
-        raise AssertionError("the daemon has no child")
+        self.wait("it answers", answers)
 
     def test_1_agrees(self):
         """counters as the maps have them, owners, partitions as the kernel has them, waits and runs of each vCPU"""
         before = account.totals(host.counters(), two_vms.RESERVED)
-        process = host.intrude(20, 2000, 3000, 1, two_vms.group(self.guests[0], "emulator"))
-        process.stdout.readline()
-        process.wait()
+        host.intrude(20, 2000, 3000, 1, two_vms.group(self.guests[0], "emulator")).communicate()
         time.sleep(0.5)
         found = scrape()
         after = account.totals(host.counters(), two_vms.RESERVED)
@@ -113,7 +68,7 @@ class Metrics(beside.DaemonBeside):
         host.must(host.PROGRAM, "release", "web1")
         self.start()
         self.wait_placed()
-        self.wait("it answers", self.answers)
+        self.wait("it answers", answers)
         self.assertEqual(metric(scrape(), "repairs_total", vm="web1"), 0)
         self.move_away()
         self.wait_placed()
@@ -121,7 +76,7 @@ class Metrics(beside.DaemonBeside):
 
     def test_3_privileges(self):
         """its process is nobody's, without capabilities and the daemon's files, ends with the daemon, is started again"""
-        pid = self.exporter()
+        pid = process(self.daemon)
         status = dict(line.split(":\t", 1) for line in host.read("/proc/%d/status" % pid).splitlines() if ":\t" in line)
         self.assertEqual(status["Uid"].split(), ["65534"] * 4)
         self.assertEqual(status["Gid"].split(), ["65534"] * 4)
@@ -133,8 +88,8 @@ class Metrics(beside.DaemonBeside):
         self.assertEqual([name for name in files if host.RUN in name or host.CGROUP in name
                           or "inotify" in name or beside.EVENTS in name], [])
         os.kill(pid, 9)
-        self.wait("another one answers", lambda: self.answers() and self.exporter() != pid)
-        pid = self.exporter()
+        self.wait("another one answers", lambda: answers() and process(self.daemon) != pid)
+        pid = process(self.daemon)
         self.daemon.kill()
         self.daemon.wait()
         self.wait("it ends, too", lambda: not os.path.exists("/proc/%d" % pid))
@@ -175,7 +130,7 @@ class Metrics(beside.DaemonBeside):
         for thread in threads:
             thread.join()
         self.assertEqual(failed, [])
-        status = host.read("/proc/%d/status" % self.exporter())
+        status = host.read("/proc/%d/status" % process(self.daemon))
         peak = int(re.search(r"VmHWM:\s+(\d+)", status)[1])
         print("    the exporter has had %d KiB" % peak, flush=True)
         self.assertLess(peak, 64 << 10)

@@ -17,7 +17,7 @@
 #include "user/daemon/log.h"
 #include "user/daemon/scrape.h"
 
-enum { BACKLOG = 128, AGAIN_FIRST_S = 1, AGAIN_LAST_S = 64 };
+enum { BACKLOG = 1024, AGAIN_FIRST_S = 1, AGAIN_LAST_S = 64 };
 
 #define USEC_A_SECOND 1000000ULL
 

@@ -17,20 +17,17 @@
 #include <unistd.h>
 
 #include "user/base/clock.h"
-#include "user/base/file.h"
 #include "user/daemon/http.h"
-#include "user/host/proc.h"
+#include "user/daemon/sample.h"
 #include "user/model/coverage.h"
-#include "user/model/cpulist.h"
 #include "user/model/metrics.h"
 #include "user/observer/observer.h"
 
 enum {
 	SOCKET_FD = 3,
 	NOBODY = 65534,
-	FILES_MAX = 512, /* connections, and the observer's maps */
-	MOMENT_NS = 1000000,
-	OPEN_TRIES = 20, /* of an observer that is being taken over, with this pause: */
+	FILES_MAX = 1024, /* connections, and the observer's maps */
+	OPEN_TRIES = 20,  /* of an observer that is being taken over, with this pause: */
 	OPEN_PAUSE_NS = 50000000,
 };
 
@@ -94,54 +91,6 @@ static int drop_privileges(void)
 	return r || !prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? r : -errno;
 }
 
-/* The kernel's figure: the observer's own is of a while ago. */
-static void refresh_run_time(const struct counters *counters, struct thread_tally *thread)
-{
-	struct vm_thread now;
-	char path[64], text[128];
-
-	if (thread->class != THREAD_VCPU || thread->vm >= counters->n_vms)
-		return;
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat",
-		counters->vms[thread->vm].pid, thread->tid);
-	if (file_read_at(AT_FDCWD, path, text, sizeof(text)) > 0 &&
-		!proc_parse_schedstat(text, &now) && now.run_ns > thread->run_ns)
-		thread->run_ns = now.run_ns;
-}
-
-static void read_online(struct cpuset *online)
-{
-	char text[1024];
-	struct cpuset cpus;
-
-	if (file_read_at(AT_FDCWD, "/sys/devices/system/cpu/online", text, sizeof(text)) >
-			0 &&
-		!cpulist_parse_kernel(text, &cpus))
-		*online = cpus;
-}
-
-/* Whoever reads runs, sleeps and runs again: an observer that counts has counted that. */
-static int read_counters(
-	struct scrape *scrape, struct counters *ret_counters, bool *ret_up)
-{
-	const struct timespec moment = {.tv_nsec = MOMENT_NS};
-	uint64_t before;
-	int r;
-
-	if (!scrape->observer)
-		return -ENOENT;
-	before = observer_examined(scrape->observer);
-	nanosleep(&moment, NULL);
-	r = observer_read_mapped(scrape->observer, ret_counters);
-	if (r)
-		return r;
-	*ret_up = ret_counters->total.switches > before;
-	read_online(&scrape->online);
-	for (size_t i = 0; i < ret_counters->n_threads; i++)
-		refresh_run_time(ret_counters, &ret_counters->threads[i]);
-	return 0;
-}
-
 /* Where something is not watched, all the time since the last look counts: nobody knows
  * better. */
 static void add_blind_time(
@@ -169,7 +118,9 @@ static char *make_page(size_t *ret_len, void *data)
 	work = board_read(scrape->boards->work);
 	stream = open_memstream(&text, ret_len);
 	if (stream && placement && work) {
-		known = !read_counters(scrape, &counters, &up);
+		known = scrape->observer &&
+			!sample_take(scrape->observer, &counters, &up);
+		sample_online(&scrape->online);
 		add_blind_time(scrape, known ? &counters : NULL, up);
 		metrics_write_counters(
 			stream, known ? &counters : NULL, scrape->blind_ns, up);
@@ -223,7 +174,6 @@ static void open_observer(struct scrape *scrape)
 _Noreturn void scrape_run(int socket, const struct boards *boards, pid_t daemon)
 {
 	struct scrape scrape = {.boards = boards};
-	struct http *http;
 	int r;
 
 	listen_to_signals();
@@ -244,11 +194,7 @@ _Noreturn void scrape_run(int socket, const struct boards *boards, pid_t daemon)
 	if (!r && getppid() != daemon)
 		r = -ESRCH;
 	if (!r)
-		r = http_start(SOCKET_FD, make_page, &scrape, &http);
-	if (r) {
-		dprintf(STDERR_FILENO, "cpuwarden: no metrics: %s\n", strerror(-r));
-		_exit(EXIT_FAILURE);
-	}
-	for (;;)
-		pause();
+		r = http_serve(SOCKET_FD, make_page, &scrape);
+	dprintf(STDERR_FILENO, "cpuwarden: no metrics: %s\n", strerror(-r));
+	_exit(EXIT_FAILURE);
 }
