@@ -82,6 +82,16 @@ static int ask(void)
 	return fd;
 }
 
+/* It has a page of its own, once the one before it is no longer young. */
+static void wait_for_page(int fd)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	struct pollfd answer = {.fd = fd, .events = POLLIN};
+
+	assert_int_equal(poll(&answer, 1, 10000), 1);
+	nanosleep(&pause, NULL);
+}
+
 static unsigned long resident_kib(void)
 {
 	char path[64], line[256];
@@ -123,13 +133,12 @@ static size_t read_page(int fd)
 
 static void test_pages_that_nobody_takes(void **state)
 {
-	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	int clients[CLIENTS], fd;
 
 	(void)state;
 	for (int i = 0; i < CLIENTS; i++) {
 		clients[i] = ask();
-		nanosleep(&pause, NULL);
+		wait_for_page(clients[i]);
 	}
 	for (int i = 0; i < CLIENTS; i++)
 		if (was_hung_up_on(clients[i]) != (i < CLIENTS - KEPT))
