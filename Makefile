@@ -23,7 +23,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n')
 BUILD := build
 OUT := $(BUILD)$(if $(SAN),/san)$(if $(filter gcc,$(CC)),,/$(notdir $(CC)))
 
-LIBRARIES := libbpf libelf json-c inih smartcols libcgroup libxml-2.0 hwloc libsystemd libudev libmd
+LIBRARIES := libbpf libelf json-c inih smartcols libcgroup libxml-2.0 hwloc libsystemd libudev libmd ncursesw
 PKG_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(LIBRARIES) 2>/dev/null)
 
@@ -101,6 +101,9 @@ $(OUT)/tests/unit/model_allocator_compare_test: $(call object,$(filter-out %/mai
 
 # Reports of hosts that are not there: for tests of their data and of pages.
 $(filter $(OUT)/tests/unit/report_%,$(UNIT_TESTS)): $(call object,tests/page/fixture.c)
+
+# Screens are of the command line, which is no library.
+$(filter $(OUT)/tests/unit/cli_top_%,$(UNIT_TESTS)): $(call object,$(addprefix user/cli/top_,$(addsuffix .c,grid keys map screen tables)))
 
 $(UNIT_TESTS): $(OUT)/%: $(OUT)/%.o $(LIB)
 	$(say) LINK $@

@@ -105,3 +105,18 @@ int parse_percent(const char *text, uint64_t *ret_ppm)
 	*ret_ppm = ppm;
 	return 0;
 }
+
+int parse_delay(const char *text, unsigned int *ret_ms)
+{
+	uint64_t seconds, tenths = 0, ms;
+	const char *end;
+
+	if (parse_u64_prefix(text, 3600, &end, &seconds) ||
+		(*end == '.' && parse_u64_prefix(end + 1, 9, &end, &tenths)) || *end)
+		return -EINVAL;
+	ms = seconds * 1000 + tenths * 100;
+	if (ms < 100 || ms > 3600 * 1000)
+		return -EINVAL;
+	*ret_ms = (unsigned int)ms;
+	return 0;
+}

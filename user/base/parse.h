@@ -19,3 +19,6 @@ int parse_short_duration(const char *text, uint64_t *ret_ns);
 
 /* `1`, `0.5`, `0.05%`: from 0.0001 to 100, in millionths. -EINVAL. */
 int parse_percent(const char *text, uint64_t *ret_ppm);
+
+/* Seconds and, behind a point, tenths, from 0.1 to 3600: in ms. -EINVAL. */
+int parse_delay(const char *text, unsigned int *ret_ms);

@@ -29,6 +29,7 @@ enum verb_option {
 	OPTION_EVENTS = 1024, /* --events */
 	OPTION_LIMITS = 2048,
 	OPTION_REPORT = 4096, /* --html and --verify */
+	OPTION_TOP = 8192,
 };
 
 /* Values of an option that may be given several times. */
@@ -51,6 +52,9 @@ struct request {
 	const char *html, *verify; /* report: files, or NULL */
 	uint64_t window_ns;
 	struct limits limits;
+	bool once;
+	unsigned int delay_ms;	     /* top: between readings */
+	const char *record, *replay; /* top: files, or NULL */
 	const char *args[ARGS_MAX];
 	unsigned int n_args;
 	char *const *command; /* NULL: none; ends with NULL */
@@ -82,6 +86,7 @@ int verb_vcpupin(const struct request *request);
 int verb_emulatorpin(const struct request *request);
 int verb_iothreadpin(const struct request *request);
 int verb_vcpuinfo(const struct request *request);
+int verb_top(const struct request *request);
 int verb_exec(const struct request *request);
 int verb_daemon(const struct request *request);
 int verb_version(const struct request *request);

@@ -136,7 +136,8 @@ int main(int argc, char **argv)
 {
 	struct request request = {
 		.folders = {.etc = "/etc/cpuwarden", .run = "/run/cpuwarden"},
-		.events = "/var/log/cpuwarden/events.jsonl"};
+		.events = "/var/log/cpuwarden/events.jsonl",
+		.delay_ms = 2000};
 	const struct argp argp = {options_for(NULL), parse, "VERB [ARGS]",
 		"Places, proves and repairs the CPU placement of QEMU virtual machines.\v.",
 		NULL, help, NULL};

@@ -14,6 +14,7 @@ enum kind {
 	IS_WINDOW,
 	IS_WAIT,
 	IS_PERCENT,
+	IS_DELAY,
 };
 
 static const struct {
@@ -50,6 +51,13 @@ static const struct {
 	{0, "max-interference", "PERCENT", IS_PERCENT, TO(limits.interference_ppm),
 		OPTION_LIMITS, 0,
 		"check: WARNING where the kernel takes more of a reserved CPU"},
+	{'d', "delay", "SECONDS", IS_DELAY, TO(delay_ms), OPTION_TOP, 0,
+		"top: between readings (2)"},
+	{'1', "once", NULL, IS_FLAG, TO(once), OPTION_TOP, 0, "top: print one screen"},
+	{0, "record", "FILE", IS_TEXT, TO(record), OPTION_TOP, 0,
+		"top: append what is read to it"},
+	{0, "replay", "FILE", IS_TEXT, TO(replay), OPTION_TOP, 0,
+		"top: show what was recorded"},
 	{0, "tasks", NULL, IS_FLAG, TO(tasks), OPTION_TASKS, 0,
 		"cpus: the threads last seen on each"},
 	{0, "host", NULL, IS_FLAG, TO(host), OPTION_HOST, 0,
@@ -132,6 +140,8 @@ static int take_value(size_t row, void *member, const char *value)
 		return parse_short_duration(value, member);
 	case IS_PERCENT:
 		return parse_percent(value, member);
+	case IS_DELAY:
+		return parse_delay(value, member);
 	}
 	return -EINVAL;
 }
@@ -145,6 +155,8 @@ static const char *allowed(enum kind kind)
 		return "a number and ns, us, ms or s";
 	case IS_PERCENT:
 		return "a percentage from 0.0001 to 100";
+	case IS_DELAY:
+		return "0.1 to 3600 seconds";
 	default:
 		return "fewer values";
 	}

@@ -14,6 +14,8 @@ const struct verb verbs[] = {
 		OPTION_TASKS, true, verb_cpus},
 	{"check", "[VM]", "the verdict, as a monitoring plugin", 0, 1,
 		OPTION_WINDOW | OPTION_LIMITS, false, verb_check},
+	{"top", "", "live view: CPUs, owners, who intrudes, waits", 0, 0, OPTION_TOP,
+		false, verb_top},
 	{"hostcheck", "[--fix]", "how deeply reserved CPUs are isolated", 0, 0,
 		OPTION_FIX, true, verb_hostcheck},
 	{"report", "--html|--verify FILE", "what an auditor files, and its check", 0, 0,
