@@ -273,7 +273,8 @@ install: $(PROGRAM) $(MAN_PAGES) ## install below DESTDIR, PREFIX=/usr
 	install -m 0644 $(filter %.7,$(MAN_PAGES)) $(DESTDIR)$(PREFIX)/share/man/man7
 	install -m 0644 $(filter %.8,$(MAN_PAGES)) $(DESTDIR)$(PREFIX)/share/man/man8
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	install -m 0644 user/units/cpuwarden.service user/units/cpuwarden.socket $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 0644 $(addprefix user/units/cpuwarden,.service .socket -textfile.service -textfile.timer) \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/cpuwarden/monitoring
 	install -m 0644 $(addprefix docs/monitoring/,alerts.yml rules.yml rules_test.yml dashboard.json) \
 		$(DESTDIR)$(PREFIX)/share/cpuwarden/monitoring

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 
+import exporter
 import host
 import two_vms
 
@@ -71,3 +72,24 @@ class DaemonBeside(two_vms.TwoVMs):
         guest = guest or self.guests[0]
         host.must("sh", "-c", "echo %d > %s/%s/cgroup.threads" % (
             guest.vcpu(0), host.CGROUP, two_vms.group(guest, "emulator")))
+
+
+class HalfBeside(DaemonBeside):
+    """With one VM placed and the other one only watched, so that half of the host's CPUs are anybody's."""
+    PLACED = {"web2": two_vms.LEAVES["web2"]}
+    RESERVED = [4, 5, 6, 7]
+
+    def setUp(self):
+        host.configure(None, "[host]\nhousekeeping = 0\n")
+        host.configure("web1", "[vm]\npolicy = observe\n")
+        self.apply()
+        self.start()
+        self.wait_placed()
+        self.wait("the exporter answers", exporter.answers)
+
+    def tearDown(self):
+        super().tearDown()
+        host.cpuwarden("release", "--all")
+
+    def assert_placed(self, leaves=None):
+        super().assert_placed(leaves or self.PLACED)

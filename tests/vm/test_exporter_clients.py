@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Clients that keep the exporter from no other client, and the observer and the daemon from nothing. One VM is placed, the
-other one is only watched, so that half of the host's CPUs are the clients'.
+Clients that keep the exporter from no other client, and the observer and the daemon from nothing.
 """
 import json
 import os
@@ -12,11 +11,8 @@ import time
 import beside
 import exporter
 import host
-import two_vms
 from account import difference, totals
 
-PLACED = {"web2": two_vms.LEAVES["web2"]}
-RESERVED = [4, 5, 6, 7]
 # Bounds of user/daemon/http.c, and what an emulated host is given on top. On a real one a scrape beside them takes
 # milliseconds; one that is kept out is not answered at all.
 LATE_S, SLACK_S = 10, 3
@@ -24,23 +20,11 @@ SCRAPER_S = 6
 MORE_KIB = 16 << 10
 
 
-class Clients(beside.DaemonBeside):
+class Clients(beside.HalfBeside):
     def setUp(self):
-        host.configure(None, "[host]\nhousekeeping = 0\n")
-        host.configure("web1", "[vm]\npolicy = observe\n")
-        self.apply()
-        self.start()
-        self.wait_placed()
-        self.wait("it answers", exporter.answers)
+        super().setUp()
         self.pid = exporter.process(self.daemon)
         self.before_kib = exporter.resident_kib(self.pid)
-
-    def tearDown(self):
-        super().tearDown()
-        host.cpuwarden("release", "--all")
-
-    def assert_placed(self, leaves=None):
-        super().assert_placed(leaves or PLACED)
 
     def clients(self, seconds, scrapes, drips, deaf, *options):
         return subprocess.Popen(
@@ -107,13 +91,13 @@ class Clients(beside.DaemonBeside):
         """200 scrapes at once beside 50 clients that drip and 20 that are deaf: all are bounded, every switch is counted"""
         load = self.clients(LATE_S + SLACK_S + 3, 200, 50, 20)
         time.sleep(2)
-        trace = host.Trace(RESERVED)
-        outer = totals(host.counters(), RESERVED)
+        trace = host.Trace(self.RESERVED)
+        outer = totals(host.counters(), self.RESERVED)
         with trace:
-            inner = totals(host.counters(), RESERVED)
+            inner = totals(host.counters(), self.RESERVED)
             time.sleep(2)
-            inner = difference(totals(host.counters(), RESERVED), inner)
-        outer = difference(totals(host.counters(), RESERVED), outer)
+            inner = difference(totals(host.counters(), self.RESERVED), inner)
+        outer = difference(totals(host.counters(), self.RESERVED), outer)
         _, switches = trace.account()
         trace.close()
         self.scrape_while(load)

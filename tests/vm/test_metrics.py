@@ -7,6 +7,7 @@ import http.client
 import os
 import re
 import socket
+import subprocess
 import threading
 import time
 
@@ -14,7 +15,10 @@ import account
 import beside
 import host
 import two_vms
-from exporter import ADDRESS, answers, metric, process, scrape
+from exporter import ADDRESS, answers, metric, parse, process, scrape
+
+# What only the daemon knows.
+OF_DAEMON = re.compile("cpuwarden_(repairs_total|reconcile_seconds_.*)$")
 
 
 class Metrics(beside.DaemonBeside):
@@ -144,3 +148,42 @@ class Metrics(beside.DaemonBeside):
         self.wait("it is told", lambda: metric(scrape(), "observer_up") == 0, 60)
         host.must(host.PROGRAM, "apply")
         self.wait("it is back", lambda: metric(scrape(), "observer_up") == 1, 60)
+
+    def test_7_once(self):
+        """the verb tells the same, beside the daemon and without one; a file is replaced whole, and tells what failed"""
+        def facts(found):
+            return {key: value for key, value in found.items() if not OF_DAEMON.match(key[0])}
+
+        def sums(found):
+            return {name: metric(found, name) for name in (
+                "violations_total", "settling_total", "cpu_reserved", "partition_valid", "placement_degraded",
+                "reconcile_failed", "config_broken", "observer_up", "build_info", "observer_blind_seconds_total")}
+        served, once = scrape(), parse(host.must(host.PROGRAM, "metrics").stdout)
+        self.assertEqual(set(facts(served)), set(once))
+        self.assertEqual(sums(served), sums(once))
+        self.assertEqual(metric(once, "cpu_reserved"), 7)
+        self.stop()
+        alone = parse(host.must(host.PROGRAM, "metrics").stdout)
+        self.assertEqual((set(alone), sums(alone)), (set(once), sums(once)))
+        self.assertGreater(metric(alone, "observer_switches_total"), metric(once, "observer_switches_total"))
+        path = "/run/cpuwarden-test.prom"
+        host.must(host.PROGRAM, "metrics", "--textfile", path)
+        self.addCleanup(os.unlink, path)
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o644)
+        writer = subprocess.Popen(["sh", "-c", "for i in 1 2 3 4 5; do %s metrics --textfile %s || exit; done" % (
+            host.PROGRAM, path)])
+        while writer.poll() is None:
+            self.assertEqual(set(parse(host.read(path))), set(once))
+        self.assertEqual(writer.returncode, 0)
+        host.configure(None, "[host]\nhousekeepin = 0\n")
+        done = host.run(host.PROGRAM, "metrics", "--textfile", path)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cpuwarden.conf:2: ", done.stderr)
+        told = parse(host.read(path))
+        self.assertEqual((metric(told, "observer_up"), metric(told, "reconcile_failed")), (1, 1))
+        self.assertEqual(metric(told, "cpu_reserved"), 7)
+        host.must(host.PROGRAM, "release", "--all")
+        self.assertEqual(metric(parse(host.run(host.PROGRAM, "metrics").stdout), "observer_up"), 0)
+        for bad in ("/dev/null", "/run"):
+            self.assertEqual(host.run(host.PROGRAM, "metrics", "--textfile", bad).returncode, 1)
+        self.assertTrue(os.path.exists("/dev/null") and not os.path.isfile("/dev/null"))

@@ -20,6 +20,8 @@ from domains import Domain, systemctl
 
 PROGRAM = "/usr/sbin/cpuwarden"
 UNIT = "cpuwarden.service"
+TEXTFILE = "cpuwarden-textfile"
+PAGE = "/var/lib/prometheus/node-exporter/cpuwarden.prom"
 # Groups of libvirt can be partitions where the kernel has cpuset.cpus.exclusive.
 VM1 = "[vm]\npolicy = %s\n" % ("dedicated" if host.REMOTE else "observe")
 OTHER = "[vm]\npolicy = dedicated\nmemory = follow\n[vcpupin]\n0 = 6\n[emulatorpin]\ncpus = 7\n"
@@ -203,6 +205,8 @@ class Package(unittest.TestCase):
         apt("install", package())
         self.assertEqual(host.run("systemctl", "is-enabled", UNIT).stdout, "disabled\n")
         self.assertEqual(shown("ActiveState"), "inactive")
+        self.assertEqual(host.run("systemctl", "is-enabled", TEXTFILE + ".timer").stdout, "disabled\n")
+        self.assertEqual(host.run("systemctl", "is-active", TEXTFILE + ".timer").stdout, "inactive\n")
         for path in (host.PINS, host.RUN, os.path.join(host.CGROUP, host.SLICE)):
             self.assertFalse(os.path.exists(path), path)
         self.assert_as_found()
@@ -210,6 +214,8 @@ class Package(unittest.TestCase):
         self.assertRegex(host.read(host.ETC + "/cpuwarden.conf"), r"(?m)^policy = observe ")
         done = host.run("systemd-analyze", "security", "--no-pager", "--threshold=30", UNIT)
         print("    %s" % done.stdout.strip().splitlines()[-1], flush=True)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        done = host.run("systemd-analyze", "security", "--no-pager", "--threshold=30", TEXTFILE + ".service")
         self.assertEqual(done.returncode, 0, done.stdout)
 
     def test_02_observes(self):
@@ -289,6 +295,22 @@ class Package(unittest.TestCase):
         time.sleep(1)
         self.assertGreater(self.switches(), before)
 
+    def test_07_textfile(self):
+        """its timer has metrics written for node_exporter's collector, without the daemon"""
+        systemctl("start", TEXTFILE + ".service")
+        self.assertFalse(os.path.exists(os.path.dirname(PAGE)))
+        os.makedirs(os.path.dirname(PAGE))
+        systemctl("start", TEXTFILE + ".timer")
+        host.wait_for("it is written", lambda: os.path.exists(PAGE))
+        page = host.read(PAGE)
+        for line in ("cpuwarden_observer_up 1", 'cpuwarden_placement_degraded{vm="other"} 0',
+                     'cpuwarden_partition_valid{vm="other",group="vcpu0"} 1', "cpuwarden_reconcile_failed 0"):
+            self.assertIn("\n%s\n" % line, page)
+        self.assertEqual(os.stat(PAGE).st_mode & 0o777, 0o644)
+        before = os.stat(PAGE).st_mtime
+        host.wait_for("it is written again", lambda: os.stat(PAGE).st_mtime > before)
+        self.assertEqual(os.listdir(os.path.dirname(PAGE)), [os.path.basename(PAGE)])
+
     def test_08_broken_configuration(self):
         """started with a broken configuration it is ready, names the line, touches nothing, and goes on once that is mended"""
         path = host.configure("other", OTHER.replace("0 = 6", "0 = 6x"))
@@ -338,7 +360,10 @@ class Package(unittest.TestCase):
         self.assertFalse(os.path.exists(host.PINS))
         self.assert_as_found()
         self.assertTrue(os.path.exists(host.ETC + "/vms.d/other.conf"))
-        self.assertNotEqual(host.run("systemctl", "is-active", UNIT).returncode, 0)
+        for unit in (UNIT, TEXTFILE + ".timer"):
+            self.assertNotEqual(host.run("systemctl", "is-active", unit).returncode, 0)
+        self.assertFalse(os.path.exists(PAGE))
+        shutil.rmtree("/var/lib/prometheus")
 
     def test_11_installed_again(self):
         """installed again beside files that ask for placement, nothing is placed until somebody starts it"""

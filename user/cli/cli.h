@@ -30,6 +30,7 @@ enum verb_option {
 	OPTION_LIMITS = 2048,
 	OPTION_REPORT = 4096, /* --html and --verify */
 	OPTION_TOP = 8192,
+	OPTION_METRICS = 16384,
 };
 
 /* Values of an option that may be given several times. */
@@ -50,6 +51,7 @@ struct request {
 	bool release;		   /* daemon: when it is stopped */
 	const char *events;	   /* where events.jsonl is */
 	const char *html, *verify; /* report: files, or NULL */
+	const char *textfile;	   /* metrics: NULL for standard output */
 	uint64_t window_ns;
 	struct limits limits;
 	bool once;
@@ -89,6 +91,7 @@ int verb_vcpuinfo(const struct request *request);
 int verb_top(const struct request *request);
 int verb_exec(const struct request *request);
 int verb_daemon(const struct request *request);
+int verb_metrics(const struct request *request);
 int verb_version(const struct request *request);
 
 /* What tells virsh's pin verbs apart. */

@@ -27,9 +27,9 @@ static const struct {
 	const char *help;   /* `VERBS: what it does`, or what it does for all */
 } rows[] = {
 #define TO(member) offsetof(struct request, member)
-	/* What another program prints is no object. */
-	{0, "json", NULL, IS_FLAG, TO(json), 0, OPTION_COMMAND | OPTION_DAEMON,
-		"Print one JSON object"},
+	/* What another program prints is no object, and metrics have their own form. */
+	{0, "json", NULL, IS_FLAG, TO(json), 0,
+		OPTION_COMMAND | OPTION_DAEMON | OPTION_METRICS, "Print one JSON object"},
 	{0, "etc", "DIR", IS_TEXT, TO(folders.etc), 0, 0,
 		"Persistent configuration (/etc/cpuwarden)"},
 	{0, "run", "DIR", IS_TEXT, TO(folders.run), 0, 0,
@@ -68,6 +68,8 @@ static const struct {
 		"daemon: give everything back when stopped"},
 	{0, "events", "FILE", IS_TEXT, TO(events), OPTION_EVENTS, 0,
 		"daemon, report: events (/var/log/cpuwarden/events.jsonl)"},
+	{0, "textfile", "FILE", IS_TEXT, TO(textfile), OPTION_METRICS, 0,
+		"metrics: replace FILE, for node_exporter's textfile collector"},
 	{0, "html", "FILE", IS_TEXT, TO(html), OPTION_REPORT, 0,
 		"report: write a page; - is standard output"},
 	{0, "verify", "FILE", IS_TEXT, TO(verify), OPTION_REPORT, 0,

@@ -32,6 +32,8 @@ const struct verb verbs[] = {
 		OPTION_COMMAND, true, verb_exec},
 	{"daemon", "[--release]", "place, prove and repair until stopped", 0, 0,
 		OPTION_DAEMON | OPTION_EVENTS, true, verb_daemon},
+	{"metrics", "[--textfile FILE]", "print metrics once, without the daemon", 0, 0,
+		OPTION_METRICS, true, verb_metrics},
 	{"version", "", "program, kernel, libbpf, features found", 0, 0, 0, false,
 		verb_version},
 	{},
