@@ -276,7 +276,7 @@ install: $(PROGRAM) $(MAN_PAGES) ## install below DESTDIR, PREFIX=/usr
 	install -m 0644 $(addprefix user/units/cpuwarden,.service .socket -textfile.service -textfile.timer) \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/cpuwarden/monitoring
-	install -m 0644 $(addprefix docs/monitoring/,alerts.yml rules.yml rules_test.yml dashboard.json) \
+	install -m 0644 $(addprefix docs/monitoring/,alerts.yml rules.yml rules_test.yml dashboard.json README.md) \
 		$(DESTDIR)$(PREFIX)/share/cpuwarden/monitoring
 	install -D -m 0755 user/units/libvirt-hook $(DESTDIR)/etc/libvirt/hooks/qemu.d/cpuwarden
 	install -D -m 0644 user/units/cpuwarden.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/cpuwarden
