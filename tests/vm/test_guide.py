@@ -31,7 +31,7 @@ class Command:
                 return r"(?:.*\n)*?"
             parts = [re.sub(r"\d+", r"\\d+", re.escape(part)) for part in line.rstrip().split("…")]
             return re.sub(r"(\\ )+", r"\\s+", ".*".join(parts)) + r" *\n"
-        return re.compile("".join(map(line_pattern, self.shown)) + r"\Z")
+        return re.compile("".join(map(line_pattern, self.shown)) + r"\s*\Z")
 
 
 def commands():
