@@ -340,6 +340,41 @@ static void test_a_text_is_replaced(void **state)
 	free(text);
 }
 
+static void test_durations(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t seconds; /* 0: none */
+	} rows[] = {{"30", 30}, {"30s", 30}, {"5m", 300}, {"2h", 7200}, {"1d", 86400},
+		{"106751d", 106751ull * 86400}, {"106752d", 0}, {"1000000d", 0},
+		{"0s", 0}, {"", 0}, {"s", 0}, {"1w", 0}, {"-1s", 0}, {"1 s", 0},
+		{"1s ", 0}, {"1h30m", 0}};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		uint64_t ns = 0;
+		int r = parse_duration(rows[i].text, &ns);
+
+		assert_int_equal(r, rows[i].seconds ? 0 : -EINVAL);
+		assert_true(ns == rows[i].seconds * 1000000000);
+	}
+}
+
+static void test_escapes(void **state)
+{
+	char buf[32];
+
+	(void)state;
+	text_escape("a\x1b[31m\n\x7f\xc2\x9b~ \\", buf, sizeof(buf));
+	assert_string_equal(buf, "a\\x1b[31m\\x0a\\x7f\\xc2\\x9b~ \\");
+	text_escape("ab\x1b", buf, 6);
+	assert_string_equal(buf, "ab");
+	text_escape("ab\x1b", buf, 7);
+	assert_string_equal(buf, "ab\\x1b");
+	text_escape("abc", buf, 1);
+	assert_string_equal(buf, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -360,6 +395,8 @@ int main(void)
 		cmocka_unit_test(test_make_dirs),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_a_text_is_replaced),
+		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_escapes),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);

@@ -28,6 +28,24 @@ int text_replace(char **text, const char *with)
 	return 0;
 }
 
+void text_escape(const char *text, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	for (; *text; text++) {
+		unsigned char byte = (unsigned char)*text;
+		bool plain = byte >= 0x20 && byte < 0x7f;
+		char piece[8];
+
+		snprintf(piece, sizeof(piece), plain ? "%c" : "\\x%02x", byte);
+		if (used + strlen(piece) >= size)
+			break;
+		memcpy(buf + used, piece, strlen(piece));
+		used += strlen(piece);
+	}
+	buf[used] = '\0';
+}
+
 void duration_format(uint64_t ns, char *buf, size_t size)
 {
 	if (ns < 1000)

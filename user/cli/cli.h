@@ -31,6 +31,7 @@ enum verb_option {
 	OPTION_REPORT = 4096, /* --html and --verify */
 	OPTION_TOP = 8192,
 	OPTION_METRICS = 16384,
+	OPTION_CHOICE = 32768, /* -f, --since, --until, --vm, --class */
 };
 
 /* Values of an option that may be given several times. */
@@ -52,6 +53,9 @@ struct request {
 	const char *events;	   /* where events.jsonl is */
 	const char *html, *verify; /* report: files, or NULL */
 	const char *textfile;	   /* metrics: NULL for standard output */
+	bool follow;		   /* events, as all of these: */
+	const char *since, *until; /* NULL: not given */
+	struct values vms, classes;
 	uint64_t window_ns;
 	struct limits limits;
 	bool once;
@@ -92,6 +96,7 @@ int verb_top(const struct request *request);
 int verb_exec(const struct request *request);
 int verb_daemon(const struct request *request);
 int verb_metrics(const struct request *request);
+int verb_events(const struct request *request);
 int verb_version(const struct request *request);
 
 /* What tells virsh's pin verbs apart. */

@@ -67,13 +67,22 @@ static const struct {
 	{0, "release", NULL, IS_FLAG, TO(release), OPTION_DAEMON, 0,
 		"daemon: give everything back when stopped"},
 	{0, "events", "FILE", IS_TEXT, TO(events), OPTION_EVENTS, 0,
-		"daemon, report: events (/var/log/cpuwarden/events.jsonl)"},
+		"daemon, events, report: where events are (/var/log/cpuwarden/events.jsonl)"},
 	{0, "textfile", "FILE", IS_TEXT, TO(textfile), OPTION_METRICS, 0,
 		"metrics: replace FILE, for node_exporter's textfile collector"},
 	{0, "html", "FILE", IS_TEXT, TO(html), OPTION_REPORT, 0,
 		"report: write a page; - is standard output"},
 	{0, "verify", "FILE", IS_TEXT, TO(verify), OPTION_REPORT, 0,
 		"report: compute again what a page or JSON says"},
+	{'f', "follow", NULL, IS_FLAG, TO(follow), OPTION_CHOICE, 0,
+		"events: the latest, and what comes"},
+	{0, "since", "TIME", IS_TEXT, TO(since), OPTION_CHOICE, 0,
+		"events: none before that"},
+	{0, "until", "TIME", IS_TEXT, TO(until), OPTION_CHOICE, 0,
+		"events: none after that"},
+	{0, "vm", "VM", IS_LIST, TO(vms), OPTION_CHOICE, 0, "events: this VM's only"},
+	{0, "class", "CLASS", IS_LIST, TO(classes), OPTION_CHOICE, 0,
+		"events: such as drift,foreign only"},
 #undef TO
 };
 

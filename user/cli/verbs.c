@@ -30,6 +30,8 @@ const struct verb verbs[] = {
 		verb_vcpuinfo},
 	{"exec", "VM -- PROGRAM [ARGS]", "start QEMU, placed from the first moment", 1, 1,
 		OPTION_COMMAND, true, verb_exec},
+	{"events", "[-f] [--since TIME]", "what happened: violations, drift, repairs", 0,
+		0, OPTION_EVENTS | OPTION_CHOICE, false, verb_events},
 	{"daemon", "[--release]", "place, prove and repair until stopped", 0, 0,
 		OPTION_DAEMON | OPTION_EVENTS, true, verb_daemon},
 	{"metrics", "[--textfile FILE]", "print metrics once, without the daemon", 0, 0,

@@ -16,8 +16,7 @@
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
 #include "user/daemon/log.h"
-
-enum { OLD_FILES = 4 };
+#include "user/store/event_log.h"
 
 struct event_file {
 	char *path; /* owned */
@@ -80,7 +79,7 @@ static void rotate(struct event_file *file)
 {
 	char from[PATH_MAX], to[PATH_MAX];
 
-	for (int i = OLD_FILES - 1; i >= 0; i--) {
+	for (int i = EVENT_LOG_OLD - 1; i >= 0; i--) {
 		snprintf(from, sizeof(from), i ? "%s.%d" : "%s", file->path, i);
 		snprintf(to, sizeof(to), "%s.%d", file->path, i + 1);
 		if (rename(from, to) < 0 && errno != ENOENT)
