@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "tests/unit/scratch.h"
@@ -150,6 +151,28 @@ static void test_numbers(void **state)
 		"who made these is not known");
 }
 
+/* It goes to standard error, which may be a terminal. */
+static void test_the_log_is_printable(void **state)
+{
+	const struct drift_note note = {.change = CHANGED_AFFINITY,
+		.by = {.tid = 7, .tgid = 7, .comm = "\033[31m"}};
+	int said = memfd_create("said", MFD_CLOEXEC), before = dup(STDERR_FILENO);
+	char text[512];
+	ssize_t n;
+
+	(void)state;
+	assert_true(said >= 0 && before >= 0);
+	dup2(said, STDERR_FILENO);
+	tell_drift(file, &note);
+	dup2(before, STDERR_FILENO);
+	n = pread(said, text, sizeof(text) - 1, 0);
+	assert_true(n > 0);
+	text[n] = '\0';
+	assert_string_equal(text, "cpuwarden: affinity changed by ?[31m (pid 7)\n");
+	close(said);
+	close(before);
+}
+
 #define tell_test(f) cmocka_unit_test_setup_teardown(f, enter, leave)
 
 int main(void)
@@ -163,6 +186,7 @@ int main(void)
 		tell_test(test_drift),
 		tell_test(test_violations),
 		tell_test(test_numbers),
+		tell_test(test_the_log_is_printable),
 	};
 
 	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);

@@ -11,6 +11,8 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
+#include "user/base/problem.h"
+
 enum { TEXT_MAX = 1024, LINE_MAX_BYTES = TEXT_MAX + 32, FIELDS_MAX = 6 };
 
 static bool to_journal;
@@ -59,6 +61,7 @@ void log_say(int level, const struct log_fields *fields, const char *format, ...
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	make_printable(text);
 	if (to_journal)
 		send(level, fields, text);
 	else if (fields && fields->vm && *fields->vm)
