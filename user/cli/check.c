@@ -37,7 +37,7 @@ static void print_json(const struct request *request, const struct evidence *evi
 		struct violations counted;
 		struct json_object *row;
 
-		if (request->n_args && strcmp(vm->name, request->args[0]))
+		if (evidence_only(request) && strcmp(vm->name, evidence_only(request)))
 			continue;
 		verdict_of_vm(input, result, vm, &counted);
 		row = json_object_new_object();

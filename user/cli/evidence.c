@@ -14,7 +14,9 @@
 
 const char *evidence_only(const struct request *request)
 {
-	return request->n_args ? request->args[0] : NULL;
+	return request->n_args	? request->args[0]
+	       : request->vms.n ? request->vms.items[0]
+				: NULL;
 }
 
 /* Whoever sleeps is switched out and in again: an observer that counts has seen that. */

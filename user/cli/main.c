@@ -43,6 +43,9 @@ static void check_request(const struct request *request, struct argp_state *stat
 			option_refused(request, verb));
 	if ((verb->options & OPTION_COMMAND) && !request->command)
 		fail_usage(verb, state);
+	/* One VM, named either way. */
+	if ((verb->options & OPTION_LIMITS) && request->n_args + request->vms.n > 1)
+		fail_usage(verb, state);
 	/* With --verify, --json says in which form the result is. */
 	if ((verb->options & OPTION_REPORT) &&
 		(request->html ? request->json || request->verify

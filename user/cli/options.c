@@ -80,7 +80,8 @@ static const struct {
 		"events: none before that"},
 	{0, "until", "TIME", IS_TEXT, TO(until), OPTION_CHOICE, 0,
 		"events: none after that"},
-	{0, "vm", "VM", IS_LIST, TO(vms), OPTION_CHOICE, 0, "events: this VM's only"},
+	{0, "vm", "VM", IS_LIST, TO(vms), OPTION_CHOICE | OPTION_LIMITS, 0,
+		"check, events: this VM only"},
 	{0, "class", "CLASS", IS_LIST, TO(classes), OPTION_CHOICE, 0,
 		"events: such as drift,foreign only"},
 #undef TO
