@@ -2,20 +2,16 @@
 #include "user/store/kept_violations.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "user/base/array.h"
 #include "user/base/cleanup.h"
+#include "user/store/event_log.h"
 #include "user/store/json_file.h"
-
-enum { OLD_FILES = 4, EVENT_LINE_MAX = 64 * 1024, FILE_BYTES_MAX = 64 << 20 };
 
 void kept_violations_deinit(struct kept_violations *history)
 {
@@ -134,113 +130,39 @@ static void drop_oldest(struct kept_violations *history, size_t max)
 	memmove(history->items, history->items + n, max * sizeof(*history->items));
 }
 
-static int read_lines(FILE *file, size_t max, struct kept_violations *history)
+static int take_lines(struct event_log *log, size_t max, struct kept_violations *history,
+	struct problem *problem)
 {
-	cleanup_free char *line = malloc(EVENT_LINE_MAX);
-	bool within = false; /* a line that is too long */
-	size_t total = 0;
-	int r = line ? 0 : -ENOMEM;
+	const char *line;
+	size_t len;
+	int r;
 
-	while (!r && total < FILE_BYTES_MAX && fgets(line, EVENT_LINE_MAX, file)) {
-		size_t n = strlen(line);
-		bool whole = n && line[n - 1] == '\n';
-
-		total += n;
-		if (whole && !within)
-			r = take_line(line, history);
-		else if (!within)
-			history->n_damaged++;
-		within = !whole;
+	while (!(r = event_log_next(log, &line, &len, problem))) {
+		r = take_line(line, history);
+		if (r)
+			return problem_nomem(problem);
 		/* What has no place in the end has none meanwhile. */
 		if (history->n_items >= 2 * max)
 			drop_oldest(history, max);
-		if (!n)
-			break;
 	}
-	return r;
-}
-
-/* 1: it is not there, or is the one that was read before, rotated away meanwhile. */
-static int read_file(const char *path, size_t max, struct stat *latest,
-	struct kept_violations *ret_kept)
-{
-	cleanup_fclose FILE *file = NULL;
-	struct kept_violations history = {};
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-	int r;
-
-	if (fd < 0)
-		return errno == ENOENT ? 1 : -errno;
-	file = fdopen(fd, "r");
-	if (!file) {
-		close(fd);
-		return -ENOMEM;
-	}
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	if (st.st_dev == latest->st_dev && st.st_ino == latest->st_ino)
-		return 1;
-	*latest = st;
-	r = read_lines(file, max, &history);
-	if (r) {
-		kept_violations_deinit(&history);
-		return r;
-	}
-	*ret_kept = history;
-	return 0;
-}
-
-/* Older ones go before those that are there. */
-static int put_before(struct kept_violations *history, struct kept_violations *older)
-{
-	size_t n = older->n_items;
-
-	for (size_t i = 0; i < history->n_items; i++) {
-		struct kept_violation *item = array_push(&older->items, &older->n_items);
-
-		if (!item) {
-			older->n_items = n;
-			return -ENOMEM;
-		}
-		*item = history->items[i];
-	}
-	older->cut |= history->cut;
-	older->unheard += history->unheard;
-	older->n_damaged += history->n_damaged;
-	kept_violations_deinit(history);
-	*history = *older;
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 int kept_violations_read(const char *path, size_t max, struct kept_violations *ret_kept,
 	struct problem *problem)
 {
 	struct kept_violations history = {};
-	struct stat latest = {};
-	bool found = false;
-	int r = 0;
+	struct event_log *log;
+	int r = event_log_open(path, false, &log, problem);
 
-	for (int i = 0; r >= 0 && i <= OLD_FILES && history.n_items <= max; i++) {
-		char name[PATH_MAX];
-		struct kept_violations older = {};
-		int n = snprintf(name, sizeof(name), i ? "%s.%d" : "%s", path, i);
-
-		r = n < PATH_MAX ? read_file(name, max, &latest, &older) : -ENAMETOOLONG;
-		if (r)
-			continue;
-		found = true;
-		r = put_before(&history, &older);
-		if (r)
-			kept_violations_deinit(&older);
-	}
-	if (r >= 0 && !found)
-		r = -ENOENT;
-	if (r < 0) {
+	if (r)
+		return r;
+	r = take_lines(log, max, &history, problem);
+	history.n_damaged += event_log_skipped(log);
+	event_log_close(log);
+	if (r) {
 		kept_violations_deinit(&history);
-		return problem_set(problem, r, "cannot read %s: %s", path, strerror(-r));
+		return r;
 	}
 	drop_oldest(&history, max);
 	*ret_kept = history;
