@@ -348,6 +348,7 @@ class Lives(Screens):
         finally:
             late.kill()
             late.wait()
-        terminal.wait_for_line(r">a web1 .*", 10)
+        # All is read again only each ten seconds: this is sooner.
+        terminal.wait_for_line(r">a web1 .*", 6)
         terminal.type("q")
         self.assert_ended()
