@@ -100,7 +100,8 @@ PLACEMENT_SOURCES := $(sort $(wildcard tests/bench/placement/*.c))
 $(OUT)/tests/unit/model_allocator_compare_test: $(call object,$(filter-out %/main.c,$(PLACEMENT_SOURCES)))
 
 # Reports of hosts that are not there: for tests of their data and of pages.
-$(filter $(OUT)/tests/unit/report_%,$(UNIT_TESTS)): $(call object,tests/page/fixture.c)
+FIXTURE_SOURCES := tests/page/fixture.c tests/page/fixture_counters.c
+$(filter $(OUT)/tests/unit/report_%,$(UNIT_TESTS)): $(call object,$(FIXTURE_SOURCES))
 
 # Screens are of the command line, which is no library.
 $(filter $(OUT)/tests/unit/cli_top_%,$(UNIT_TESTS)): $(call object,$(addprefix user/cli/top_,$(addsuffix .c,grid keys map screen tables)))
@@ -109,7 +110,7 @@ $(UNIT_TESTS): $(OUT)/%: $(OUT)/%.o $(LIB)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(PKG_LIBS) -lcmocka -lpthread
 
-$(OUT)/tests/page/make_page: $(call object,tests/page/make_page.c tests/page/fixture.c) $(LIB)
+$(OUT)/tests/page/make_page: $(call object,tests/page/make_page.c $(FIXTURE_SOURCES)) $(LIB)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
@@ -199,7 +200,7 @@ $(BUILD)/fuzz/lib/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
 
-$(BUILD)/fuzz/fuzz_report: $(BUILD)/fuzz/lib/tests/page/fixture.o
+$(BUILD)/fuzz/fuzz_report: $(FIXTURE_SOURCES:%.c=$(BUILD)/fuzz/lib/%.o)
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
 	@mkdir -p $(@D)

@@ -1,161 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "tests/page/fixture.h"
+#include "tests/page/fixture_parts.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "user/report/basis.h"
 #include "user/report/fields.h"
 #include "user/report/report.h"
-
-#define SECOND UINT64_C(1000000000)
-#define NOW (UINT64_C(90000) * SECOND)
-#define START (UINT64_C(3600) * SECOND)
-#define WALL (UINT64_C(1767225600) * SECOND) /* 2026-01-01 */
-
-static void *zeroed(size_t n, size_t size)
-{
-	void *items = calloc(n ? n : 1, size);
-
-	if (!items)
-		abort();
-	return items;
-}
-
-static unsigned int chance(unsigned int *seed, unsigned int below)
-{
-	*seed = *seed * 1103515245 + 12345;
-	return (*seed >> 16) % below;
-}
-
-static void name_vm(
-	const struct fixture *fixture, unsigned int vm, char *name, size_t size)
-{
-	if (fixture->hostile && !vm)
-		snprintf(name, size, "%s", FIXTURE_HOSTILE);
-	else
-		snprintf(name, size, "tenant%02u-db.example.net", vm);
-}
-
-static const char *comm_of(const struct fixture *fixture, unsigned int n)
-{
-	static const char *const comms[] = {
-		"stress-ng-cpu", "kworker/u512:3", "rsync", "node_exporter", "python3"};
-
-	return fixture->hostile && !n ? "</script><b>" : comms[n % 5];
-}
-
-static void add(struct tally *tally, struct tally *total, uint64_t count, uint64_t ns)
-{
-	tally->count += count;
-	tally->ns += ns;
-	total->count += count;
-	total->ns += ns;
-}
-
-static void make_threads(const struct fixture *fixture, struct counters *counters)
-{
-	unsigned int seed = 7;
-
-	counters->n_threads = fixture->vms * (fixture->vcpus + 3);
-	counters->threads = zeroed(counters->n_threads, sizeof(*counters->threads));
-	for (size_t i = 0; i < counters->n_threads; i++) {
-		struct thread_tally *thread = &counters->threads[i];
-		unsigned int number = (unsigned int)(i % (fixture->vcpus + 3));
-
-		thread->tid = (pid_t)(10000 + i);
-		thread->vm = i / (fixture->vcpus + 3);
-		thread->class = number < fixture->vcpus ? THREAD_VCPU : THREAD_EMULATOR;
-		thread->index = number < fixture->vcpus ? (int)number : 0;
-		for (unsigned int j = 0; j < WAIT_BUCKETS; j++) {
-			thread->waits[j] = j < 8 ? chance(&seed, 1u << (16 - 2 * j)) : 0;
-			thread->switches += thread->waits[j];
-		}
-		thread->run_ns = thread->switches * 40000;
-		thread->wait_ns = thread->switches * 3000;
-	}
-}
-
-/* A third of the reserved CPUs has seen somebody. */
-static void violate(const struct fixture *fixture, struct counters *counters,
-	unsigned int cpu, struct vm_tally *vm)
-{
-	enum cause cause = (enum cause)(cpu / 3 % CAUSE_COUNT);
-	struct culprit *culprit = &counters->culprits[counters->n_culprits++];
-	struct culprit_tally *tally = &counters->tallies[counters->n_tallies++];
-	uint64_t count = cpu * 3, ns = cpu * 1234567;
-
-	add(&counters->cpus[cpu].foreign[cause], &counters->total.foreign[cause], count,
-		ns);
-	vm->foreign[cause].count += count;
-	vm->foreign[cause].ns += ns;
-	*culprit = (struct culprit){.cpu = cpu,
-		.cause = cause,
-		.vcpu = (int)((cpu - 2) % fixture->vcpus),
-		.tid = 4000 + (pid_t)cpu,
-		.tgid = 4000 + (pid_t)cpu,
-		.cgroup = 77,
-		.time = NOW - cpu * 60 * SECOND,
-		.ns = cpu * 1000000};
-	snprintf(culprit->vm, sizeof(culprit->vm), "%s", vm->name);
-	snprintf(culprit->comm, sizeof(culprit->comm), "%s",
-		comm_of(fixture, cpu / 3 - 1));
-	*tally = (struct culprit_tally){.kind = KIND_FOREIGN,
-		.cause = cause,
-		.runs = {count, ns},
-		.time = culprit->time,
-		.tid = culprit->tid,
-		.tgid = culprit->tgid,
-		.cpu = cpu};
-	memcpy(tally->vm, culprit->vm, sizeof(tally->vm));
-	memcpy(tally->comm, culprit->comm, sizeof(tally->comm));
-}
-
-struct counters fixture_counters(const struct fixture *fixture)
-{
-	struct counters counters = {.now = NOW,
-		.start = START,
-		.rules_changed = START + 5000 * SECOND,
-		.generation = 2 * fixture->vms,
-		.programs = 1};
-
-	counters.n_cpus = fixture->cpus;
-	counters.cpus = zeroed(fixture->cpus, sizeof(*counters.cpus));
-	counters.n_vms = fixture->vms;
-	counters.vms = zeroed(fixture->vms, sizeof(*counters.vms));
-	counters.reserved = zeroed(fixture->cpus, sizeof(*counters.reserved));
-	counters.culprits = zeroed(fixture->cpus, sizeof(*counters.culprits));
-	counters.tallies = zeroed(fixture->cpus, sizeof(*counters.tallies));
-	for (unsigned int i = 0; i < fixture->vms; i++) {
-		struct vm_tally *vm = &counters.vms[i];
-
-		name_vm(fixture, i, vm->name, sizeof(vm->name));
-		vm->pid = (pid_t)(10000 + i * (fixture->vcpus + 3));
-		vm->start_time = 360000 + i;
-		vm->started = vm->since = START + i * SECOND;
-	}
-	for (unsigned int cpu = 0; cpu < fixture->cpus; cpu++) {
-		unsigned int vm = cpu < 2 ? fixture->vms : (cpu - 2) / fixture->vcpus;
-
-		counters.cpus[cpu].switches = 1000000 + cpu * 7919;
-		counters.total.switches += counters.cpus[cpu].switches;
-		add(&counters.cpus[cpu].bound_kthread, &counters.total.bound_kthread, cpu,
-			cpu * 40000);
-		if (vm >= fixture->vms)
-			continue;
-		counters.reserved[counters.n_reserved++] = (struct reservation){
-			.cpu = cpu, .vm = vm, .since = START + vm * SECOND + cpu * 1000};
-		if (!fixture->clean && !(cpu % 3))
-			violate(fixture, &counters, cpu, &counters.vms[vm]);
-	}
-	make_threads(fixture, &counters);
-	return counters;
-}
-
-/* JSON --------------------------------------------------------------------------------
- */
 
 static struct json_object *table_new(const char *names)
 {
@@ -229,7 +81,7 @@ static void add_host(struct json_object *report, const struct fixture *fixture)
 				"housekeeping");
 			continue;
 		}
-		name_vm(fixture, vm, name, sizeof(name));
+		fixture_name(fixture, vm, name, sizeof(name));
 		snprintf(group, sizeof(group), "cpuwarden.slice/%s/vcpu%u", name, vcpu);
 		add_row(map, "nnnnnssnss", (int64_t)cpu, (int64_t)node, (int64_t)node,
 			(int64_t)cpu / 16, (int64_t)cpu / 2, "reserved", name,
@@ -257,7 +109,7 @@ static void add_threads(
 			  "partition switches run_ns wait_ns");
 	char comm[32], list[16], name[VM_NAME_SIZE], group[VM_NAME_SIZE + 64];
 
-	name_vm(fixture, n, name, sizeof(name));
+	fixture_name(fixture, n, name, sizeof(name));
 	for (unsigned int i = 0; i < fixture->vcpus + 3; i++) {
 		unsigned int cpu = 2 + n * fixture->vcpus + i;
 		bool vcpu = i < fixture->vcpus;
@@ -303,7 +155,7 @@ static void add_vms(struct json_object *report, const struct fixture *fixture)
 				   *rules = rules_of(fixture, i);
 		bool bad = i % 20 == 3;
 
-		name_vm(fixture, i, name, sizeof(name));
+		fixture_name(fixture, i, name, sizeof(name));
 		text(vm, "name", name);
 		number(vm, "pid", 10000 + i * (fixture->vcpus + 3));
 		text(vm, "source", "qmp");
@@ -401,18 +253,19 @@ static void add_violations(struct json_object *report, const struct fixture *fix
 	number(json, "damaged_lines", 0);
 	for (unsigned int i = 0; i < fixture->violations; i++) {
 		unsigned int second = 86400 / fixture->violations * i,
-			     vm = chance(&seed, fixture->vms),
+			     vm = fixture_chance(&seed, fixture->vms),
 			     cpu = 2 + vm * fixture->vcpus +
-				   chance(&seed, fixture->vcpus);
+				   fixture_chance(&seed, fixture->vcpus);
 		char time[40], name[VM_NAME_SIZE];
 
 		snprintf(time, sizeof(time), "2025-12-31T%02u:%02u:%02u.000000Z",
 			second / 3600, second / 60 % 60, second % 60);
-		name_vm(fixture, vm, name, sizeof(name));
+		fixture_name(fixture, vm, name, sizeof(name));
 		add_row(json, "ssssnnnnsn", time, name, "foreign", causes[i % 4],
 			(int64_t)cpu, (int64_t)((cpu - 2) % fixture->vcpus),
-			(int64_t)4000 + i, (int64_t)4000 + i, comm_of(fixture, i % 7),
-			(int64_t)chance(&seed, 5000000));
+			(int64_t)4000 + i, (int64_t)4000 + i,
+			fixture_comm(fixture, i % 7),
+			(int64_t)fixture_chance(&seed, 5000000));
 	}
 	json_object_object_add(report, "violations", json);
 }

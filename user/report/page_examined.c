@@ -58,23 +58,26 @@ static void put_fact(const struct page *page, const char *name, const char *form
 	put(page, "</dd>\n");
 }
 
-/* `1 d 2 h 3 min`, less what is nothing at its beginning. */
+/* `1 d 2 h 3 s` */
 static void put_span(const struct page *page, uint64_t seconds)
 {
 	static const struct {
 		const char *name;
 		uint64_t seconds;
-	} units[] = {{"d", 86400}, {"h", 3600}, {"min", 60}};
-	bool begun = false;
+	} units[] = {{"d", 86400}, {"h", 3600}, {"min", 60}, {"s", 1}};
+	const char *space = "";
 
+	if (!seconds)
+		put(page, "less than a second");
 	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
-		begun |= seconds >= units[i].seconds;
-		if (begun)
-			put_format(page, "%" PRIu64 " %s ", seconds / units[i].seconds,
-				units[i].name);
+		uint64_t n = seconds / units[i].seconds;
+
+		if (n) {
+			put_format(page, "%s%" PRIu64 " %s", space, n, units[i].name);
+			space = " ";
+		}
 		seconds %= units[i].seconds;
 	}
-	put_format(page, "%" PRIu64 " s", seconds);
 }
 
 static void put_examined(const struct page *page)
