@@ -45,8 +45,10 @@ static int do_begin_rules(struct journal *journal, struct problem *problem)
 static int do_commit_rules(struct journal *journal, struct problem *problem)
 {
 	const struct cycle *cycle = journal->execution->cycle;
-	int r = observer_commit(cycle->observer, &journal->vm->rules, problem);
+	int r;
 
+	journal->committed = true;
+	r = observer_commit(cycle->observer, &journal->vm->rules, problem);
 	return r ? r : drift_watch_groups(cycle, journal->vm, problem);
 }
 

@@ -25,6 +25,7 @@ struct journal {
 	struct found_vm before; /* where the threads were */
 	struct rule_vm rules;	/* that were in force */
 	bool rules_known;
+	bool committed;	      /* the new ones are in force, whatever failed then */
 	uint64_t fingerprint; /* by which it was placed: see observer_fingerprint() */
 	bool repairs;	      /* a step changed what was made then */
 };

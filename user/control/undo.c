@@ -19,15 +19,24 @@ struct undo *journal_push(struct journal *journal, enum step_kind kind, const ch
 	return undo;
 }
 
-static int undo_rules(struct journal *journal)
+/* The rules of before, in force with those that are. */
+static int begin_to_undo_rules(struct journal *journal)
 {
 	struct observer *observer = journal->execution->cycle->observer;
-	int r;
 
 	if (!journal->rules_known)
 		return observer_forget(
 			observer, journal->unit->pid, journal->unit->start_time);
-	r = observer_begin(observer, &journal->rules, NULL);
+	return observer_begin(observer, &journal->rules, NULL);
+}
+
+static int undo_rules(struct journal *journal)
+{
+	struct observer *observer = journal->execution->cycle->observer;
+	int r = begin_to_undo_rules(journal);
+
+	if (!journal->rules_known)
+		return r;
 	if (!r)
 		r = observer_commit(observer, &journal->rules, NULL);
 	if (!r)
@@ -92,6 +101,9 @@ void journal_undo(struct journal *journal, struct problem *problem)
 	struct problem stuck = {}, why = *problem;
 	int failed = 0;
 
+	/* Or threads on their way back would be where they no longer belong. */
+	if (journal->committed)
+		(void)begin_to_undo_rules(journal);
 	for (size_t i = journal->n_entries; i-- > 0;) {
 		struct problem now = {};
 
