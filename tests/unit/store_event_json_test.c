@@ -90,8 +90,8 @@ static void test_spaces_around(void **state)
 static void test_broken_lines(void **state)
 {
 	static const char *const lines[] = {"", " ", "x", "{}", "[]", "1", "null",
-		"\"a\"", HEAD, HEAD "}x", HEAD "}" HEAD "}", HEAD ",}",
-		"{\"type\":\"drift\"}", "{\"time\":\"2026-11-21T10:30:15Z\"}",
+		"\"a\"", HEAD, HEAD "}x", HEAD "}" HEAD "}", "{\"type\":\"drift\"}",
+		"{\"time\":\"2026-11-21T10:30:15Z\"}",
 		"{\"time\":\"2026-11-21T10:30:15Z\",\"type\":\"\"}",
 		"{\"time\":\"2026-11-21T10:30:15Z\",\"type\":1}",
 		"{\"time\":\"yesterday\",\"type\":\"drift\"}",

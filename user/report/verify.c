@@ -66,8 +66,8 @@ static int parse(const char *text, size_t size, struct json_object **ret_json)
 
 	if (!tokener)
 		return -ENOMEM;
-	json_tokener_set_flags(
-		tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
+	/* Not JSON_TOKENER_STRICT: with it json-c 0.18 refuses all but ASCII. */
+	json_tokener_set_flags(tokener, JSON_TOKENER_ALLOW_TRAILING_CHARS);
 	json = json_tokener_parse_ex(tokener, text, (int)size);
 	end = json_tokener_get_parse_end(tokener);
 	while (end < size && strchr(" \t\r\n", text[end]) && text[end])

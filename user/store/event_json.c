@@ -55,7 +55,7 @@ static int parse_object(const char *line, size_t len, struct json_object **ret_j
 
 	if (!tokener)
 		return -ENOMEM;
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+	/* Not JSON_TOKENER_STRICT: with it json-c 0.18 refuses all but ASCII. */
 	json = json_tokener_parse_ex(tokener, line, (int)len);
 	error = json_tokener_get_error(tokener);
 	end = json_tokener_get_parse_end(tokener);
