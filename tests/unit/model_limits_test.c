@@ -84,6 +84,9 @@ static void test_longest(void **state)
 
 static void test_interference(void **state)
 {
+	struct limit_figures figures;
+	struct past before;
+
 	(void)state;
 	tallies[5].bound_kthread.ns = SECOND / 2;
 	limits.interference_ppm = 5000;
@@ -91,6 +94,15 @@ static void test_interference(void **state)
 	tallies[5].interrupts.ns = SECOND / 10;
 	expect(NULL, "the kernel's own work took 0.6% of CPU 5, more than 0.5%");
 	expect("web1", "");
+	before = (struct past){.time = 50 * SECOND, .full = true};
+	limits_measure(&limits, &counters, &before, NULL, &figures);
+	assert_int_equal(figures.interference_ppm, 12000);
+	/* What was taken from it before it was this VM's is no loss of this one's. */
+	reserved[1].since = 60 * SECOND;
+	limits_measure(&limits, &counters, &before, NULL, &figures);
+	assert_int_equal(figures.cpu, 4);
+	assert_int_equal(figures.interference_ppm, 0);
+	reserved[1].since = 0;
 	/* A CPU that nobody has is nobody's loss. */
 	reserved[1].cpu = 6;
 	expect(NULL, "");

@@ -91,6 +91,11 @@ static void test_counted_anew(void **state)
 	assert_int_equal(past_take(&counters, false, &past), 0);
 	vms[0].foreign[CAUSED_BY_USER] = (struct tally){2, 20};
 	expect_since(0, 2);
+	/* So it does where it has as many again by now. */
+	vms[0].foreign[CAUSED_BY_USER] = (struct tally){6, 60};
+	vms[0].since = past.time + 1;
+	expect_since(0, 6);
+	vms[0].since = 0;
 	/* A later process of that name is another one. */
 	vms[0].foreign[CAUSED_BY_USER] = (struct tally){6, 60};
 	vms[0].start_time++;

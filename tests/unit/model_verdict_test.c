@@ -321,6 +321,50 @@ static void test_no_history(void **state)
 	expect(VERDICT_UNKNOWN, "7 violations: 7 off_set" HISTORY);
 }
 
+/* Who violated is known with the time of his latest run: that decides where CPUs do not.
+ */
+static void test_who_tells(void **state)
+{
+	struct culprit culprit = {.vm = "web2", .time = 95 * SECOND};
+	struct culprit_tally tally = {
+		.vm = "web1", .kind = KIND_FOREIGN, .time = 80 * SECOND};
+	struct vm_tally vms[] = {{.name = "web1", .off_set = {7, 90}}};
+
+	(void)state;
+	counters.vms = vms;
+	counters.n_vms = 1;
+	counters.culprits = &culprit;
+	counters.n_culprits = 1;
+	counters.tallies = &tally;
+	counters.n_tallies = 1;
+	input.window_ns = 10 * SECOND;
+	input.only = "web1";
+	verdict_decide(&input, &result);
+	assert_int_equal(result.verdict, VERDICT_OK);
+	tally.kind = KIND_BOUND_KTHREAD;
+	tally.time = 95 * SECOND;
+	verdict_decide(&input, &result);
+	assert_int_equal(result.verdict, VERDICT_OK);
+	tally.kind = KIND_OFF_SET;
+	expect(VERDICT_CRITICAL, "7 violations: 7 off_set");
+	counters.culprits_full = 1;
+	expect(VERDICT_UNKNOWN, "7 violations: 7 off_set" HISTORY);
+}
+
+/* Counts that were forgotten are no reason to say that there was nothing. */
+static void test_counts_forgotten(void **state)
+{
+	struct culprit culprit = {.vm = "web1", .time = 95 * SECOND};
+
+	(void)state;
+	counters.culprits = &culprit;
+	counters.n_culprits = 1;
+	input.window_ns = 10 * SECOND;
+	expect(VERDICT_UNKNOWN,
+		"there was a violation in the window; how many there were is not known, "
+		"for what was counted before has been forgotten meanwhile");
+}
+
 static void test_exceeded(void **state)
 {
 	(void)state;
@@ -417,6 +461,8 @@ int main(void)
 		verdict_test(test_a_shorter_window),
 		verdict_test(test_history),
 		verdict_test(test_no_history),
+		verdict_test(test_who_tells),
+		verdict_test(test_counts_forgotten),
 		verdict_test(test_exceeded),
 		verdict_test(test_one_vm),
 		verdict_test(test_words),

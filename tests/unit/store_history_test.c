@@ -148,6 +148,25 @@ static void test_broken(void **state)
 	}
 }
 
+/* Half of a line that somebody was killed at does not hide those before it. */
+static void test_torn(void **state)
+{
+	FILE *file;
+
+	(void)state;
+	write_entries(10, 12, 1 << 20);
+	file = fopen(path, "a");
+	assert_non_null(file);
+	assert_true(fputs("{\"time_ns\":14,\"observer_start_ns\":1,\"swi", file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	expect(1000, false, 12);
+	file = fopen(path, "a");
+	assert_non_null(file);
+	assert_true(fputs("{\"time_ns\":15,\"observer_start_ns\":1}\n", file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	expect(1000, false, 12);
+}
+
 /* A file that cannot be read is not taken for one without entries. */
 static void test_unreadable(void **state)
 {
@@ -169,6 +188,7 @@ int main(void)
 		cmocka_unit_test_setup(test_rotated, enter),
 		cmocka_unit_test_setup(test_of_another_observer, enter),
 		cmocka_unit_test_setup(test_broken, enter),
+		cmocka_unit_test_setup(test_torn, enter),
 		cmocka_unit_test_setup(test_unreadable, enter),
 	};
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "user/base/cleanup.h"
 #include "user/base/file.h"
@@ -65,7 +66,8 @@ static int save(const char *path, const char *page)
 		return -ENAMETOOLONG;
 	strcpy(dir, path);
 	strcpy(name, path);
-	if (!lstat(path, &st) && !S_ISREG(st.st_mode))
+	/* It would stay another user's, who could change it. */
+	if (!lstat(path, &st) && (!S_ISREG(st.st_mode) || st.st_uid != geteuid()))
 		return -EEXIST;
 	fd = open(dirname(dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
@@ -134,11 +136,22 @@ static int report_now(const struct request *request)
 	return r ? cli_fail(&problem) : EXIT_SUCCESS;
 }
 
+enum { EXIT_UNKNOWN = 3 };
+
+/* Data may be good, and the page that shows them another. */
+static int status_of(const struct verified *verified)
+{
+	if (json_object_array_length(verified->faults))
+		return EXIT_FAILURE;
+	return verified->is_page && !verified->page_compared ? EXIT_UNKNOWN
+							     : EXIT_SUCCESS;
+}
+
 static void print_verified(const struct verified *verified)
 {
 	size_t n = json_object_array_length(verified->faults);
 
-	printf("%s - ", n ? "FAILED" : "OK");
+	printf("%s - ", n ? "FAILED" : status_of(verified) ? "UNKNOWN" : "OK");
 	for (size_t i = 0; i < n; i++)
 		printf("%s%s", i ? "; " : "",
 			json_object_get_string(
@@ -154,7 +167,7 @@ static void print_verified(const struct verified *verified)
 		text_of(verified->report, "verdict", "verdict"), verified->n_sums,
 		text_of(verified->report, NULL, "digest"),
 		verified->is_page && !verified->page_compared
-			? "; another version made the page, of which only the verdict was compared"
+			? "; but another version made the page, and whether it shows what its data say only that version can tell"
 			: "");
 }
 
@@ -166,7 +179,7 @@ static void add_copy(struct json_object *json, const char *key, const char *valu
 static void print_verified_json(const struct verified *verified)
 {
 	struct json_object *json = json_object_new_object();
-	bool ok = !json_object_array_length(verified->faults);
+	bool ok = !status_of(verified);
 
 	cli_json_string(json, "schema", "cpuwarden.report-verify/1");
 	json_object_object_add(json, "ok", json_object_new_boolean(ok));
@@ -244,7 +257,7 @@ static int verify(const struct request *request)
 		print_verified_json(&verified);
 	else
 		print_verified(&verified);
-	status = json_object_array_length(verified.faults) ? EXIT_FAILURE : EXIT_SUCCESS;
+	status = status_of(&verified);
 	verified_deinit(&verified);
 	return status;
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/base/cleanup.h"
+#include "user/base/clock.h"
 #include "user/daemon/event_file.h"
 #include "user/observer/observer.h"
 #include "user/store/history.h"
@@ -58,6 +58,9 @@ static int take(bool full, struct past *ret_past)
 		return r;
 	r = past_take(&counters, full, ret_past);
 	counters_deinit(&counters);
+	/* What was counted while it was read may be in it: it is of after that. */
+	if (!r)
+		ret_past->time = clock_now_ns();
 	return r;
 }
 

@@ -105,11 +105,18 @@ int event_filter_add_kinds(
 	return 0;
 }
 
-static bool is_kind(const struct event *event, const struct event_filter *filter)
+static bool wants_type(const struct event_filter *filter, const char *type)
 {
 	for (size_t i = 0; i < COUNT(types); i++)
-		if ((filter->kinds[0] & 1u << i) && !strcmp(event->type, types[i].name))
+		if ((filter->kinds[0] & 1u << i) && !strcmp(type, types[i].name))
 			return true;
+	return false;
+}
+
+static bool is_kind(const struct event *event, const struct event_filter *filter)
+{
+	if (wants_type(filter, event->type))
+		return true;
 	if (strcmp(event->type, "violation") != 0)
 		return false;
 	for (size_t i = 0; i < COUNT(classes); i++)
@@ -120,12 +127,28 @@ static bool is_kind(const struct event *event, const struct event_filter *filter
 	return false;
 }
 
+/* What says that others were not told: whoever asks for those is to know. */
+static bool tells_of_untold(const struct event *event, const struct event_filter *filter)
+{
+	bool violations = filter->kinds[1] || wants_type(filter, "violation"),
+	     drift = wants_type(filter, "drift");
+
+	if (event->vm)
+		return false;
+	if (!filter->kinds[0] && !filter->kinds[1])
+		violations = drift = true;
+	return (!strcmp(event->type, "violations") && violations) ||
+	       (!strcmp(event->type, "drifts") && drift) || !strcmp(event->type, "lost");
+}
+
 bool event_matches(const struct event *event, const struct event_filter *filter)
 {
 	bool of_vm = !filter->n_vms;
 
 	if (event->time < filter->since || event->time > filter->until)
 		return false;
+	if (tells_of_untold(event, filter))
+		return true;
 	for (size_t i = 0; event->vm && !of_vm && i < filter->n_vms; i++)
 		of_vm = !strcmp(event->vm, filter->vms[i]);
 	if (!of_vm)

@@ -39,12 +39,17 @@ static void look_at_waits(const struct limits *limits, const struct counters *co
 }
 
 static void look_at_cpu(const struct limits *limits, const struct counters *counters,
-	const struct past *before, unsigned int cpu, struct limit_figures *figures)
+	const struct past *before, const struct reservation *one,
+	struct limit_figures *figures)
 {
+	unsigned int cpu = one->cpu;
 	uint64_t time = counters->now - (before ? before->time : counters->start),
 		 taken = past_taken_since(before, counters, cpu),
 		 ppm = time ? (uint64_t)(1000000.0L * taken / time) : 0;
 
+	/* Of one that was another's, or nobody's, in that time nothing is said. */
+	if (before && one->since > before->time)
+		return;
 	if (figures->has_cpu && ppm <= figures->interference_ppm)
 		return;
 	figures->has_cpu = true;
@@ -73,7 +78,7 @@ void limits_measure(const struct limits *limits, const struct counters *counters
 		const struct reservation *one = &counters->reserved[i];
 
 		if (!only || !strcmp(counters->vms[one->vm].name, only))
-			look_at_cpu(limits, counters, before, one->cpu, &figures);
+			look_at_cpu(limits, counters, before, one, &figures);
 	}
 	*ret_figures = figures;
 }

@@ -76,10 +76,13 @@ static int take_rest(const struct counters *counters, struct past *past)
 		item->tid = thread->tid;
 		memcpy(item->waits, thread->waits, sizeof(item->waits));
 	}
-	for (size_t i = 0; i < counters->n_reserved; i++) {
-		unsigned int cpu = counters->reserved[i].cpu;
-		struct past_cpu *item = array_push(&past->cpus, &past->n_cpus);
+	/* Of those that are nobody's, too: they may be somebody's again. */
+	for (unsigned int cpu = 0; cpu < counters->n_cpus; cpu++) {
+		struct past_cpu *item;
 
+		if (!taken(counters, cpu))
+			continue;
+		item = array_push(&past->cpus, &past->n_cpus);
 		if (!item)
 			return -ENOMEM;
 		*item = (struct past_cpu){.cpu = cpu, .taken_ns = taken(counters, cpu)};
@@ -165,6 +168,9 @@ void past_vm_since(const struct past *before, const struct vm_tally *vm,
 	struct violations *ret_since)
 {
 	*ret_since = of_vm(vm);
+	/* A slot that is younger counts anew, however much it has by now. */
+	if (before && vm->since > before->time)
+		before = NULL;
 	for (size_t i = 0; before && i < before->n_vms; i++)
 		if (before->vms[i].pid == vm->pid &&
 			before->vms[i].start_time == vm->start_time)

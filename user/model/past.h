@@ -23,7 +23,8 @@ struct past_waits {
 	uint64_t waits[WAIT_BUCKETS];
 };
 
-/* Of a reserved CPU: what the kernel's own work took from it. ns. */
+/* What the kernel's own work took from a CPU while it was reserved, where it was
+ * anything. ns. */
 struct past_cpu {
 	unsigned int cpu;
 	uint64_t taken_ns;

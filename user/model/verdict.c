@@ -109,10 +109,28 @@ static const struct culprit *find_nameless(const struct verdict_input *input)
 
 enum in_window { WINDOW_CLEAN, WINDOW_VIOLATED, WINDOW_UNKNOWN };
 
+/* By who violated: of each the latest run is known, as long as there was room for all. */
+static enum in_window look_at_tallies(const struct verdict_input *input)
+{
+	const struct counters *counters = input->counters;
+	uint64_t from = counters->now - input->window_ns;
+
+	if (!input->only || !counters->n_tallies || counters->culprits_full)
+		return WINDOW_UNKNOWN;
+	for (size_t i = 0; i < counters->n_tallies; i++) {
+		const struct culprit_tally *tally = &counters->tallies[i];
+
+		if (tally->kind != KIND_BOUND_KTHREAD && tally->time >= from &&
+			!strcmp(tally->vm, input->only))
+			return WINDOW_VIOLATED;
+	}
+	return WINDOW_CLEAN;
+}
+
 /*
  * Was there a violation in the window? Each CPU keeps its latest one with its time. Where
  * that is an older one there was none since; where it is another VM's, there may have
- * been one of this VM's before it.
+ * been one of this VM's before it, which those who violated can tell.
  */
 static enum in_window look_at_window(const struct verdict_input *input)
 {
@@ -127,7 +145,7 @@ static enum in_window look_at_window(const struct verdict_input *input)
 			return WINDOW_VIOLATED;
 		found = WINDOW_UNKNOWN;
 	}
-	return found;
+	return found == WINDOW_UNKNOWN ? look_at_tallies(input) : found;
 }
 
 /* What was counted was counted before the window; when something settled nobody knows. */
@@ -235,6 +253,9 @@ void verdict_decide(const struct verdict_input *input, struct verdict_result *re
 			input->culprit ? "; the latest: " : "",
 			input->culprit ? input->culprit : "", gaps,
 			result.blind_ns ? "; and blind: " : "", blind.text);
+	} else if (shorter && look_at_window(input) == WINDOW_VIOLATED) {
+		problem_set(&result.reason, 0,
+			"there was a violation in the window; how many there were is not known, for what was counted before has been forgotten meanwhile");
 	} else if (nameless) {
 		problem_set(&result.reason, 0,
 			"there was a violation on CPU %u in the window, of a VM that is gone: whether that was %s before is not known",

@@ -297,7 +297,7 @@ struct search {
 	bool full;
 	char *best_line,
 		*line; /* the best so far, and the latest; HISTORY_LINE_MAX bytes */
-	uint64_t best;
+	uint64_t best, below; /* not those of that time, or later */
 };
 
 static bool find_number(const char *line, const char *key, uint64_t *ret)
@@ -307,22 +307,29 @@ static bool find_number(const char *line, const char *key, uint64_t *ret)
 	return at && !parse_u64_prefix(at + strlen(key), UINT64_MAX, &end, ret);
 }
 
+/* One that is too long, or still being written, is none. */
+static bool is_whole(const char *line)
+{
+	size_t len = strlen(line);
+
+	return len > 2 && !strcmp(line + len - 2, "}\n");
+}
+
 /* Only the one that it comes to is parsed. */
 static void look_at(struct search *search)
 {
 	const char *line = search->line;
 	uint64_t time, start;
 
-	if (!find_number(line, "\"time_ns\":", &time) ||
+	if (!is_whole(line) || !find_number(line, "\"time_ns\":", &time) ||
 		!find_number(line, "\"observer_start_ns\":", &start) ||
 		start != search->start || time > search->time || time < search->best ||
-		(search->full && !strstr(line, "\"vcpus\":")))
+		time >= search->below || (search->full && !strstr(line, "\"vcpus\":")))
 		return;
 	search->best = time;
 	strcpy(search->best_line, line);
 }
 
-/* What is longer than a line may be comes in pieces, none of which is one. */
 static int look_into(struct search *search, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), r = 0;
@@ -370,11 +377,16 @@ int history_find(const char *run_dir, uint64_t start, uint64_t time, bool full,
 	 * none is missed. */
 	for (int i = 0; r > 0 && i <= HISTORY_OLD_FILES; i++) {
 		path_of(run_dir, i, path);
-		*best_line = '\0';
-		search.best = 0;
-		r = look_into(&search, path);
-		if (!r)
-			r = *best_line ? parse_line(best_line, ret_past) : 1;
+		search.below = UINT64_MAX;
+		do {
+			*best_line = '\0';
+			search.best = 0;
+			r = look_into(&search, path);
+			if (!r)
+				r = *best_line ? parse_line(best_line, ret_past) : 1;
+			/* What makes no sense is passed over. */
+			search.below = search.best;
+		} while (r > 0 && *best_line);
 	}
 	return r;
 }
