@@ -181,7 +181,7 @@ static void print_verified_json(const struct verified *verified)
 	struct json_object *json = json_object_new_object();
 	bool ok = !status_of(verified);
 
-	cli_json_string(json, "schema", "cpuwarden.report-verify/1");
+	cli_json_string(json, "schema", "cpuwarden.report/1");
 	json_object_object_add(json, "ok", json_object_new_boolean(ok));
 	json_object_object_add(json, "faults", json_object_get(verified->faults));
 	cli_json_string(json, "form", verified->is_page ? "page" : "json");
