@@ -297,6 +297,34 @@ static void test_history(void **state)
 	assert_int_equal(violations_count(&counted), 0);
 }
 
+/* CPUs remember what was done to VMs that are gone. */
+static void test_an_earlier_life_in_history(void **state)
+{
+	struct vm_tally vms[] = {{.name = "web1", .pid = 5, .since = 95 * SECOND},
+		{.name = "db", .pid = 2}};
+	struct past before = {
+		.time = 88 * SECOND, .start = 40 * SECOND, .switches = 1000};
+
+	(void)state;
+	counters.vms = vms;
+	counters.n_vms = 2;
+	vms[0].started = 95 * SECOND;
+	vms[1].off_set = counters.total.off_set = (struct tally){3, 30};
+	input.window_ns = 10 * SECOND;
+	input.only = "web1";
+	input.before = &before;
+	verdict_decide(&input, &result);
+	assert_int_equal(result.verdict, VERDICT_OK);
+	counters.total.foreign[CAUSED_BY_USER] = (struct tally){4, 40};
+	expect(VERDICT_UNKNOWN,
+		"there were violations in the window of VMs that are gone: whether one was "
+		"web1 before is not known");
+	/* It was there before the window. */
+	vms[0].started = vms[0].since = 85 * SECOND;
+	verdict_decide(&input, &result);
+	assert_int_equal(result.verdict, VERDICT_OK);
+}
+
 /* An entry that lies in the window, or is another observer's, says nothing of what was
  * before it. */
 static void test_no_history(void **state)
@@ -460,6 +488,7 @@ int main(void)
 		verdict_test(test_a_violation_beats_blindness),
 		verdict_test(test_a_shorter_window),
 		verdict_test(test_history),
+		verdict_test(test_an_earlier_life_in_history),
 		verdict_test(test_no_history),
 		verdict_test(test_who_tells),
 		verdict_test(test_counts_forgotten),

@@ -107,6 +107,34 @@ static const struct culprit *find_nameless(const struct verdict_input *input)
 	return NULL;
 }
 
+/*
+ * Were there violations in the window of VMs that are gone, one of which may have been
+ * an earlier life of this one? CPUs never forget, so that what is left when those of all
+ * known VMs are taken away was theirs. A VM that was there all the time had no other life
+ * in it.
+ */
+static bool may_be_of_earlier_life(const struct verdict_input *input)
+{
+	const struct counters *counters = input->counters;
+	const struct past *before = find_before(input);
+	struct violations sum, one;
+	uint64_t left, of_vm;
+
+	past_since(before, counters, &sum);
+	left = violations_count(&sum);
+	for (size_t i = 0; i < counters->n_vms; i++) {
+		const struct vm_tally *vm = &counters->vms[i];
+
+		if (!vm->ended && !strcmp(vm->name, input->only) &&
+			vm->since + input->window_ns <= counters->now)
+			return false;
+		past_vm_since(before, vm, &one);
+		of_vm = violations_count(&one);
+		left -= of_vm < left ? of_vm : left;
+	}
+	return left;
+}
+
 enum in_window { WINDOW_CLEAN, WINDOW_VIOLATED, WINDOW_UNKNOWN };
 
 /* By who violated: of each the latest run is known, as long as there was room for all. */
@@ -239,7 +267,7 @@ void verdict_decide(const struct verdict_input *input, struct verdict_result *re
 		problem_set(&blind, 0, "%s", input->unwatched);
 		result.blind_ns = coverage_window(&coverage);
 	}
-	nameless = shorter ? find_nameless(input) : NULL;
+	nameless = shorter && !find_before(input) ? find_nameless(input) : NULL;
 	describe_gaps(input, coverage_window(&coverage), result.events_lost, gaps,
 		sizeof(gaps));
 	if (violated && !known && look_at_window(input) == WINDOW_UNKNOWN) {
@@ -256,6 +284,10 @@ void verdict_decide(const struct verdict_input *input, struct verdict_result *re
 	} else if (shorter && look_at_window(input) == WINDOW_VIOLATED) {
 		problem_set(&result.reason, 0,
 			"there was a violation in the window; how many there were is not known, for what was counted before has been forgotten meanwhile");
+	} else if (input->only && find_before(input) && may_be_of_earlier_life(input)) {
+		problem_set(&result.reason, 0,
+			"there were violations in the window of VMs that are gone: whether one was %s before is not known",
+			input->only);
 	} else if (nameless) {
 		problem_set(&result.reason, 0,
 			"there was a violation on CPU %u in the window, of a VM that is gone: whether that was %s before is not known",
