@@ -66,8 +66,9 @@ class History(beside.DaemonBeside):
         for name in os.listdir(host.RUN):
             if name.startswith("history.jsonl"):
                 os.unlink(os.path.join(host.RUN, name))
+        # How many there were in the window is not known any more; who did it, and when last, is.
         status, _, _, out = self.check("web1", "--window", "2s")
-        self.assertEqual(status, 2 if out["off_set"]["count"] else 3, out)
+        self.assertEqual(status, 0, out)
         self.assertEqual(host.cpuwarden("check", "web2", "--window", "2s").returncode, 2)
 
     def test_3_limits(self):
