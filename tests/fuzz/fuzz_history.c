@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/store/history.h"
+#include "user/model/past_json.h"
 #include "user/store/json_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -14,8 +14,8 @@ static void write_and_read(const struct past *past)
 	cleanup_json struct json_object *json = json_object_new_object();
 	struct past again;
 
-	history_to_json(past, json);
-	if (history_from_json(json, &again))
+	past_to_json(past, json);
+	if (past_from_json(json, &again))
 		abort();
 	if (again.time != past->time || again.n_vms != past->n_vms ||
 		again.full != past->full || again.n_waits != past->n_waits ||
@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	json = json_tokener_parse(text);
 	free(text);
-	if (json && !history_from_json(json, &past)) {
+	if (json && !past_from_json(json, &past)) {
 		write_and_read(&past);
 		past_deinit(&past);
 	}

@@ -8,6 +8,7 @@
 #include "tests/unit/scratch.h"
 #include "user/base/problem.h"
 #include "user/daemon/event_file.h"
+#include "user/model/past_json.h"
 #include "user/store/history.h"
 
 static char path[PATH_MAX];
@@ -42,7 +43,7 @@ static void write_entry(struct event_file *file, uint64_t time, uint64_t start, 
 		.n_cpus = full};
 	struct json_object *json = event_new("counted", 0);
 
-	history_to_json(&past, json);
+	past_to_json(&past, json);
 	event_file_write(file, json);
 }
 

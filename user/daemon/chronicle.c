@@ -7,7 +7,9 @@
 
 #include "user/base/clock.h"
 #include "user/daemon/event_file.h"
+#include "user/model/past_json.h"
 #include "user/observer/observer.h"
+#include "user/store/event_log.h"
 #include "user/store/history.h"
 
 #define USEC_A_SECOND 1000000ULL
@@ -17,7 +19,7 @@ enum {
 	FULL_SECONDS = 60, /* between two entries, full ones and brief ones, at least */
 	BRIEF_SECONDS = 1,
 	/* Fewer are taken where they are large: five files are half an hour or more. */
-	BYTES_A_SECOND = HISTORY_OLD_FILES * FILE_BYTES / 1800,
+	BYTES_A_SECOND = EVENT_LOG_OLD * FILE_BYTES / 1800,
 };
 
 struct chronicle {
@@ -76,7 +78,7 @@ static void write_entry(struct chronicle *chronicle, bool full)
 		return;
 	json = event_new("counted", 0);
 	if (json)
-		history_to_json(&past, json);
+		past_to_json(&past, json);
 	bytes = json ? strlen(json_object_to_json_string_ext(json,
 			       JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE))
 		     : 0;

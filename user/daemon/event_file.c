@@ -80,8 +80,8 @@ static void rotate(struct event_file *file)
 	char from[PATH_MAX], to[PATH_MAX];
 
 	for (int i = EVENT_LOG_OLD - 1; i >= 0; i--) {
-		snprintf(from, sizeof(from), i ? "%s.%d" : "%s", file->path, i);
-		snprintf(to, sizeof(to), "%s.%d", file->path, i + 1);
+		event_log_name(file->path, i, from);
+		event_log_name(file->path, i + 1, to);
 		if (rename(from, to) < 0 && errno != ENOENT)
 			return;
 	}

@@ -9,9 +9,9 @@
 
 #include "user/base/cleanup.h"
 #include "user/model/cpulist.h"
+#include "user/model/past_json.h"
 #include "user/report/fields.h"
 #include "user/report/tallies.h"
-#include "user/store/history.h"
 
 void basis_deinit(struct basis *basis)
 {
@@ -42,7 +42,7 @@ static void add_before(struct json_object *report, const struct verdict_input *i
 	struct json_object *json = input->before ? json_object_new_object() : NULL;
 
 	if (json)
-		history_to_json(input->before, json);
+		past_to_json(input->before, json);
 	json_object_object_add(report, "before", json);
 }
 
@@ -157,7 +157,7 @@ static void read_before(
 	}
 	if (!json)
 		return;
-	basis->has_before = !history_from_json(json, &basis->before);
+	basis->has_before = !past_from_json(json, &basis->before);
 	if (!basis->has_before)
 		reader_fail(reader, "before", "not what was counted");
 }

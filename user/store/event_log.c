@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +43,11 @@ struct event_log {
 	bool waited; /* it was at the end, and something may have happened since */
 	uint64_t skipped;
 };
+
+void event_log_name(const char *path, int age, char ret_name[PATH_MAX])
+{
+	snprintf(ret_name, PATH_MAX, age ? "%s.%d" : "%s", path, age);
+}
 
 static bool is_same(const struct log_file *file, const struct log_file *other)
 {
@@ -97,7 +101,7 @@ static int open_new(const struct event_log *log, struct log_file *ret_names,
 	for (int i = 0; i <= EVENT_LOG_OLD; i++) {
 		struct log_file file;
 
-		snprintf(path, sizeof(path), i ? "%s.%d" : "%s", log->path, i);
+		event_log_name(log->path, i, path);
 		r = open_one(path, &file, problem);
 		if (r < 0) {
 			close_files(names, n);

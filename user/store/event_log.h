@@ -5,6 +5,7 @@
  * is read once, also where files are rotated meanwhile; what is read takes memory for one
  * line. Who writes them is user/daemon/event_file.h.
  */
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +16,9 @@ enum {
 	EVENT_LOG_OLD = 4, /* predecessors: path.1, the latest, to path.4 */
 	EVENT_LINE_MAX = 64 * 1024,
 };
+
+/* The path of a file by its age: 0 is the one that is written to. */
+void event_log_name(const char *path, int age, char ret_name[PATH_MAX]);
 
 struct event_log;
 

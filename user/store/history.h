@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * RUN/history.jsonl and those it was rotated to: what the observer had counted at moments
- * of the past, a JSON object a line, oldest first. The daemon writes it (daemon/
- * chronicle.h); whoever asks about a window finds there what was before it.
+ * RUN/history.jsonl and those it was rotated to (event_log.h): what the observer had
+ * counted at moments of the past, a JSON object a line (past_json.h), oldest first. The
+ * daemon writes it (daemon/ chronicle.h); whoever asks about a window finds there what
+ * was before it.
  */
-#include <json-c/json.h>
 #include <limits.h>
 
 #include "user/model/past.h"
 
-enum { HISTORY_LINE_MAX = 1 << 20, HISTORY_OLD_FILES = 4 };
+enum { HISTORY_LINE_MAX = 1 << 20 };
 
 void history_path(const char *run_dir, char ret_path[PATH_MAX]);
-
-/* Adds an entry's members to a line. */
-void history_to_json(const struct past *past, struct json_object *json);
-
-/* -EINVAL: it is none. -ENOMEM. The caller owns the result: past_deinit(). */
-int history_from_json(struct json_object *json, struct past *ret_past);
 
 /*
  * The latest entry at or before that time (CLOCK_MONOTONIC ns) of the observer that was
